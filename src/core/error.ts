@@ -1,0 +1,60 @@
+/**
+ * The one error class. `code` is the contract and follows semantic versioning; messages may change.
+ * What to do about each code is listed in the README, section "Errors".
+ */
+export type SluiceErrorCode =
+  /** An argument the API does not take: unknown priority, bad channel name, bad option. */
+  | "ERR_USAGE_ARGUMENT"
+  /** `send()` on a channel that is closing or closed. */
+  | "ERR_USAGE_CHANNEL_CLOSED"
+  /** More channels than both ends allow. */
+  | "ERR_TOO_MANY_CHANNELS"
+  /** The message is larger than the limit of this end or of the peer. */
+  | "ERR_MESSAGE_TOO_LARGE"
+  /** The message was cancelled by `cancel()` or by its `signal`. */
+  | "ERR_CANCELLED"
+  /** The message never left this machine. Sending it again cannot double it. */
+  | "ERR_NEVER_WRITTEN"
+  /** The message left, and the line was lost before the peer said whether it had arrived. */
+  | "ERR_DELIVERY_UNKNOWN"
+  /** The Blob or File could not be read to its end. */
+  | "ERR_SOURCE_FAILED"
+  /** No connection could be made, or no greeting came in time. */
+  | "ERR_CONNECT_FAILED"
+  /** The server is no Sluice server: it did not select the subprotocol `sluice.v1`. */
+  | "ERR_NOT_SLUICE"
+  /** The transport ended without a close handshake. */
+  | "ERR_CONNECTION_LOST"
+  /** The peer broke the protocol. */
+  | "ERR_PEER_VIOLATION"
+  /** The server refused the session: authentication failed or took too long. */
+  | "ERR_REFUSED"
+  /** A defect of this library. Please report it. */
+  | "ERR_INTERNAL";
+
+export interface SluiceErrorOptions {
+  readonly cause?: unknown;
+  /** Whether the same call may succeed later without any change. Default `false`. */
+  readonly retryable?: boolean;
+}
+
+const BRAND = Symbol.for("sluice.SluiceError");
+
+/** What every failure of Sluice is an instance of, across realms and across two copies of the library. */
+export class SluiceError extends Error {
+  readonly code: SluiceErrorCode;
+  readonly retryable: boolean;
+
+  constructor(code: SluiceErrorCode, message: string, options: SluiceErrorOptions = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.name = "SluiceError";
+    this.code = code;
+    this.retryable = options.retryable ?? false;
+    Object.defineProperty(this, BRAND, { value: true });
+  }
+
+  /** Two bundles of Sluice on one page have two classes; the brand makes `instanceof` hold for both. */
+  static override [Symbol.hasInstance](value: unknown): boolean {
+    return typeof value === "object" && value !== null && BRAND in value;
+  }
+}

@@ -1,0 +1,45 @@
+/** A first-in, first-out queue with constant-time `shift`: `Array.shift` moves every element. */
+export class Fifo<T> {
+  #items: T[] = [];
+  #head = 0;
+
+  push(item: T): void {
+    this.#items.push(item);
+  }
+
+  shift(): T | undefined {
+    const item = this.#items[this.#head];
+    if (item === undefined) return undefined;
+    this.#head += 1;
+    // Half empty: moving the rest now costs, per element, one move for each shift that has been saved.
+    if (this.#head * 2 >= this.#items.length) {
+      this.#items = this.#items.slice(this.#head);
+      this.#head = 0;
+    }
+    return item;
+  }
+
+  peek(): T | undefined {
+    return this.#items[this.#head];
+  }
+
+  /** Takes `item` out, wherever it stands. Returns whether it was there. */
+  remove(item: T): boolean {
+    const index = this.#items.indexOf(item, this.#head);
+    if (index === -1) return false;
+    this.#items.splice(index, 1);
+    return true;
+  }
+
+  /** Empties the queue and returns what was in it, in order. */
+  drain(): T[] {
+    const rest = this.#items.slice(this.#head);
+    this.#items = [];
+    this.#head = 0;
+    return rest;
+  }
+
+  get length(): number {
+    return this.#items.length - this.#head;
+  }
+}

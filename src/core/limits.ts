@@ -1,0 +1,75 @@
+/**
+ * Every bound of the engine in one place. Each end announces those that the other must respect (PROTOCOL.md, LIM),
+ * and holds the other to them.
+ */
+export interface Limits {
+  /** Largest message accepted from the peer, bytes. Default 16 MiB. */
+  readonly messageBytesMax: number;
+  /** Largest batch accepted from the peer, bytes. Default 64 KiB of payload plus 1 KiB for headers. */
+  readonly batchBytesMax: number;
+  /** Channels of one direction, the default channel included. 1 to 256. Default 256. */
+  readonly channelsMax: number;
+  /** Bytes of unfinished messages held for reassembly, per session. Default 32 MiB. */
+  readonly reassemblyBytesMax: number;
+  /** Unfinished messages held for reassembly, per session. Default 64. */
+  readonly reassemblyMessagesMax: number;
+  /** Payload bytes of one batch, and so the largest chunk, as this end cuts them. Default 16 KiB. */
+  readonly chunkBytes: number;
+  /** Bytes sent and not yet acknowledged, while the window is a fixed one. Default 64 KiB. */
+  readonly windowBytes: number;
+  /** How long the server waits between two heartbeats, ms. Default 25,000. */
+  readonly heartbeatMs: number;
+  /** How long past its due time a heartbeat may be before the line counts as dead, ms. Default 10,000. */
+  readonly heartbeatGraceMs: number;
+  /** From the open transport to the end of the handshake, ms. Default 5,000 on the server, 10,000 on the client. */
+  readonly handshakeTimeoutMs: number;
+  /** Without progress in a close handshake for this long, the session ends unclean, ms. Default 5,000. */
+  readonly closeTimeoutMs: number;
+}
+
+const KIB = 1024;
+const MIB = 1024 * KIB;
+
+export const DEFAULT_LIMITS: Limits = {
+  messageBytesMax: 16 * MIB,
+  batchBytesMax: 65 * KIB,
+  channelsMax: 256,
+  reassemblyBytesMax: 32 * MIB,
+  reassemblyMessagesMax: 64,
+  chunkBytes: 16 * KIB,
+  windowBytes: 64 * KIB,
+  heartbeatMs: 25_000,
+  heartbeatGraceMs: 10_000,
+  handshakeTimeoutMs: 10_000,
+  closeTimeoutMs: 5_000,
+};
+
+/** Non-final chunks carry at least this much, so that a peer cannot make us keep a record per byte (MSG-06). */
+export const CHUNK_BYTES_MIN: number = KIB;
+
+/** A client may send this much before the WELCOME, and a server holds no more (HSK-07). Equals the start window. */
+export const EARLY_BYTES_MAX: number = 32 * KIB;
+
+/** HELLO and WELCOME are padded to this, and so prove that the path carries real frames both ways (HSK-05). */
+export const HANDSHAKE_BYTES_MIN: number = 2 * KIB;
+
+/** One byte names a channel on the wire (CHN-01). */
+export const CHANNELS_MAX: number = 256;
+
+/** Longest channel name, bytes of UTF-8. Arbitrary; keeps CHANNEL_OPEN inside any batch. */
+export const CHANNEL_NAME_BYTES_MAX: number = 256;
+
+/** Longest reason of a close, bytes of UTF-8: what a WebSocket close frame can hold (RFC 6455, 5.5). */
+export const CLOSE_REASON_BYTES_MAX: number = 123;
+
+/** Longest payload of a ping, bytes (RFC 6455, 5.5). */
+export const PING_BYTES_MAX: number = 125;
+
+/** Pings that wait for their answer to leave; the oldest gives way, as RFC 6455, 5.5.3 allows. Arbitrary. */
+export const PONGS_QUEUED_MAX: number = 16;
+
+/** Parameters in one GREETING, HELLO or WELCOME. Arbitrary, far above what is assigned. */
+export const PARAMETERS_MAX: number = 64;
+
+/** The batch size that every peer accepts, and so the largest that may be sent before its limits are known (LIM-02). */
+export const BATCH_BYTES_MIN: number = 4 * KIB;

@@ -1,0 +1,50 @@
+import { CHUNK_BYTES_MIN } from "../limits.js";
+import { chunkHeaderBytes } from "../wire/encode.js";
+import type { ChunkFrame } from "../wire/frame.js";
+import type { OutgoingMessage } from "./outgoing-message.js";
+
+/**
+ * What may join a batch that already holds a message. Larger pieces travel alone: a receiver gets a batch whole, so
+ * a chat line would wait for the upload's chunk behind it.
+ */
+const COALESCED_BYTES_MAX = 4096;
+
+/** Room for one chunk. */
+export interface ChunkSpace {
+  /** Bytes left in the batch, header included. */
+  readonly spaceBytes: number;
+  /** The most that a batch holds: the measure for a cut that is worth its header. */
+  readonly batchBytesMax: number;
+  readonly isFirstInBatch: boolean;
+}
+
+/**
+ * How many bytes of `message` to cut next: all that is left where it fits, else a piece that is worth its header.
+ * `undefined` when it has to wait, for room or for its source.
+ */
+export function cutBytes(message: OutgoingMessage, space: ChunkSpace): number | undefined {
+  const available = message.availableBytes;
+  const wholeHeader = chunkHeaderBytes({ totalBytes: undefined, payload: { length: available } });
+  if (message.isEnded && available + wholeHeader <= space.spaceBytes) {
+    return space.isFirstInBatch || available <= COALESCED_BYTES_MAX ? available : undefined;
+  }
+  if (!space.isFirstInBatch) return undefined;
+  const header = chunkHeaderBytes({ totalBytes: announcedTotal(message), payload: { length: space.spaceBytes } });
+  const size = Math.min(available, space.spaceBytes - header);
+  // Half a batch: less would be the silly windows of RFC 1122, 4.2.3.4.
+  return size >= Math.max(CHUNK_BYTES_MIN, Math.floor(space.batchBytesMax / 2)) ? size : undefined;
+}
+
+/** Cuts `size` bytes, as `cutBytes` gave them, off the front of `message`. */
+export function cutChunk(channel: number, message: OutgoingMessage, size: number): ChunkFrame {
+  const first = message.stage === "queued";
+  const last = message.isEnded && size === message.availableBytes;
+  const totalBytes = last ? undefined : announcedTotal(message);
+  const payload = message.take(size);
+  message.stage = last ? "written" : "writing";
+  return { type: "chunk", channel, first, last, text: message.text, totalBytes, payload };
+}
+
+function announcedTotal(message: OutgoingMessage): number | undefined {
+  return message.stage === "queued" ? message.totalBytes : undefined;
+}

@@ -1,0 +1,102 @@
+import { invariant } from "../invariant.js";
+
+/** Names a message of this end to the application's side of the engine. Counts from 1, never reused in a session. */
+export type MessageId = number;
+
+/** Where a message of this end is. What the application sees of it is the receipt. */
+export type MessageStage = "queued" | "writing" | "written";
+
+/**
+ * A message on its way out: what has been supplied of it, and how far it has been cut into chunks. A Blob or File is
+ * supplied piece by piece, only as far ahead as the window asks.
+ *
+ * Invariant: `ackedBytes <= takenBytes <= suppliedBytes <= totalBytes` (where the total is known).
+ */
+export class OutgoingMessage {
+  readonly id: MessageId;
+  readonly text: boolean;
+  /** Length in bytes; `undefined` where only the end of the source tells. */
+  readonly totalBytes: number | undefined;
+  readonly wantsProgress: boolean;
+  stage: MessageStage = "queued";
+  /** Bytes that the peer has acknowledged. */
+  ackedBytes = 0;
+  #pieces: Uint8Array[] = [];
+  #suppliedBytes = 0;
+  #takenBytes = 0;
+  #source: "open" | "asked" | "ended" = "open";
+
+  constructor(id: MessageId, init: { text: boolean; totalBytes: number | undefined; wantsProgress: boolean }) {
+    this.id = id;
+    this.text = init.text;
+    this.totalBytes = init.totalBytes;
+    this.wantsProgress = init.wantsProgress;
+  }
+
+  /** Adds what the source has given. The engine owns `piece` from here on. */
+  supply(piece: Uint8Array, ended: boolean): void {
+    invariant(this.#source !== "ended", "a message is not supplied behind its end");
+    if (piece.length > 0) this.#pieces.push(piece);
+    this.#suppliedBytes += piece.length;
+    this.#source = ended ? "ended" : "open";
+    if (ended && this.totalBytes !== undefined) {
+      invariant(this.#suppliedBytes === this.totalBytes, "a message is as long as it said");
+    }
+  }
+
+  /** Takes the next `size` bytes, which must be there. A view where they lie in one piece. */
+  take(size: number): Uint8Array {
+    invariant(size <= this.availableBytes, "no more is taken than was supplied");
+    this.#takenBytes += size;
+    const first = this.#pieces[0];
+    if (first === undefined) return new Uint8Array(0);
+    if (first.length > size) {
+      this.#pieces[0] = first.subarray(size);
+      return first.subarray(0, size);
+    }
+    if (first.length === size) {
+      this.#pieces.shift();
+      return first;
+    }
+    return this.#joined(size);
+  }
+
+  /** Whether the source should be asked for more, given how far ahead the engine wants to read. Asks once. */
+  asksForMore(aheadBytes: number): boolean {
+    if (this.#source !== "open" || this.availableBytes >= aheadBytes) return false;
+    this.#source = "asked";
+    return true;
+  }
+
+  /** Bytes supplied and not yet cut. */
+  get availableBytes(): number {
+    return this.#suppliedBytes - this.#takenBytes;
+  }
+
+  get suppliedBytes(): number {
+    return this.#suppliedBytes;
+  }
+
+  get takenBytes(): number {
+    return this.#takenBytes;
+  }
+
+  /** Whether everything there will ever be has been supplied. */
+  get isEnded(): boolean {
+    return this.#source === "ended";
+  }
+
+  #joined(size: number): Uint8Array {
+    const bytes = new Uint8Array(size);
+    let filled = 0;
+    while (filled < size) {
+      const piece = this.#pieces[0] as Uint8Array;
+      const part = piece.subarray(0, size - filled);
+      bytes.set(part, filled);
+      filled += part.length;
+      if (part.length === piece.length) this.#pieces.shift();
+      else this.#pieces[0] = piece.subarray(part.length);
+    }
+    return bytes;
+  }
+}

@@ -1,0 +1,35 @@
+import { Fifo } from "../fifo.js";
+import type { Priority } from "../wire/frame.js";
+import type { OutgoingMessage } from "./outgoing-message.js";
+
+/** Names a channel inside one engine; not on the wire. 0 is the default channel. Never reused in a session. */
+export type ChannelKey = number;
+
+export const DEFAULT_CHANNEL: ChannelKey = 0;
+
+/** Which list of the scheduler a channel waits in. */
+export type Turn = "none" | "high" | "fresh" | "old";
+
+/** The outgoing side of a channel: its messages in strict order (MSG-01), and its place with the scheduler. */
+export class SendChannel {
+  readonly key: ChannelKey;
+  /** The wire id this end has given the channel; `undefined` until its first frame is due. */
+  id: number | undefined;
+  priority: Priority;
+  readonly messages: Fifo<OutgoingMessage> = new Fifo();
+  /** What follows the last message, once the channel is being closed. */
+  end: "none" | "due" | "sent" = "none";
+  /** Bytes accepted and not yet acknowledged. */
+  bufferedBytes = 0;
+  turn: Turn = "none";
+  deficitBytes = 0;
+
+  constructor(key: ChannelKey, priority: Priority) {
+    this.key = key;
+    this.priority = priority;
+  }
+
+  get isBacklogged(): boolean {
+    return this.messages.length > 0 || this.end === "due";
+  }
+}

@@ -1,0 +1,40 @@
+import type { SluiceError } from "../error.js";
+import type { ChannelKey } from "../send/send-channel.js";
+import type { SendEvent } from "../send/sender.js";
+import type { Priority } from "../wire/frame.js";
+
+/** What the session tells its host, in order. */
+export type SessionEvent =
+  | SendEvent
+  /** The server has spoken `sluice.v1`: messages may flow. Client only. */
+  | { readonly type: "open"; readonly protocol: string }
+  /** A client has introduced itself: the host answers with `accept` or `abort`. Server only. */
+  | { readonly type: "hello"; readonly attemptId: Uint8Array; readonly auth: string | undefined }
+  /** The session exists. */
+  | { readonly type: "established"; readonly sessionId: Uint8Array }
+  /** The peer has opened a channel that this end does not know. */
+  | { readonly type: "channel"; readonly channel: ChannelKey; readonly name: string; readonly priority: Priority }
+  /** The peer has ended a channel: what is queued on it still leaves, and nothing more is taken. */
+  | { readonly type: "channel-closing"; readonly channel: ChannelKey }
+  /** Both directions of a channel have ended. */
+  | { readonly type: "channel-closed"; readonly channel: ChannelKey }
+  /** A message. Text is what the port `readText` made of it; bytes may be a view of a larger buffer. */
+  | {
+      readonly type: "message";
+      readonly channel: ChannelKey;
+      readonly text: boolean;
+      readonly data: string | Uint8Array;
+    }
+  | { readonly type: "ping" | "pong"; readonly payload: Uint8Array }
+  /** The peer has begun to close; its code and reason come with `closed`. */
+  | { readonly type: "closing" }
+  /** The end, once. `error` tells why, when it was no close handshake. */
+  | {
+      readonly type: "closed";
+      readonly code: number;
+      readonly reason: string;
+      readonly wasClean: boolean;
+      readonly error: SluiceError | undefined;
+      /** What to end the transport with, once everything polled has been handed to it. */
+      readonly transportCode: number;
+    };
