@@ -17,6 +17,8 @@ export type SluiceErrorCode =
   | "ERR_NEVER_WRITTEN"
   /** The message left, and the line was lost before the peer said whether it had arrived. */
   | "ERR_DELIVERY_UNKNOWN"
+  /** There is nobody who could acknowledge the message: the other end is an ordinary WebSocket. */
+  | "ERR_NO_ACK"
   /** The Blob or File could not be read to its end. */
   | "ERR_SOURCE_FAILED"
   /** No connection could be made, or no greeting came in time. */

@@ -1,3 +1,5 @@
+import { SluiceError } from "./error.js";
+
 /**
  * Every bound of the engine in one place. Each end announces those that the other must respect (PROTOCOL.md, LIM),
  * and holds the other to them.
@@ -73,3 +75,24 @@ export const PARAMETERS_MAX: number = 64;
 
 /** The batch size that every peer accepts, and so the largest that may be sent before its limits are known (LIM-02). */
 export const BATCH_BYTES_MIN: number = 4 * KIB;
+
+/**
+ * Refuses limits that cannot work.
+ * @throws SluiceError `ERR_USAGE_ARGUMENT`
+ */
+export function checkedLimits(limits: Limits): Limits {
+  for (const [name, value] of Object.entries(limits)) {
+    require(Number.isSafeInteger(value) && value > 0, `${name} must be a positive integer, not ${value}`);
+  }
+  const { channelsMax, chunkBytes, windowBytes, messageBytesMax, reassemblyBytesMax, batchBytesMax } = limits;
+  require(channelsMax <= CHANNELS_MAX, `channelsMax must be at most ${CHANNELS_MAX}`);
+  require(chunkBytes >= BATCH_BYTES_MIN && chunkBytes <= 64 * KIB, "chunkBytes must be between 4096 and 65536");
+  require(windowBytes >= 2 * chunkBytes, "windowBytes must be at least two chunks");
+  require(reassemblyBytesMax >= messageBytesMax, "reassemblyBytesMax must be at least messageBytesMax");
+  require(batchBytesMax >= BATCH_BYTES_MIN, `batchBytesMax must be at least ${BATCH_BYTES_MIN}`);
+  return limits;
+}
+
+function require(holds: boolean, message: string): void {
+  if (!holds) throw new SluiceError("ERR_USAGE_ARGUMENT", message);
+}

@@ -22,6 +22,12 @@ export interface SentDraft {
   readonly ended: readonly ChannelKey[];
 }
 
+export type AckOutcome =
+  /** `ended`: channels whose CHANNEL_CLOSE it covers. */
+  | { readonly type: "news"; readonly ended: readonly ChannelKey[] }
+  | { readonly type: "old" }
+  | { readonly type: "violation"; readonly violation: Violation };
+
 /** Turns drafts into numbered batches inside the window, and acks into what they mean for messages and window. */
 export class Outbound {
   readonly #sender: Sender;
@@ -50,20 +56,22 @@ export class Outbound {
     return { batch, ended: closes.map((channel) => channel.key) };
   }
 
-  /** The batch that says that nothing follows it (CLS-01). */
-  closeBatch(frame: CloseFrame, ack: AckFrame | undefined, now: Millis): Uint8Array {
+  /** The batch that says that nothing follows it (CLS-01). `undefined` while early data leaves it no room. */
+  closeBatch(frame: CloseFrame, space: BatchSpace, ack: AckFrame | undefined, now: Millis): Uint8Array | undefined {
     const number = this.#inFlight.nextNumber;
     const batch = this.#encode(number, ack, [frame]);
+    if (batch.length > space.allowanceBytes) return undefined;
     this.#inFlight.add({ number, bytes: batch.length, sentAt: now, chunks: [], closes: [] });
     return batch;
   }
 
-  /** Returns whether the ack was news, or what is wrong with it. */
-  handleAck(frame: AckFrame, now: Millis): "news" | "old" | Violation {
+  handleAck(frame: AckFrame, now: Millis): AckOutcome {
     const batches = this.#inFlight.take(frame.number, frame.bytes);
-    if (batches === undefined) return { code: 1002, reason: "ack of what was not sent" };
+    if (batches === undefined) {
+      return { type: "violation", violation: { code: 1002, reason: "ack of what was not sent" } };
+    }
     const newest = batches.at(-1);
-    if (newest === undefined) return "old";
+    if (newest === undefined) return { type: "old" };
     // The receiver's clock tells of its newest batch only; an ack that covers it partly does not exist.
     const sample = {
       receivedAt: ticksToMillis(frame.receivedTicks),
@@ -73,7 +81,7 @@ export class Outbound {
     this.#path.handleAck(sample);
     this.#window.handleAck(sample, now);
     for (const batch of batches) this.#sender.handleAcked(batch);
-    return "news";
+    return { type: "news", ended: batches.flatMap((batch) => batch.closes.map((channel) => channel.key)) };
   }
 
   get sentBytes(): number {

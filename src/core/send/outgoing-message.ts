@@ -39,9 +39,9 @@ export class OutgoingMessage {
     if (piece.length > 0) this.#pieces.push(piece);
     this.#suppliedBytes += piece.length;
     this.#source = ended ? "ended" : "open";
-    if (ended && this.totalBytes !== undefined) {
-      invariant(this.#suppliedBytes === this.totalBytes, "a message is as long as it said");
-    }
+    if (this.totalBytes === undefined) return;
+    const isRight = ended ? this.#suppliedBytes === this.totalBytes : this.#suppliedBytes <= this.totalBytes;
+    invariant(isRight, "a message is as long as it said");
   }
 
   /** Takes the next `size` bytes, which must be there. A view where they lie in one piece. */

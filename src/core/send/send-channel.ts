@@ -17,8 +17,8 @@ export class SendChannel {
   id: number | undefined;
   priority: Priority;
   readonly messages: Fifo<OutgoingMessage> = new Fifo();
-  /** What follows the last message, once the channel is being closed. */
-  end: "none" | "due" | "sent" = "none";
+  /** What follows the last message, once the channel is being closed; `"seen"`: the peer has acknowledged it. */
+  end: "none" | "due" | "sent" | "seen" = "none";
   /** Bytes accepted and not yet acknowledged. */
   bufferedBytes = 0;
   turn: Turn = "none";

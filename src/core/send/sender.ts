@@ -13,6 +13,8 @@ import { type ChannelKey, DEFAULT_CHANNEL, SendChannel } from "./send-channel.js
 
 /** What became of messages and sources, in order. */
 export type SendEvent =
+  /** Its first piece has left, and it is not the last. */
+  | { readonly type: "started"; readonly message: MessageId }
   | { readonly type: "written"; readonly message: MessageId }
   | { readonly type: "progress"; readonly message: MessageId; readonly ackedBytes: number }
   | { readonly type: "delivered"; readonly message: MessageId }
@@ -96,7 +98,8 @@ export class Sender {
   }
 
   setPriority(key: ChannelKey, priority: Priority): void {
-    const channel = this.#channel(key);
+    const channel = this.#channels.get(key);
+    if (channel === undefined) return;
     channel.priority = priority;
     this.#scheduler.handlePriority(channel);
   }
@@ -105,7 +108,7 @@ export class Sender {
   endChannel(key: ChannelKey): void {
     const channel = this.#channel(key);
     if (channel.end !== "none") return;
-    channel.end = channel.id === undefined ? "sent" : "due";
+    channel.end = channel.id === undefined ? "seen" : "due";
     this.#scheduler.handleBacklog(channel);
   }
 
@@ -140,6 +143,11 @@ export class Sender {
     known.message.supply(piece, ended);
     this.#unsentBytes += piece.length;
     if (known.message.totalBytes === undefined) known.channel.bufferedBytes += piece.length;
+    // Where only the end of the source tells the length, it may turn out too large at any piece.
+    if (known.message.suppliedBytes > this.#peerLimits.messageBytesMax) {
+      this.#drop(known.message, known.channel, "too-large");
+      return;
+    }
     this.#askForMore(known.channel);
   }
 
@@ -155,17 +163,23 @@ export class Sender {
   handlePeerLimits(limits: AnnouncedLimits): void {
     this.#peerLimits = limits;
     for (const { message, channel } of this.#messages.values()) {
-      const size = message.totalBytes ?? 0;
+      const size = message.totalBytes ?? message.suppliedBytes;
       if (message.stage === "queued" && size > limits.messageBytesMax) this.#drop(message, channel, "too-large");
     }
   }
 
   handleAcked(batch: SentBatch): void {
-    for (const channel of batch.closes) this.#idsUsed.delete(channel.id as number);
+    for (const channel of batch.closes) {
+      this.#idsUsed.delete(channel.id as number);
+      channel.end = "seen";
+    }
     for (const { channel, message, bytes, last } of batch.chunks) {
       channel.bufferedBytes -= bytes;
       message.ackedBytes += bytes;
-      if (message.wantsProgress) this.#emit({ type: "progress", message: message.id, ackedBytes: message.ackedBytes });
+      // Of a message that has been cancelled meanwhile there is nothing more to tell.
+      if (message.wantsProgress && this.#messages.has(message.id)) {
+        this.#emit({ type: "progress", message: message.id, ackedBytes: message.ackedBytes });
+      }
       if (!last) continue;
       this.#messages.delete(message.id);
       this.#emit({ type: "delivered", message: message.id });
@@ -183,7 +197,7 @@ export class Sender {
     this.#control.drain();
     for (const channel of this.#channels.values()) {
       channel.messages.drain();
-      channel.end = "sent";
+      channel.end = "seen";
       this.#scheduler.remove(channel);
     }
     this.#unsentBytes = 0;
@@ -195,6 +209,8 @@ export class Sender {
     const chunks: SentChunk[] = [];
     const closes: SendChannel[] = [];
     let usedBytes = this.#takeControl(frames, space.spaceBytes);
+    // What is left would be overtaken: a chunk by the CHANNEL_OPEN of its channel, or by the RESET before it.
+    if (this.#control.length > 0) return frames.length === 0 ? undefined : { frames, chunks, closes };
     let priority: Priority | undefined;
     for (;;) {
       const rest = { ...space, spaceBytes: space.spaceBytes - usedBytes, roomBytes: space.roomBytes - usedBytes };
@@ -235,12 +251,12 @@ export class Sender {
 
   /** Whether the channel takes no more messages. */
   isEnding(key: ChannelKey): boolean {
-    return this.#channel(key).end !== "none";
+    return this.#channels.get(key)?.end !== "none";
   }
 
-  /** Whether the channel's own end has left, or it never had anything to end. */
-  hasEnded(key: ChannelKey): boolean {
-    return this.#channels.get(key)?.end === "sent";
+  /** How far the channel's own end has got: `"seen"` where there was nothing to end. */
+  end(key: ChannelKey): SendChannel["end"] {
+    return this.#channels.get(key)?.end ?? "seen";
   }
 
   get messageBytesMax(): number {
@@ -276,8 +292,9 @@ export class Sender {
       this.#admission.end(message);
       channel.messages.shift();
       this.#emit({ type: "written", message: message.id });
-    } else {
+    } else if (message.takenBytes === bytes) {
       this.#admission.begin(message, this.#peerLimits);
+      this.#emit({ type: "started", message: message.id });
     }
     this.#askForMore(channel);
   }

@@ -63,4 +63,9 @@ export class ChannelTable {
   get size(): number {
     return this.#byKey.size;
   }
+
+  /** Those of them whose incoming direction is open. */
+  get incomingCount(): number {
+    return this.#byIncomingId.size;
+  }
 }

@@ -9,7 +9,8 @@ import type { SessionEvent } from "./events.js";
 
 /**
  * The channels of a session (PROTOCOL.md, CHN). Each direction is opened and ended by its sender, under a wire id of its
- * own; the name joins the two. A channel is gone when both directions have ended, or the other was never opened.
+ * own; the name joins the two. A channel is gone when both directions have ended, or the peer has acknowledged the end
+ * of ours without having opened the other: until then its CHANNEL_OPEN may be on its way.
  */
 export class Channels {
   readonly #sender: Sender;
@@ -39,7 +40,9 @@ export class Channels {
       return known.key;
     }
     const bytes = this.#ports.encodeUtf8(name);
-    if (bytes.length === 0 || bytes.length > CHANNEL_NAME_BYTES_MAX) {
+    // A lone surrogate would reach the peer as U+FFFD, which is another name here, and the same as that of any other.
+    const isWellFormed = this.#ports.decodeUtf8(bytes) === name;
+    if (bytes.length === 0 || bytes.length > CHANNEL_NAME_BYTES_MAX || !isWellFormed) {
       throw new SluiceError("ERR_USAGE_ARGUMENT", `A channel name has 1 to ${CHANNEL_NAME_BYTES_MAX} bytes of UTF-8`);
     }
     this.#sender.requireFreeId();
@@ -71,13 +74,14 @@ export class Channels {
     if (name === undefined) return { code: 1007, reason: "channel name is not UTF-8" };
     if (name === "") return { code: 1002, reason: "channel without a name" };
     if (this.incoming(id) !== undefined) return { code: 1002, reason: "channel id in use" };
+    // The limit is one of each direction: the default channel counts, those that only this end has opened do not.
+    if (this.#table.incomingCount + 1 >= this.#limits.channelsMax) return { code: 1008, reason: "too many channels" };
     const known = this.#table.named(name);
     if (known !== undefined) {
       if (known.incoming !== "unopened") return { code: 1002, reason: "channel name in use" };
       this.#table.bind(known, id);
       return undefined;
     }
-    if (this.#table.size + 1 >= this.#limits.channelsMax) return { code: 1008, reason: "too many channels" };
     const entry = this.#table.add(name);
     this.#table.bind(entry, id);
     this.#sender.addChannel(entry.key, priority);
@@ -95,11 +99,13 @@ export class Channels {
     return undefined;
   }
 
-  /** Our direction of these channels has ended: forgets those whose other direction has, too. */
+  /** The end of our direction of these channels has left or has been acknowledged: forgets those that are gone. */
   handleEnded(keys: readonly ChannelKey[]): void {
     for (const key of keys) {
       const entry = this.#table.keyed(key);
-      if (entry === undefined || entry.incoming === "open" || !this.#sender.hasEnded(key)) continue;
+      if (entry === undefined || entry.incoming === "open") continue;
+      const end = this.#sender.end(key);
+      if (end !== "seen" && (end !== "sent" || entry.incoming === "unopened")) continue;
       this.#table.remove(entry);
       this.#sender.removeChannel(key);
       this.#emit({ type: "channel-closed", channel: key });

@@ -87,6 +87,16 @@ export class Closing {
     return state.name === "flushing" || state.name === "replying" ? state.info : undefined;
   }
 
+  /** Whether our CLOSE has left: nothing numbered follows it (CLS-01). */
+  get isSent(): boolean {
+    return this.state.name === "awaiting-peer" || this.state.name === "lingering";
+  }
+
+  /** Whether the peer's CLOSE has come, and the session goes on: nothing numbered may follow it (CLS-01). */
+  get isReceived(): boolean {
+    return this.state.name === "replying" || this.state.name === "lingering";
+  }
+
   get state(): ClosingState {
     return this.#machine.state;
   }

@@ -7,14 +7,14 @@ import { AckPolicy } from "../receive/ack-policy.js";
 import { BatchOrder } from "../receive/batch-order.js";
 import { Reassembly } from "../receive/reassembly.js";
 import type { MessageId } from "../send/outgoing-message.js";
-import { Outbound } from "../send/outbound.js";
+import { type AckOutcome, Outbound } from "../send/outbound.js";
 import { type ChannelKey, DEFAULT_CHANNEL } from "../send/send-channel.js";
 import { Sender } from "../send/sender.js";
 import { FixedWindow } from "../send/window.js";
 import type { Millis } from "../time.js";
 import { BatchReader } from "../wire/decode.js";
-import { encodeBatch } from "../wire/encode.js";
-import type { ChunkFrame, Frame, HandshakeFrame, Priority, Violation } from "../wire/frame.js";
+import { encodeBatch, frameBytes } from "../wire/encode.js";
+import { type ChunkFrame, carriage, type Frame, type HandshakeFrame, type Priority, type Violation } from "../wire/frame.js";
 import { Channels } from "./channels.js";
 import { Closing } from "./closing.js";
 import type { SessionEvent } from "./events.js";
@@ -98,7 +98,7 @@ export class Session {
   /** @throws SluiceError `ERR_USAGE_CHANNEL_CLOSED`, `ERR_TOO_MANY_CHANNELS`, `ERR_MESSAGE_TOO_LARGE` */
   send(channel: ChannelKey, init: MessageInit, now: Millis): MessageId {
     this.#begin(now);
-    if (this.isClosing || this.#sender.isEnding(channel)) {
+    if (this.isSendClosed(channel)) {
       throw new SluiceError("ERR_USAGE_CHANNEL_CLOSED", "The channel is closed");
     }
     const max = Math.min(this.#sender.messageBytesMax, this.#limits.messageBytesMax);
@@ -138,7 +138,7 @@ export class Session {
   /** Begins the close handshake: what was accepted leaves first. 1005 stands for no code. */
   close(code: number, reason: string, now: Millis): void {
     this.#begin(now);
-    if (this.#isEnded) return;
+    if (this.isClosed) return;
     const connecting = this.#handshake.state.name === "idle" || this.#handshake.state.name === "awaiting-greeting";
     if (connecting && this.#sender.isDrained) {
       // WHATWG WebSockets, `close()` while CONNECTING: the connection fails.
@@ -157,7 +157,7 @@ export class Session {
 
   ping(payload: Uint8Array, now: Millis): void {
     this.#begin(now);
-    this.#unnumbered.push({ type: "ping", payload });
+    if (!this.isClosed) this.#unnumbered.push({ type: "ping", payload });
   }
 
   /** A transport is open. `batchBytesMax`: the largest batch that it carries. */
@@ -186,14 +186,14 @@ export class Session {
   /** The transport has ended, or could not be opened. */
   handleTransportClosed(death: Death, now: Millis): void {
     this.#begin(now);
-    if (this.#isEnded) return;
+    if (this.isClosed) return;
     this.#end(endOf(death, this.#closing.state, this.#handshake.state));
   }
 
   /** Call when `nextDeadline` has come; too early or too late does no harm. */
   handleDeadline(now: Millis): void {
     this.#begin(now);
-    if (this.#isEnded) return;
+    if (this.isClosed) return;
     if (now >= (this.#handshake.nextDeadline ?? Number.POSITIVE_INFINITY)) {
       const error = new SluiceError("ERR_CONNECT_FAILED", "The handshake took too long", { retryable: true });
       this.#abort(1008, "handshake timeout", error);
@@ -213,14 +213,14 @@ export class Session {
   pollTransmit(budgetBytes: number, now: Millis): Uint8Array | undefined {
     const greeting = this.#handshake.pollFrame();
     if (greeting !== undefined) return encodeBatch(0, [greeting]);
-    const control = this.#unnumbered.drain();
+    const control = this.#takeUnnumbered();
     if (control.length > 0) return encodeBatch(0, control);
-    if (!this.#isEnded && budgetBytes > 0) {
+    if (!this.isClosed && budgetBytes > 0) {
       const batch = this.#pollNumbered(now);
       if (batch !== undefined) return batch;
     }
     // A session that ends says at once what it has.
-    if (!this.#acks.isDue(now) && !this.#isEnded) return undefined;
+    if (!this.#acks.isDue(now) && !this.isClosed) return undefined;
     const ack = this.#acks.peek(now);
     this.#acks.handleSent();
     return ack === undefined ? undefined : encodeBatch(0, [ack]);
@@ -232,7 +232,7 @@ export class Session {
 
   /** When `handleDeadline` wants to be called; `undefined` for never. */
   nextDeadline(): Millis | undefined {
-    if (this.#isEnded) return undefined;
+    if (this.isClosed) return undefined;
     const times = [
       this.#acks.nextDeadline,
       this.#handshake.nextDeadline,
@@ -245,6 +245,16 @@ export class Session {
   /** Whether the end has begun, by either side: nothing more is accepted from the application. */
   get isClosing(): boolean {
     return this.#closing.state.name !== "open";
+  }
+
+  /** Whether the session is over. */
+  get isClosed(): boolean {
+    return this.#handshake.state.name === "ended";
+  }
+
+  /** Whether the channel takes no more messages. */
+  isSendClosed(channel: ChannelKey): boolean {
+    return this.isClosing || this.#sender.isEnding(channel);
   }
 
   /** Bytes of this channel accepted and not yet acknowledged. */
@@ -271,9 +281,22 @@ export class Session {
     this.#lastNow = now;
   }
 
+  /** As many frames of no number as fit a batch that every peer takes (LIM-02). */
+  #takeUnnumbered(): Frame[] {
+    const frames: Frame[] = [];
+    let bytes = 1;
+    for (let frame = this.#unnumbered.peek(); frame !== undefined; frame = this.#unnumbered.peek()) {
+      bytes += frameBytes(frame);
+      if (bytes > BATCH_BYTES_MIN) break;
+      this.#unnumbered.shift();
+      frames.push(frame);
+    }
+    return frames;
+  }
+
   #pollNumbered(now: Millis): Uint8Array | undefined {
     const allowanceBytes = this.#handshake.roomBytes(this.#outbound.sentBytes);
-    if (allowanceBytes <= 0) return undefined;
+    if (allowanceBytes <= 0 || this.#closing.isSent) return undefined;
     const batchBytesMax = Math.min(this.#batchBytesMax, this.#transportBatchBytesMax, this.#limits.chunkBytes);
     const ack = this.#acks.peek(now);
     const draft = this.#outbound.pollBatch({ batchBytesMax, allowanceBytes }, ack, now);
@@ -284,23 +307,25 @@ export class Session {
     }
     const info = this.#closing.due;
     if (info === undefined || !this.#sender.isDrained) return undefined;
-    this.#closing.handleSent();
     const code = info.code === 1005 ? 0 : info.code;
-    const reason = this.#ports.encodeUtf8(info.reason);
+    const frame = { type: "close", code, reason: this.#ports.encodeUtf8(info.reason) } as const;
+    const batch = this.#outbound.closeBatch(frame, { batchBytesMax, allowanceBytes }, ack, now);
+    if (batch === undefined) return undefined;
+    this.#closing.handleSent();
     this.#acks.handleSent();
-    return this.#outbound.closeBatch({ type: "close", code, reason }, ack, now);
+    return batch;
   }
 
   #handleBatch(batch: Uint8Array, now: Millis): void {
     // What comes behind the end, or behind a violation, no longer concerns anybody.
-    if (this.#isEnded) return;
+    if (this.isClosed) return;
     if (batch.length > this.#limits.batchBytesMax) return this.#fail({ code: 1009, reason: "batch too large" });
     const reader = new BatchReader(batch);
     if (reader.number > 0 && reader.violation === undefined && !this.#admit(reader.number, batch, now)) return;
     for (let frame = reader.next(); frame !== undefined; frame = reader.next()) {
       const violation = this.#handleFrame(frame, now);
       if (violation !== undefined) return this.#fail(violation);
-      if (this.#isEnded) return;
+      if (this.isClosed) return;
     }
     if (reader.violation !== undefined) this.#fail(reader.violation);
   }
@@ -323,6 +348,9 @@ export class Session {
   }
 
   #handleFrame(frame: Frame, now: Millis): Violation | undefined {
+    if (this.#closing.isReceived && carriage(frame.type) === "numbered") {
+      return { code: 1002, reason: `${frame.type} behind close` };
+    }
     switch (frame.type) {
       case "greeting":
       case "hello":
@@ -402,10 +430,11 @@ export class Session {
     return undefined;
   }
 
-  #handleAck(outcome: "news" | "old" | Violation, now: Millis): Violation | undefined {
-    if (outcome === "old") return undefined;
-    if (outcome !== "news") return outcome;
+  #handleAck(outcome: AckOutcome, now: Millis): Violation | undefined {
+    if (outcome.type === "violation") return outcome.violation;
+    if (outcome.type === "old") return undefined;
     this.#closing.handleProgress(now);
+    this.#channels.handleEnded(outcome.ended);
     return undefined;
   }
 
@@ -440,7 +469,7 @@ export class Session {
   }
 
   #abort(code: number, reason: string, error: SluiceError): void {
-    if (this.#isEnded) return;
+    if (this.isClosed) return;
     this.#end({ code: 1006, reason: "", wasClean: false, error, transportCode: code });
     this.#unnumbered.push({ type: "abort", code, reason: this.#ports.encodeUtf8(reason) });
   }
@@ -452,10 +481,6 @@ export class Session {
     this.#reassembly.clear();
     this.#sender.handleEnd();
     this.#events.push({ type: "closed", ...end });
-  }
-
-  get #isEnded(): boolean {
-    return this.#handshake.state.name === "ended";
   }
 }
 

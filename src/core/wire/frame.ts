@@ -1,3 +1,5 @@
+import { SluiceError } from "../error.js";
+
 /**
  * The frames of `sluice.v1`. All numbers are assigned here, also those of frames that a later revision puts to use
  * (PROTOCOL.md, section "Frames").
@@ -145,4 +147,15 @@ export interface Violation {
   readonly reason: string;
 }
 
+/** Their index is their number on the wire (CHN-02). */
 export const PRIORITIES: readonly Priority[] = ["high", "normal", "low"];
+
+/**
+ * `value` as a priority.
+ * @throws SluiceError `ERR_USAGE_ARGUMENT`
+ */
+export function checkedPriority(value: unknown): Priority {
+  const priority = PRIORITIES.find((known) => known === value);
+  if (priority !== undefined) return priority;
+  throw new SluiceError("ERR_USAGE_ARGUMENT", `A priority is one of ${PRIORITIES.join(", ")}, not ${String(value)}`);
+}

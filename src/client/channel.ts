@@ -1,0 +1,145 @@
+import type { ChannelKey } from "../core/send/send-channel.js";
+import { checkedPriority, type Priority } from "../core/wire/frame.js";
+import type { Conversation } from "../driver/conversation.js";
+import { Mailbox, type MailboxBudget } from "../driver/mailbox.js";
+import type { SendOptions } from "../driver/outbox.js";
+import type { Receipt } from "../driver/receipt.js";
+import { EventHandlers, type Handler } from "./event-handlers.js";
+import { dataOf, heldBytes, type SluiceBinaryType } from "./incoming.js";
+import { payloadOf, type SendData } from "./payload.js";
+import type { TaskQueue } from "./platform.js";
+
+export interface ChannelOptions {
+  /** Default `"normal"`, or what the peer has opened it with. */
+  readonly priority?: Priority;
+}
+
+/** What a channel is made of; the socket hands it over. */
+export interface ChannelInit {
+  readonly key: ChannelKey;
+  readonly name: string;
+  readonly priority: Priority;
+  readonly conversation: Conversation;
+  readonly tasks: TaskQueue;
+  readonly budget: MailboxBudget;
+  readonly origin: string;
+  readonly encodeUtf8: (text: string) => Uint8Array;
+}
+
+/**
+ * A named, ordered stream of messages inside a session, with a priority of its own. The same name on both ends is the
+ * same channel. Events: `message`, and `close` once it has ended in both directions. Messages wait for the first
+ * listener, within the bound of unfinished messages.
+ */
+export class Channel extends EventTarget {
+  readonly #init: ChannelInit;
+  readonly #handlers: EventHandlers = new EventHandlers(this);
+  readonly #mailbox: Mailbox<string | Uint8Array>;
+  #priority: Priority;
+  #binaryType: SluiceBinaryType = "blob";
+  #state: "open" | "closing" | "closed" = "open";
+
+  /** @internal */
+  constructor(init: ChannelInit) {
+    super();
+    this.#init = init;
+    this.#priority = init.priority;
+    this.#mailbox = new Mailbox(init.budget, (data) => init.tasks.push(() => this.#dispatch(data)));
+  }
+
+  /**
+   * Sends one message.
+   * @returns what becomes of it; on a closed channel nothing is sent, and the receipt says `never-written`
+   * @throws SluiceError `ERR_MESSAGE_TOO_LARGE`; TypeError for what cannot be sent
+   */
+  send(data: SendData, options: SendOptions = {}): Receipt {
+    return this.#init.conversation.send(this.#init.key, payloadOf(data, this.#init.encodeUtf8), options);
+  }
+
+  /** Ends the channel in both directions, after what was accepted on either side. */
+  close(): void {
+    if (this.#state !== "open") return;
+    this.#state = "closing";
+    this.#init.conversation.closeChannel(this.#init.key);
+  }
+
+  override addEventListener(
+    type: string,
+    listener: EventListenerOrEventListenerObject | null,
+    options?: boolean | AddEventListenerOptions,
+  ): void {
+    super.addEventListener(type, listener, options);
+    if (type === "message" && listener !== null) this.#mailbox.open();
+  }
+
+  /** @internal */
+  handleMessage(data: string | Uint8Array): void {
+    this.#mailbox.handle(data, heldBytes(data));
+  }
+
+  /** @internal The peer ends the channel: what is queued still leaves. */
+  handleClosing(): void {
+    if (this.#state === "open") this.#state = "closing";
+  }
+
+  /** @internal */
+  handleClosed(): void {
+    if (this.#state === "closed") return;
+    this.#state = "closed";
+    this.#init.tasks.push(() => this.dispatchEvent(new Event("close")));
+  }
+
+  get name(): string {
+    return this.#init.name;
+  }
+
+  get priority(): Priority {
+    return this.#priority;
+  }
+
+  /** Takes effect at once, also in the middle of a message. Throws SluiceError `ERR_USAGE_ARGUMENT`. */
+  set priority(value: Priority) {
+    this.#priority = checkedPriority(value);
+    this.#init.conversation.setPriority(this.#init.key, this.#priority);
+  }
+
+  /** Bytes accepted and not yet acknowledged by the peer. */
+  get bufferedAmount(): number {
+    return this.#init.conversation.bufferedAmount(this.#init.key);
+  }
+
+  /** What binary messages become: `"blob"` (default) or `"arraybuffer"`. */
+  get binaryType(): SluiceBinaryType {
+    return this.#binaryType;
+  }
+
+  set binaryType(value: SluiceBinaryType) {
+    if (value === "blob" || value === "arraybuffer") this.#binaryType = value;
+  }
+
+  /** `"closing"` from `close()` of either side until both directions have ended. */
+  get state(): "open" | "closing" | "closed" {
+    return this.#state;
+  }
+
+  get onmessage(): Handler<MessageEvent> {
+    return this.#handlers.get("message");
+  }
+
+  set onmessage(value: Handler<MessageEvent>) {
+    this.#handlers.set("message", value);
+  }
+
+  get onclose(): Handler<Event> {
+    return this.#handlers.get("close");
+  }
+
+  set onclose(value: Handler<Event>) {
+    this.#handlers.set("close", value);
+  }
+
+  #dispatch(data: string | Uint8Array): void {
+    const init = { data: dataOf(data, this.#binaryType), origin: this.#init.origin };
+    this.dispatchEvent(new MessageEvent("message", init));
+  }
+}

@@ -1,0 +1,37 @@
+/** The value of an event handler attribute such as `onmessage`. */
+// biome-ignore lint/suspicious/noExplicitAny: an attribute takes handlers of any event, as `GlobalEventHandlers` does.
+export type Handler<E = any> = ((this: any, event: E) => unknown) | null;
+
+/**
+ * Event handler attributes (HTML, "event handlers"): one listener per type, in line with the others from the time when
+ * the attribute is first set, and out of line when it is set to null.
+ */
+export class EventHandlers {
+  readonly #target: EventTarget;
+  readonly #handlers = new Map<string, { handler: NonNullable<Handler>; listener: (event: Event) => void }>();
+
+  constructor(target: EventTarget) {
+    this.#target = target;
+  }
+
+  get(type: string): Handler {
+    return this.#handlers.get(type)?.handler ?? null;
+  }
+
+  set(type: string, value: unknown): void {
+    const known = this.#handlers.get(type);
+    if (typeof value !== "function") {
+      if (known !== undefined) this.#target.removeEventListener(type, known.listener);
+      this.#handlers.delete(type);
+      return;
+    }
+    const handler = value as NonNullable<Handler>;
+    if (known !== undefined) {
+      known.handler = handler;
+      return;
+    }
+    const entry = { handler, listener: (event: Event) => void entry.handler.call(this.#target, event) };
+    this.#handlers.set(type, entry);
+    this.#target.addEventListener(type, entry.listener);
+  }
+}

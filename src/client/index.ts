@@ -1,0 +1,13 @@
+export { SluiceError, type SluiceErrorCode } from "../core/error.js";
+export type { Priority } from "../core/wire/frame.js";
+export type { Stats } from "../driver/conversation.js";
+export type { SendOptions, SendProgress, SignalLike } from "../driver/outbox.js";
+export { Receipt, type ReceiptState } from "../driver/receipt.js";
+export type { TransportName } from "../transport/transport.js";
+export { Channel, type ChannelOptions } from "./channel.js";
+export type { Handler } from "./event-handlers.js";
+export type { ChannelEvent, SluiceCloseEvent, SluiceErrorEvent } from "./events.js";
+export type { SluiceBinaryType } from "./incoming.js";
+export type { SluiceSocketOptions } from "./options.js";
+export type { SendData } from "./payload.js";
+export { type ConnectionState, SluiceSocket } from "./sluice-socket.js";

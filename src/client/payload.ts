@@ -1,0 +1,49 @@
+import type { Payload, Source } from "../driver/outbox.js";
+
+/** What `send()` takes. */
+export type SendData = string | ArrayBufferLike | ArrayBufferView | Blob;
+
+/**
+ * What of `data` is sent: a snapshot of buffers, as the native `send()` takes one. What is neither a buffer nor a Blob is
+ * sent as a string, as WebIDL converts it.
+ * @throws TypeError for what has no string, and for streams
+ */
+export function payloadOf(data: unknown, encodeUtf8: (text: string) => Uint8Array): Payload {
+  if (typeof data === "string") return { type: "text", bytes: encodeUtf8(data) };
+  if (ArrayBuffer.isView(data)) {
+    return { type: "binary", bytes: new Uint8Array(data.buffer, data.byteOffset, data.byteLength).slice() };
+  }
+  // Brands, not `instanceof`: values come from other realms.
+  switch (brand(data)) {
+    case "ArrayBuffer":
+    case "SharedArrayBuffer":
+      return { type: "binary", bytes: new Uint8Array(data as ArrayBuffer).slice() };
+    case "Blob":
+    case "File":
+      return { type: "source", source: new BlobSource(data as Blob) };
+    case "ReadableStream":
+    case "Promise":
+      throw new TypeError(`A ${brand(data)} cannot be sent.`);
+    default:
+      // A template would convert as well; `String` would let symbols through.
+      return { type: "text", bytes: encodeUtf8(`${data}`) };
+  }
+}
+
+class BlobSource implements Source {
+  readonly #blob: Blob;
+  readonly totalBytes: number;
+
+  constructor(blob: Blob) {
+    this.#blob = blob;
+    this.totalBytes = blob.size;
+  }
+
+  async read(offset: number, size: number): Promise<Uint8Array> {
+    return new Uint8Array(await this.#blob.slice(offset, offset + size).arrayBuffer());
+  }
+}
+
+function brand(value: unknown): string {
+  return Object.prototype.toString.call(value).slice("[object ".length, -1);
+}

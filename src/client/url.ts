@@ -1,0 +1,45 @@
+import { SUBPROTOCOL } from "../transport/transport.js";
+
+/**
+ * The URL to connect to (WHATWG WebSockets, "get a url record"): relative ones against the page, http as ws.
+ * @throws DOMException `SyntaxError`
+ */
+export function parseUrl(url: string | URL): string {
+  const base = typeof document === "undefined" ? undefined : document.baseURI;
+  let parsed: URL;
+  try {
+    parsed = new URL(url, base);
+  } catch {
+    throw syntaxError(`The URL "${url}" is invalid.`);
+  }
+  if (parsed.protocol === "http:") parsed.protocol = "ws:";
+  if (parsed.protocol === "https:") parsed.protocol = "wss:";
+  if (parsed.protocol !== "ws:" && parsed.protocol !== "wss:") {
+    throw syntaxError(`The URL's scheme must be "http", "https", "ws" or "wss". "${parsed.protocol}" is not allowed.`);
+  }
+  if (parsed.hash !== "" || parsed.href.endsWith("#")) {
+    throw syntaxError("The URL contains a fragment identifier. Fragments are not allowed in WebSocket URLs.");
+  }
+  return parsed.href;
+}
+
+/**
+ * The application's protocols, in its order of preference.
+ * @throws DOMException `SyntaxError` for what is no HTTP token (RFC 9110, 5.6.2), stands twice, or is ours
+ */
+export function parseProtocols(protocols: string | readonly string[]): string[] {
+  const list = typeof protocols === "string" ? [protocols] : Array.from(protocols, String);
+  for (const [index, protocol] of list.entries()) {
+    if (!TOKEN.test(protocol)) throw syntaxError(`The subprotocol "${protocol}" is invalid.`);
+    if (list.indexOf(protocol) !== index) throw syntaxError(`The subprotocol "${protocol}" is duplicated.`);
+    if (protocol === SUBPROTOCOL) throw syntaxError(`The subprotocol "${SUBPROTOCOL}" is Sluice's own.`);
+  }
+  return list;
+}
+
+/** One character class, so that matching takes linear time. */
+const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
+
+export function syntaxError(message: string): DOMException {
+  return new DOMException(message, "SyntaxError");
+}

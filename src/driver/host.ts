@@ -1,0 +1,14 @@
+import type { Ports } from "../core/ports.js";
+import type { Millis } from "../core/time.js";
+
+/** The platform below the driver: the browser or Node. */
+export interface Host extends Ports {
+  /** A monotonic clock. */
+  now(): Millis;
+  /** Calls `run` once, after `delayMs` or later. Returns a function that prevents it. */
+  setTimer(run: () => void, delayMs: Millis): () => void;
+  /** Calls `run` when the running script has ended, before any other task: a microtask. */
+  defer(run: () => void): void;
+  /** Takes what a callback of the application has thrown, as the platform does with uncaught errors. */
+  report(error: unknown): void;
+}

@@ -1,0 +1,51 @@
+/** Messages of a channel that nobody listens to yet, on one budget for all channels of a session. */
+export class MailboxBudget {
+  readonly #bytesMax: number;
+  readonly #onExceeded: () => void;
+  #bytes = 0;
+
+  constructor(bytesMax: number, onExceeded: () => void) {
+    this.#bytesMax = bytesMax;
+    this.#onExceeded = onExceeded;
+  }
+
+  hold(bytes: number): void {
+    this.#bytes += bytes;
+    if (this.#bytes > this.#bytesMax) this.#onExceeded();
+  }
+
+  release(bytes: number): void {
+    this.#bytes -= bytes;
+  }
+}
+
+/** Keeps what arrives until somebody listens, then hands it on in order. */
+export class Mailbox<Item> {
+  readonly #budget: MailboxBudget;
+  readonly #deliver: (item: Item) => void;
+  #held: { item: Item; bytes: number }[] | undefined = [];
+
+  constructor(budget: MailboxBudget, deliver: (item: Item) => void) {
+    this.#budget = budget;
+    this.#deliver = deliver;
+  }
+
+  handle(item: Item, bytes: number): void {
+    if (this.#held === undefined) {
+      this.#deliver(item);
+      return;
+    }
+    this.#held.push({ item, bytes });
+    this.#budget.hold(bytes);
+  }
+
+  /** Somebody listens from now on. */
+  open(): void {
+    const held = this.#held ?? [];
+    this.#held = undefined;
+    for (const { item, bytes } of held) {
+      this.#budget.release(bytes);
+      this.#deliver(item);
+    }
+  }
+}

@@ -1,0 +1,157 @@
+import { Fifo } from "../core/fifo.js";
+import type { SessionEvent } from "../core/session/events.js";
+import type { Session } from "../core/session/session.js";
+import type { Millis } from "../core/time.js";
+import type { Transport } from "../transport/transport.js";
+import type { Host } from "./host.js";
+
+/**
+ * The second guard beside the window: what may wait inside the transport. Browsers hide as much again below it.
+ */
+const TRANSPORT_BUFFERED_BYTES_MAX = 128 * 1024;
+
+/** What the driver calls when it is done with an input: here, and nowhere else, the application's callbacks run. */
+export interface DriverHandler {
+  handleEvent(event: SessionEvent): void;
+  /** After the events of each turn. */
+  handleTurn(): void;
+}
+
+/**
+ * Runs one session on one transport: takes an input, lets leave what may, hands on the events, re-arms the one timer.
+ * The application's callbacks run after all that, so they may call back in.
+ */
+export class SessionDriver {
+  readonly #session: Session;
+  readonly #host: Host;
+  readonly #handler: DriverHandler;
+  readonly #pending: Fifo<SessionEvent> = new Fifo();
+  #transport: Transport | undefined;
+  #cancelTimer: (() => void) | undefined;
+  #timerAt: Millis | undefined;
+  #turn: "idle" | "deferred" | "dispatching" = "idle";
+
+  constructor(session: Session, host: Host, handler: DriverHandler) {
+    this.#session = session;
+    this.#host = host;
+    this.#handler = handler;
+  }
+
+  /** Starts `transport` and lets it carry the session. `onOpen` may refuse it, by `false`. */
+  attach(transport: Transport, onOpen: (subprotocol: string, extensions: string) => boolean): void {
+    this.#transport = transport;
+    transport.start({
+      handleOpen: ({ subprotocol, extensions }) => {
+        if (!onOpen(subprotocol, extensions)) return;
+        this.input((session, now) => session.handleTransportOpen(transport.batchBytesMax, now));
+      },
+      handleBatch: (batch) => this.input((session, now) => session.handleBatch(batch, now)),
+      handleWritable: () => this.input(() => {}),
+      handleClosed: (death) => {
+        this.#transport = undefined;
+        this.input((session, now) => session.handleTransportClosed(death, now));
+      },
+    });
+  }
+
+  /** Takes what has happened, and lets everything follow at once. */
+  input(run: (session: Session, now: Millis) => void): void {
+    run(this.#session, this.#host.now());
+    this.#settle();
+  }
+
+  /**
+   * Takes what the application asks for. What follows leaves when its script has ended: small messages of one tick
+   * share a batch.
+   */
+  command<T>(run: (session: Session, now: Millis) => T): T {
+    const result = run(this.#session, this.#host.now());
+    this.#collect();
+    if (this.#turn === "idle") {
+      this.#turn = "deferred";
+      this.#host.defer(() => {
+        if (this.#turn === "deferred") this.#turn = "idle";
+        this.#settle();
+      });
+    }
+    return result;
+  }
+
+  get session(): Session {
+    return this.#session;
+  }
+
+  #settle(): void {
+    this.#transmit();
+    this.#collect();
+    this.#arm();
+    this.#dispatch();
+  }
+
+  #transmit(): void {
+    const transport = this.#transport;
+    if (transport === undefined) return;
+    for (;;) {
+      const budget = TRANSPORT_BUFFERED_BYTES_MAX - transport.bufferedBytes;
+      const batch = this.#session.pollTransmit(budget, this.#host.now());
+      if (batch === undefined) return;
+      transport.send(batch);
+    }
+  }
+
+  #collect(): void {
+    for (let event = this.#session.pollEvent(); event !== undefined; event = this.#session.pollEvent()) {
+      this.#pending.push(event);
+    }
+  }
+
+  /** Hands on what has been collected; an event that comes in meanwhile waits for its turn behind the others. */
+  #dispatch(): void {
+    if (this.#turn === "dispatching") return;
+    const turn = this.#turn;
+    this.#turn = "dispatching";
+    for (let event = this.#pending.shift(); event !== undefined; event = this.#pending.shift()) {
+      if (event.type === "closed") this.#release(event.transportCode);
+      this.#call(() => this.#handler.handleEvent(event));
+    }
+    this.#call(() => this.#handler.handleTurn());
+    this.#turn = turn;
+    // What callbacks have asked for meanwhile; their commands did not defer anything.
+    this.#transmit();
+    this.#collect();
+    this.#arm();
+    if (this.#pending.length > 0) this.#dispatch();
+  }
+
+  /** An application's callback that throws must stop neither the session nor the callbacks behind it. */
+  #call(run: () => void): void {
+    try {
+      run();
+    } catch (error) {
+      this.#host.report(error);
+    }
+  }
+
+  #release(code: number): void {
+    this.#transport?.close(code, "");
+    this.#transport = undefined;
+  }
+
+  #arm(): void {
+    const deadline = this.#session.nextDeadline();
+    // A timer that comes too early does no harm, and setting one anew for every batch costs more.
+    if (deadline !== undefined && this.#timerAt !== undefined && this.#timerAt <= deadline) return;
+    this.#cancelTimer?.();
+    this.#timerAt = deadline;
+    this.#cancelTimer = undefined;
+    if (deadline === undefined) return;
+    this.#cancelTimer = this.#host.setTimer(
+      () => {
+        this.#timerAt = undefined;
+        this.#cancelTimer = undefined;
+        this.input((session, now) => session.handleDeadline(now));
+      },
+      Math.max(0, deadline - this.#host.now()),
+    );
+  }
+}

@@ -1,0 +1,17 @@
+export { SluiceError, type SluiceErrorCode } from "../core/error.js";
+export type { Limits } from "../core/limits.js";
+export type { Priority } from "../core/wire/frame.js";
+export type { Stats } from "../driver/conversation.js";
+export type { SendOptions, SendProgress, SignalLike } from "../driver/outbox.js";
+export { Receipt, type ReceiptState } from "../driver/receipt.js";
+export type { TransportName } from "../transport/transport.js";
+export type { Origins } from "./origins.js";
+export type { ServerSendData } from "./payload.js";
+export { ServerChannel, type ServerChannelOptions } from "./server-channel.js";
+export { type SendCallback, type ServerSendOptions, ServerSocket, type ServerSocketEvents } from "./server-socket.js";
+export {
+  type AuthenticateContext,
+  SluiceServer,
+  type SluiceServerEvents,
+  type SluiceServerOptions,
+} from "./sluice-server.js";

@@ -1,0 +1,20 @@
+import type { IncomingMessage } from "node:http";
+
+/**
+ * Which pages may connect. Default: those of the same host. `"*"` lets everybody in: only for services that neither use
+ * cookies nor trust the network they are on.
+ */
+export type Origins = readonly string[] | "*" | ((origin: string, request: IncomingMessage) => boolean);
+
+/**
+ * Whether a request may open a session, judged by its `Origin` alone (RFC 6455, 10.2). What sends none is no browser,
+ * and could send any: it is let through, and left to `authenticate`.
+ */
+export function isOriginAllowed(origins: Origins | undefined, request: IncomingMessage): boolean {
+  const { origin } = request.headers;
+  if (origin === undefined || origins === "*") return true;
+  if (typeof origins === "function") return origins(origin, request);
+  if (origins !== undefined) return origins.includes(origin);
+  // Host and port, compared exactly; the scheme may have been ended by a proxy in front of us.
+  return URL.canParse(origin) && new URL(origin).host === request.headers.host?.toLowerCase();
+}

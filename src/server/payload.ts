@@ -1,0 +1,38 @@
+import type { Payload, Source } from "../driver/outbox.js";
+import { nodeHost } from "./platform.js";
+
+/** What `send()` takes. Numbers are sent as strings, as `ws` does. */
+export type ServerSendData = string | number | Buffer | ArrayBufferLike | ArrayBufferView | Blob;
+
+/**
+ * What of `data` is sent: a snapshot of buffers.
+ * @param binary whether bytes go as a binary message; default: what they are not a string
+ * @throws TypeError for what cannot be sent
+ */
+export function payloadOf(data: unknown, binary?: boolean): Payload {
+  if (typeof data === "string" || typeof data === "number") {
+    return { type: binary === true ? "binary" : "text", bytes: nodeHost.encodeUtf8(String(data)) };
+  }
+  if (data instanceof Blob) return { type: "source", source: new BlobSource(data) };
+  return { type: binary === false ? "text" : "binary", bytes: bytesOf(data) };
+}
+
+function bytesOf(data: unknown): Uint8Array {
+  if (ArrayBuffer.isView(data)) return new Uint8Array(data.buffer, data.byteOffset, data.byteLength).slice();
+  if (data instanceof ArrayBuffer || data instanceof SharedArrayBuffer) return new Uint8Array(data).slice();
+  throw new TypeError("A message is a string, a Buffer, an ArrayBuffer, a view of one or a Blob");
+}
+
+class BlobSource implements Source {
+  readonly #blob: Blob;
+  readonly totalBytes: number;
+
+  constructor(blob: Blob) {
+    this.#blob = blob;
+    this.totalBytes = blob.size;
+  }
+
+  async read(offset: number, size: number): Promise<Uint8Array> {
+    return new Uint8Array(await this.#blob.slice(offset, offset + size).arrayBuffer());
+  }
+}

@@ -1,0 +1,136 @@
+import { randomBytes } from "node:crypto";
+import type { RawData, WebSocket } from "ws";
+import { SluiceError } from "../core/error.js";
+import type { Stats } from "../driver/conversation.js";
+import { type Receipt, ReceiptControl } from "../driver/receipt.js";
+import type { TransportName } from "../transport/transport.js";
+import { payloadOf, type ServerSendData } from "./payload.js";
+import type { ServerChannel } from "./server-channel.js";
+import {
+  checkedClose,
+  checkedPing,
+  type SendCallback,
+  type ServerSendOptions,
+  ServerSocket,
+  sendArguments,
+} from "./server-socket.js";
+
+/** An ordinary WebSocket client, shown as any other socket. It acknowledges nothing and knows no channels. */
+export class PlainSocket extends ServerSocket {
+  readonly mode = "plain";
+  readonly id: string = randomBytes(16).toString("hex");
+  readonly principal: unknown;
+  readonly #socket: WebSocket;
+  readonly #counts = { messagesSent: 0, messagesReceived: 0, bytesSent: 0, bytesReceived: 0 };
+
+  constructor(socket: WebSocket, principal: unknown) {
+    super();
+    this.#socket = socket;
+    this.principal = principal;
+    socket.on("message", (data, isBinary) => {
+      const buffer = bufferOf(data);
+      this.#counts.messagesReceived += 1;
+      this.#counts.bytesReceived += buffer.length;
+      this.emit("message", buffer, isBinary);
+    });
+    socket.on("ping", (data) => this.emit("ping", data));
+    socket.on("pong", (data) => this.emit("pong", data));
+    socket.on("close", (code, reason) => this.emit("close", code, reason));
+    socket.on("error", (cause) => {
+      // An `error` that nobody listens to would end the process, and this one a peer can cause.
+      if (this.listenerCount("error") === 0) return;
+      this.emit("error", new SluiceError("ERR_PEER_VIOLATION", "The WebSocket connection failed", { cause }));
+    });
+  }
+
+  override send(data: ServerSendData, options?: ServerSendOptions | SendCallback, callback?: SendCallback): Receipt {
+    const [sendOptions, onAccepted] = sendArguments(options, callback);
+    const payload = payloadOf(data, sendOptions.binary);
+    const never = new SluiceError("ERR_NEVER_WRITTEN", "The socket is closing or closed");
+    if (this.#socket.readyState !== this.#socket.OPEN) {
+      if (onAccepted !== undefined) queueMicrotask(() => onAccepted(never));
+      return ReceiptControl.ended("never-written", never);
+    }
+    const control = new ReceiptControl(() => false);
+    const onSent = (error?: Error) => {
+      if (error === undefined || error === null) {
+        control.handleWritten();
+        control.fail("unknown", new SluiceError("ERR_NO_ACK", "An ordinary WebSocket client acknowledges nothing"));
+      } else {
+        control.fail("never-written", never);
+      }
+      onAccepted?.(error);
+    };
+    this.#counts.messagesSent += 1;
+    if (payload.type === "source") {
+      this.#counts.bytesSent += payload.source.totalBytes;
+      this.#socket.send(data as Blob, { binary: true }, onSent);
+    } else {
+      this.#counts.bytesSent += payload.bytes.length;
+      this.#socket.send(payload.bytes, { binary: payload.type === "binary" }, onSent);
+    }
+    return control.receipt;
+  }
+
+  override close(code?: number, reason?: string | Buffer): void {
+    const checked = checkedClose(code, reason);
+    if (checked.code === 1005) this.#socket.close();
+    else this.#socket.close(checked.code, checked.reason);
+  }
+
+  override terminate(): void {
+    this.#socket.terminate();
+  }
+
+  override ping(data?: string | Buffer, _mask?: boolean, callback?: SendCallback): void {
+    const payload = checkedPing(data);
+    if (this.#socket.readyState === this.#socket.OPEN) {
+      this.#socket.ping(payload, false, (error: Error) => callback?.(error ?? undefined));
+    } else if (callback !== undefined) {
+      queueMicrotask(() => callback(new SluiceError("ERR_NEVER_WRITTEN", "The socket is closing or closed")));
+    }
+  }
+
+  override channel(): ServerChannel {
+    throw new SluiceError("ERR_NO_ACK", "An ordinary WebSocket client knows no channels but the default one");
+  }
+
+  override stats(): Stats {
+    return {
+      transport: this.transport,
+      roundTripTimeMs: undefined,
+      bandwidthBitsPerSecond: undefined,
+      windowBytes: Number.POSITIVE_INFINITY,
+      inFlightBytes: 0,
+      queuedBytes: this.bufferedAmount,
+      ...this.#counts,
+      resumes: 0,
+      channels: { "": { bufferedAmount: this.bufferedAmount, priority: "normal" } },
+    };
+  }
+
+  override get readyState(): number {
+    return this.#socket.readyState;
+  }
+
+  override get protocol(): string {
+    return this.#socket.protocol;
+  }
+
+  override get extensions(): string {
+    return this.#socket.extensions;
+  }
+
+  override get transport(): TransportName | null {
+    return this.#socket.readyState === this.#socket.CLOSED ? null : "websocket";
+  }
+
+  override get bufferedAmount(): number {
+    return this.#socket.bufferedAmount;
+  }
+}
+
+function bufferOf(data: RawData): Buffer {
+  if (Array.isArray(data)) return Buffer.concat(data);
+  return data instanceof ArrayBuffer ? Buffer.from(data) : data;
+}

@@ -1,0 +1,35 @@
+import { isUtf8 } from "node:buffer";
+import { performance } from "node:perf_hooks";
+import type { Host } from "../driver/host.js";
+
+const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+
+/** Node as the driver sees it. Text messages stay bytes: `ws` hands out Buffers for both kinds. */
+export const nodeHost: Host = {
+  encodeUtf8: (text) => Buffer.from(text, "utf8"),
+  decodeUtf8(bytes) {
+    try {
+      return decoder.decode(bytes);
+    } catch {
+      return undefined;
+    }
+  },
+  readText: (bytes) => (isUtf8(bytes) ? bytes : undefined),
+  now: () => performance.now(),
+  setTimer(run, delayMs) {
+    const timer = setTimeout(run, delayMs);
+    return () => clearTimeout(timer);
+  },
+  defer: (run) => queueMicrotask(run),
+  report(error) {
+    // Uncaught, as what a listener of `ws` throws is; out of line, so that other sessions go on if the process does.
+    queueMicrotask(() => {
+      throw error;
+    });
+  },
+};
+
+/** `bytes` as a Buffer over the same memory. */
+export function bufferOf(bytes: Uint8Array): Buffer {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}

@@ -1,0 +1,16 @@
+import { STATUS_CODES } from "node:http";
+import type { Duplex } from "node:stream";
+
+/**
+ * Answers an upgrade that is refused, completely, and ends the connection: a proxy that sees half an answer may tunnel
+ * what follows to other servers.
+ */
+export function refuseUpgrade(socket: Duplex, status: 400 | 401 | 403 | 404 | 500 | 503): void {
+  const text = STATUS_CODES[status] ?? "";
+  socket.once("finish", () => socket.destroy());
+  socket.on("error", () => socket.destroy());
+  socket.end(
+    `HTTP/1.1 ${status} ${text}\r\nConnection: close\r\nContent-Type: text/plain\r\n` +
+      `Content-Length: ${Buffer.byteLength(text)}\r\n\r\n${text}`,
+  );
+}

@@ -1,0 +1,119 @@
+import { EventEmitter } from "node:events";
+import type { SluiceError } from "../core/error.js";
+import type { Stats } from "../driver/conversation.js";
+import type { SendOptions } from "../driver/outbox.js";
+import type { Receipt } from "../driver/receipt.js";
+import type { TransportName } from "../transport/transport.js";
+import type { ServerSendData } from "./payload.js";
+import type { ServerChannel, ServerChannelOptions } from "./server-channel.js";
+
+/** Options of `send`, those of `ws` and of Sluice. `compress`, `fin` and `mask` of `ws` are accepted and ignored. */
+export interface ServerSendOptions extends SendOptions {
+  /** Whether the message is binary. Default: unless `data` is a string. */
+  readonly binary?: boolean | undefined;
+  readonly compress?: boolean | undefined;
+  readonly fin?: boolean | undefined;
+  readonly mask?: boolean | undefined;
+}
+
+/** Called with an error when the message was not accepted, else once `bufferedAmount` is below 256 KiB. */
+export type SendCallback = (error?: Error) => void;
+
+/** Below this many unacknowledged bytes, callbacks of `send` are called: the design's high-water mark. */
+export const HIGH_WATER_BYTES: number = 256 * 1024;
+
+export interface ServerSocketEvents {
+  message: [data: Buffer, isBinary: boolean];
+  close: [code: number, reason: Buffer];
+  error: [error: SluiceError];
+  ping: [data: Buffer];
+  pong: [data: Buffer];
+  channel: [channel: ServerChannel];
+}
+
+/**
+ * One client, as a socket of `ws` shows it, and channels, receipts and statistics besides. Events: `message` (a Buffer and
+ * whether it is binary), `close`, `error` (only when somebody listens), `ping`, `pong`, `channel`.
+ */
+export abstract class ServerSocket extends EventEmitter<ServerSocketEvents> {
+  static readonly CONNECTING = 0;
+  static readonly OPEN = 1;
+  static readonly CLOSING = 2;
+  static readonly CLOSED = 3;
+  readonly CONNECTING = 0;
+  readonly OPEN = 1;
+  readonly CLOSING = 2;
+  readonly CLOSED = 3;
+
+  /** 1 open, 2 closing, 3 closed: the server sees a socket when it is open. */
+  abstract readonly readyState: number;
+  /** The application's protocol; empty for none. */
+  abstract readonly protocol: string;
+  abstract readonly extensions: string;
+  /** `"framed"` for clients that speak Sluice, `"plain"` for any other WebSocket client. */
+  abstract readonly mode: "framed" | "plain";
+  /** What carries the session now; `null` once it is closed. */
+  abstract readonly transport: TransportName | null;
+  /** Bytes accepted on the default channel and not yet acknowledged; in plain mode, not yet handed to the kernel. */
+  abstract readonly bufferedAmount: number;
+  /** Public id of the session, 32 hexadecimal digits; may be logged. */
+  abstract readonly id: string;
+  /** What `authenticate` has returned; `undefined` without it. */
+  abstract readonly principal: unknown;
+
+  /**
+   * Sends one message on the default channel. Once the socket is closing nothing is sent; the callback gets an error.
+   * @throws SluiceError `ERR_MESSAGE_TOO_LARGE`; TypeError for what cannot be sent
+   */
+  abstract send(data: ServerSendData, callback?: SendCallback): Receipt;
+  abstract send(data: ServerSendData, options: ServerSendOptions, callback?: SendCallback): Receipt;
+
+  /**
+   * Closes after everything accepted has been delivered, or nothing has moved for the close timeout.
+   * @param code as in RFC 6455, 7.4, without 1004, 1005, 1006 and 1015
+   * @throws TypeError for another code, RangeError for a reason over 123 bytes
+   */
+  abstract close(code?: number, reason?: string | Buffer): void;
+  /** Cuts the connection at once. */
+  abstract terminate(): void;
+  /** Sends a ping between the chunks; the client answers by itself. At most 125 bytes. */
+  abstract ping(data?: string | Buffer, mask?: boolean, callback?: SendCallback): void;
+  /**
+   * The channel of this name, opened if the client has not opened it yet.
+   * @throws SluiceError `ERR_NO_ACK` in plain mode; else as in the browser
+   */
+  abstract channel(name: string, options?: ServerChannelOptions): ServerChannel;
+  abstract stats(): Stats;
+}
+
+/** Splits the arguments of `send` behind the data. */
+export function sendArguments(
+  options: ServerSendOptions | SendCallback | undefined,
+  callback: SendCallback | undefined,
+): [ServerSendOptions, SendCallback | undefined] {
+  return typeof options === "function" ? [{}, options] : [options ?? {}, callback];
+}
+
+/**
+ * Code and reason of a close, as `ws` checks them.
+ * @throws TypeError, RangeError
+ */
+export function checkedClose(
+  code: number | undefined,
+  reason: string | Buffer | undefined,
+): { code: number; reason: string } {
+  if (code === undefined) return { code: 1005, reason: "" };
+  const isDefined =
+    (code >= 1000 && code <= 1014 && ![1004, 1005, 1006].includes(code)) || (code >= 3000 && code <= 4999);
+  if (!Number.isInteger(code) || !isDefined) throw new TypeError("First argument must be a valid error code number");
+  const text = reason === undefined ? "" : reason.toString();
+  if (Buffer.byteLength(text) > 123) throw new RangeError("The message must not be greater than 123 bytes");
+  return { code, reason: text };
+}
+
+/** @throws RangeError as `ws` does for the payload of a control frame */
+export function checkedPing(data: string | Buffer | undefined): Buffer {
+  const payload = data === undefined ? Buffer.alloc(0) : Buffer.from(data);
+  if (payload.length > 125) throw new RangeError("The data size must not be greater than 125 bytes");
+  return payload;
+}

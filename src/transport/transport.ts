@@ -1,0 +1,49 @@
+/** The ways to carry a session. */
+export type TransportName = "websocket" | "sse" | "long-poll";
+
+/** How a transport ended: data, not an error, as ending is what transports do. */
+export interface TransportDeath {
+  /** Whether there was a close handshake. */
+  readonly wasClean: boolean;
+  /** A WebSocket close code: 1006 where there was no close handshake. */
+  readonly code: number;
+  readonly reason: string;
+}
+
+/**
+ * What a transport tells. Calls come one at a time and never from inside a call to the transport, but for
+ * `handleOpen`, which a transport that is open already may make from `start`.
+ */
+export interface TransportHandler {
+  /** The transport carries batches from now on. `subprotocol`: what the server has selected; empty for none. */
+  handleOpen(opened: { readonly subprotocol: string; readonly extensions: string }): void;
+  /** One batch, whole. The callee owns the bytes. */
+  handleBatch(batch: Uint8Array): void;
+  /** `bufferedBytes` has fallen. A transport that cannot tell never calls it; acknowledgements wake the sender too. */
+  handleWritable(): void;
+  /** The last call, made once unless `close` or `terminate` came first. */
+  handleClosed(death: TransportDeath): void;
+}
+
+/**
+ * Moves batches between two ends and knows nothing of sessions. Contract: batches arrive in the order of `send`,
+ * whole and unaltered, or the transport dies; a half-duplex one (HTTP) keeps the order by itself.
+ */
+export interface Transport {
+  readonly name: TransportName;
+  /** The largest batch that it carries, bytes. */
+  readonly batchBytesMax: number;
+  /** Bytes handed over and not yet passed on, as far as the platform tells. */
+  readonly bufferedBytes: number;
+  /** Begins to connect, or to read where it is connected already. Called once. */
+  start(handler: TransportHandler): void;
+  /** Hands over a batch of at most `batchBytesMax`; the transport owns the bytes. Ignored once it has ended. */
+  send(batch: Uint8Array): void;
+  /** Ends in order: what was handed over is passed on first. Nothing is told to the handler any more. */
+  close(code: number, reason: string): void;
+  /** Ends at once. Nothing is told to the handler any more. */
+  terminate(): void;
+}
+
+/** Names our protocol in `Sec-WebSocket-Protocol` (NEG-01). */
+export const SUBPROTOCOL = "sluice.v1";
