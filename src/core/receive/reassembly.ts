@@ -77,7 +77,8 @@ export class Reassembly {
   #hold(chunk: ChunkFrame, known: Partial | undefined): ReassemblyOutcome {
     const partial = known ?? { text: chunk.text, totalBytes: chunk.totalBytes, pieces: [], bytes: 0 };
     this.#partials.set(chunk.channel, partial);
-    if (this.#partials.size > this.#limits.reassemblyMessagesMax) return violation(1009, "too many unfinished messages");
+    if (this.#partials.size > this.#limits.reassemblyMessagesMax)
+      return violation(1009, "too many unfinished messages");
     partial.pieces.push(owned(chunk.payload));
     partial.bytes += chunk.payload.length;
     this.#heldBytes += chunk.payload.length;

@@ -43,7 +43,11 @@ export class InFlight {
   take(number: number, bytes: number): SentBatch[] | undefined {
     if (number > this.#sentNumber) return undefined;
     const taken: SentBatch[] = [];
-    for (let batch = this.#batches.peek(); batch !== undefined && batch.number <= number; batch = this.#batches.peek()) {
+    for (
+      let batch = this.#batches.peek();
+      batch !== undefined && batch.number <= number;
+      batch = this.#batches.peek()
+    ) {
       this.#batches.shift();
       this.#ackedNumber = batch.number;
       this.#ackedBytes += batch.bytes;
@@ -53,7 +57,6 @@ export class InFlight {
     if (number < this.#ackedNumber) return taken;
     return bytes === this.#ackedBytes ? taken : undefined;
   }
-
 
   get nextNumber(): number {
     return this.#sentNumber + 1;

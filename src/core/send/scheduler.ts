@@ -4,6 +4,9 @@ import type { SendChannel } from "./send-channel.js";
 /** Deficit round robin with weights 4 : 1; a low channel needs four rounds for one chunk. */
 const LOW_SHARE = 4;
 
+/** Whether a channel may cut a chunk now, or would if there were room, or waits for something of its own. */
+export type Readiness = "ready" | "no-room" | "not-ready";
+
 /**
  * Decides which channel sends next: `high` before the rest, in turn among themselves; `normal` and `low` by deficit
  * round robin (Shreedhar and Varghese, 1995). A channel that becomes backlogged goes before those that have been
@@ -34,17 +37,17 @@ export class Scheduler {
     this.handleBacklog(channel);
   }
 
-  /** The channel whose turn it is, among those that `mayCut` lets through. Changes nothing that `mayCut` sees. */
-  pick(mayCut: (channel: SendChannel) => boolean): SendChannel | undefined {
+  /** The channel whose turn it is, among those that are ready. Changes nothing that `ask` sees. */
+  pick(ask: (channel: SendChannel) => Readiness): SendChannel | undefined {
     const high = this.#lists.high;
     for (let i = 0; i < high.length; i++) {
       const channel = high[i] as SendChannel;
       if (!channel.isBacklogged) {
         this.#leave(channel);
         i -= 1;
-      } else if (mayCut(channel)) return channel;
+      } else if (ask(channel) === "ready") return channel;
     }
-    return this.#pickFair(mayCut);
+    return this.#pickFair(ask);
   }
 
   /** Charges `bytes` to the channel that was picked. */
@@ -59,25 +62,31 @@ export class Scheduler {
     if (channel.turn !== "none") this.#leave(channel);
   }
 
-  #pickFair(mayCut: (channel: SendChannel) => boolean): SendChannel | undefined {
+  #pickFair(ask: (channel: SendChannel) => Readiness): SendChannel | undefined {
     // Channels that may not cut now wait outside the rounds: a round with nothing else would never end.
     const waiting = new Set<SendChannel>();
+    // While somebody whose turn it is lacks nothing but room, the round stands still: if it went on, those behind would
+    // gain weight, or become fresh again, with every look at a full window.
+    let isHeld = false;
     for (;;) {
       const channel = this.#next(waiting);
       if (channel === undefined) return undefined;
-      if (!channel.isBacklogged) {
-        // From fresh to old first: leaving at once would make it fresh again with its next message.
-        const next = channel.turn === "fresh" && this.#lists.old.length > 0 ? "old" : "none";
-        this.#leave(channel);
-        if (next === "old") this.#enter(channel, "old");
+      if (channel.deficitBytes > 0 && channel.isBacklogged) {
+        const readiness = ask(channel);
+        if (readiness === "ready") return channel;
+        if (readiness === "no-room") isHeld = true;
+        waiting.add(channel);
+      } else if (isHeld) {
+        waiting.add(channel);
       } else if (channel.deficitBytes <= 0) {
         channel.deficitBytes += this.#quantum(channel.priority);
         this.#leave(channel);
         this.#enter(channel, "old");
-      } else if (mayCut(channel)) {
-        return channel;
       } else {
-        waiting.add(channel);
+        // From fresh to old first: leaving at once would make it fresh again with its next message.
+        const next = channel.turn === "fresh" && this.#lists.old.length > 0 ? "old" : "none";
+        this.#leave(channel);
+        if (next === "old") this.#enter(channel, "old");
       }
     }
   }

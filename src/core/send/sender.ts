@@ -1,6 +1,6 @@
 import { SluiceError } from "../error.js";
 import { Fifo } from "../fifo.js";
-import { type Limits, CHANNELS_MAX } from "../limits.js";
+import { CHANNELS_MAX, type Limits } from "../limits.js";
 import { frameBytes } from "../wire/encode.js";
 import type { Frame, Priority } from "../wire/frame.js";
 import { type AnnouncedLimits, UNANNOUNCED_LIMITS } from "../wire/parameters.js";
@@ -8,7 +8,7 @@ import { Admission } from "./admission.js";
 import { cutBytes, cutChunk } from "./chunker.js";
 import type { SentBatch, SentChunk } from "./in-flight.js";
 import { type MessageId, OutgoingMessage } from "./outgoing-message.js";
-import { Scheduler } from "./scheduler.js";
+import { type Readiness, Scheduler } from "./scheduler.js";
 import { type ChannelKey, DEFAULT_CHANNEL, SendChannel } from "./send-channel.js";
 
 /** What became of messages and sources, in order. */
@@ -215,7 +215,7 @@ export class Sender {
     for (;;) {
       const rest = { ...space, spaceBytes: space.spaceBytes - usedBytes, roomBytes: space.roomBytes - usedBytes };
       const isFirstInBatch = chunks.length === 0;
-      const channel = this.#scheduler.pick((candidate) => this.#size(candidate, rest, isFirstInBatch) !== undefined);
+      const channel = this.#scheduler.pick((candidate) => this.#readiness(candidate, rest, isFirstInBatch));
       if (channel === undefined || (priority ?? channel.priority) !== channel.priority) break;
       priority = channel.priority;
       const message = channel.messages.peek();
@@ -272,6 +272,12 @@ export class Sender {
     const channel = this.#channels.get(key);
     if (channel === undefined) throw new SluiceError("ERR_USAGE_CHANNEL_CLOSED", "The channel is closed");
     return channel;
+  }
+
+  #readiness(channel: SendChannel, space: DraftSpace, isFirstInBatch: boolean): Readiness {
+    if (this.#size(channel, space, isFirstInBatch) !== undefined) return "ready";
+    const ample = { ...space, spaceBytes: space.batchBytesMax, roomBytes: space.batchBytesMax };
+    return this.#size(channel, ample, true) === undefined ? "not-ready" : "no-room";
   }
 
   /** How much the channel may cut now: `undefined` for nothing, 0 for an empty message or the channel's end. */

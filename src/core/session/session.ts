@@ -1,47 +1,38 @@
 import { SluiceError } from "../error.js";
 import { Fifo } from "../fifo.js";
 import { invariant, unreachable } from "../invariant.js";
-import { BATCH_BYTES_MIN, type Limits, PONGS_QUEUED_MAX } from "../limits.js";
+import { BATCH_BYTES_MIN, type Limits } from "../limits.js";
 import type { Ports } from "../ports.js";
-import { AckPolicy } from "../receive/ack-policy.js";
-import { BatchOrder } from "../receive/batch-order.js";
-import { Reassembly } from "../receive/reassembly.js";
-import type { MessageId } from "../send/outgoing-message.js";
+import { Inbound } from "../receive/inbound.js";
 import { type AckOutcome, Outbound } from "../send/outbound.js";
+import type { MessageId } from "../send/outgoing-message.js";
 import { type ChannelKey, DEFAULT_CHANNEL } from "../send/send-channel.js";
 import { Sender } from "../send/sender.js";
 import { FixedWindow } from "../send/window.js";
 import type { Millis } from "../time.js";
 import { BatchReader } from "../wire/decode.js";
-import { encodeBatch, frameBytes } from "../wire/encode.js";
-import { type ChunkFrame, carriage, type Frame, type HandshakeFrame, type Priority, type Violation } from "../wire/frame.js";
+import { encodeBatch } from "../wire/encode.js";
+import {
+  type ChunkFrame,
+  carriage,
+  type Frame,
+  type HandshakeFrame,
+  type Priority,
+  type Violation,
+} from "../wire/frame.js";
 import { Channels } from "./channels.js";
 import { Closing } from "./closing.js";
 import type { SessionEvent } from "./events.js";
-import { Handshake, type Side } from "./handshake.js";
+import { Handshake } from "./handshake.js";
 import { Keepalive } from "./keepalive.js";
 import { type Death, endOf, type SessionEnd } from "./session-end.js";
-
-export interface SessionOptions {
-  readonly side: Side;
-  readonly limits: Limits;
-  readonly ports: Ports;
-}
-
-export interface MessageInit {
-  readonly text: boolean;
-  /** Length in bytes, `undefined` where only the end of the source tells. */
-  readonly totalBytes: number | undefined;
-  /** Whether `progress` events are wanted. */
-  readonly wantsProgress: boolean;
-  /** The whole message; without it the engine asks with `pull` events, and `supply` answers. */
-  readonly bytes?: Uint8Array;
-}
+import type { MessageInit, SessionOptions, SessionStats } from "./session-types.js";
+import { UnnumberedQueue } from "./unnumbered-queue.js";
 
 /**
  * One end of a session: pure and synchronous. Commands and `handle…` take what happens, with the time;
- * `pollTransmit`, `pollEvent` and `nextDeadline` give what follows. After every input the host polls events until
- * there is none, then batches as far as its transport takes them, then reads the deadline anew.
+ * `pollTransmit`, `pollEvent` and `nextDeadline` give what follows. After every input the host polls batches as far
+ * as its transport takes them, then events until there is none, then reads the deadline anew.
  *
  * It wires its parts and holds no algorithm of its own.
  */
@@ -52,13 +43,10 @@ export class Session {
   readonly #channels: Channels;
   readonly #sender: Sender;
   readonly #outbound: Outbound;
-  readonly #order = new BatchOrder();
-  readonly #acks = new AckPolicy(this.#order);
-  readonly #reassembly: Reassembly;
+  readonly #inbound: Inbound;
   readonly #handshake: Handshake;
   readonly #closing: Closing;
-  /** Frames of no number that wait to leave: pings, pongs, the abort. */
-  readonly #unnumbered: Fifo<Frame> = new Fifo();
+  readonly #unnumbered = new UnnumberedQueue();
   #keepalive: Keepalive | undefined;
   #batchBytesMax = BATCH_BYTES_MIN;
   #transportBatchBytesMax = BATCH_BYTES_MIN;
@@ -70,7 +58,7 @@ export class Session {
     this.#sender = new Sender(options.limits, (event) => this.#events.push(event));
     this.#channels = new Channels(this.#sender, options, (event) => this.#events.push(event));
     this.#outbound = new Outbound(this.#sender, new FixedWindow(options.limits.windowBytes));
-    this.#reassembly = new Reassembly(options.limits);
+    this.#inbound = new Inbound(options.limits, options.ports);
     this.#handshake = new Handshake(options.side, options.limits);
     this.#closing = new Closing(options.limits.closeTimeoutMs);
   }
@@ -103,7 +91,8 @@ export class Session {
     }
     const max = Math.min(this.#sender.messageBytesMax, this.#limits.messageBytesMax);
     const size = init.totalBytes ?? 0;
-    if (size > max) throw new SluiceError("ERR_MESSAGE_TOO_LARGE", `A message of ${size} bytes is over the limit of ${max}`);
+    if (size > max)
+      throw new SluiceError("ERR_MESSAGE_TOO_LARGE", `A message of ${size} bytes is over the limit of ${max}`);
     this.#channels.announce(channel);
     return this.#sender.send(channel, init);
   }
@@ -202,7 +191,8 @@ export class Session {
     } else {
       const due = this.#keepalive?.poll(now);
       if (due === "ping") this.#unnumbered.push({ type: "ping", payload: new Uint8Array(0) });
-      if (due === "dead") this.#end(endOf({ wasClean: false, code: 1006, reason: "" }, { name: "open" }, this.#handshake.state));
+      if (due === "dead")
+        this.#end(endOf({ wasClean: false, code: 1006, reason: "" }, { name: "open" }, this.#handshake.state));
     }
   }
 
@@ -213,16 +203,16 @@ export class Session {
   pollTransmit(budgetBytes: number, now: Millis): Uint8Array | undefined {
     const greeting = this.#handshake.pollFrame();
     if (greeting !== undefined) return encodeBatch(0, [greeting]);
-    const control = this.#takeUnnumbered();
-    if (control.length > 0) return encodeBatch(0, control);
+    const control = this.#unnumbered.pollBatch();
+    if (control !== undefined) return control;
     if (!this.isClosed && budgetBytes > 0) {
       const batch = this.#pollNumbered(now);
       if (batch !== undefined) return batch;
     }
     // A session that ends says at once what it has.
-    if (!this.#acks.isDue(now) && !this.isClosed) return undefined;
-    const ack = this.#acks.peek(now);
-    this.#acks.handleSent();
+    if (!this.#inbound.acks.isDue(now) && !this.isClosed) return undefined;
+    const ack = this.#inbound.acks.peek(now);
+    this.#inbound.acks.handleSent();
     return ack === undefined ? undefined : encodeBatch(0, [ack]);
   }
 
@@ -234,7 +224,7 @@ export class Session {
   nextDeadline(): Millis | undefined {
     if (this.isClosed) return undefined;
     const times = [
-      this.#acks.nextDeadline,
+      this.#inbound.acks.nextDeadline,
       this.#handshake.nextDeadline,
       this.#closing.nextDeadline,
       this.#keepalive?.nextDeadline,
@@ -269,9 +259,9 @@ export class Session {
       windowBytes: this.#outbound.windowBytes,
       inFlightBytes: this.#outbound.inFlightBytes,
       queuedBytes: this.#sender.unsentBytes,
-      reassemblyBytes: this.#reassembly.heldBytes,
+      reassemblyBytes: this.#inbound.heldBytes,
       bytesSent: this.#outbound.sentBytes,
-      bytesReceived: this.#order.bytes,
+      bytesReceived: this.#inbound.receivedBytes,
     };
   }
 
@@ -281,27 +271,14 @@ export class Session {
     this.#lastNow = now;
   }
 
-  /** As many frames of no number as fit a batch that every peer takes (LIM-02). */
-  #takeUnnumbered(): Frame[] {
-    const frames: Frame[] = [];
-    let bytes = 1;
-    for (let frame = this.#unnumbered.peek(); frame !== undefined; frame = this.#unnumbered.peek()) {
-      bytes += frameBytes(frame);
-      if (bytes > BATCH_BYTES_MIN) break;
-      this.#unnumbered.shift();
-      frames.push(frame);
-    }
-    return frames;
-  }
-
   #pollNumbered(now: Millis): Uint8Array | undefined {
     const allowanceBytes = this.#handshake.roomBytes(this.#outbound.sentBytes);
     if (allowanceBytes <= 0 || this.#closing.isSent) return undefined;
     const batchBytesMax = Math.min(this.#batchBytesMax, this.#transportBatchBytesMax, this.#limits.chunkBytes);
-    const ack = this.#acks.peek(now);
+    const ack = this.#inbound.acks.peek(now);
     const draft = this.#outbound.pollBatch({ batchBytesMax, allowanceBytes }, ack, now);
     if (draft !== undefined) {
-      this.#acks.handleSent();
+      this.#inbound.acks.handleSent();
       this.#channels.handleEnded(draft.ended);
       return draft.batch;
     }
@@ -312,7 +289,7 @@ export class Session {
     const batch = this.#outbound.closeBatch(frame, { batchBytesMax, allowanceBytes }, ack, now);
     if (batch === undefined) return undefined;
     this.#closing.handleSent();
-    this.#acks.handleSent();
+    this.#inbound.acks.handleSent();
     return batch;
   }
 
@@ -336,15 +313,11 @@ export class Session {
       if (!this.#handshake.hold(batch)) this.#fail({ code: 1002, reason: "batch before the handshake is done" });
       return false;
     }
-    const verdict = this.#order.accept(number, batch.length, now);
-    if (verdict === "next") {
-      this.#acks.handleBatch(batch.length, now);
-      this.#closing.handleProgress(now);
-      return true;
-    }
-    if (verdict === "gap") this.#fail({ code: 1002, reason: `batch ${number} after ${this.#order.number}` });
-    else this.#acks.handleDuplicate(now);
-    return false;
+    const verdict = this.#inbound.acceptBatch(number, batch.length, now);
+    if (verdict === "gap") this.#fail({ code: 1002, reason: `batch ${number} out of order` });
+    if (verdict !== "next") return false;
+    this.#closing.handleProgress(now);
+    return true;
   }
 
   #handleFrame(frame: Frame, now: Millis): Violation | undefined {
@@ -361,8 +334,7 @@ export class Session {
       case "ack":
         return this.#handleAck(this.#outbound.handleAck(frame, now), now);
       case "ping":
-        if (this.#unnumbered.length >= PONGS_QUEUED_MAX) this.#unnumbered.shift();
-        this.#unnumbered.push({ type: "pong", payload: frame.payload.slice() });
+        this.#unnumbered.pushPong(frame.payload);
         this.#events.push({ type: "ping", payload: frame.payload });
         return undefined;
       case "pong":
@@ -371,10 +343,9 @@ export class Session {
       case "channel-open":
         return this.#channels.handlePeerOpen(frame.channel, frame.priority, frame.name);
       case "channel-close":
-        if (this.#reassembly.isPartial(frame.channel)) return { code: 1002, reason: "channel closed inside a message" };
-        return this.#channels.handlePeerClose(frame.channel);
+        return this.#inbound.handleChannelClose(frame.channel) ?? this.#channels.handlePeerClose(frame.channel);
       case "reset":
-        return this.#reassembly.reset(frame.channel) ? undefined : { code: 1002, reason: "reset of no message" };
+        return this.#inbound.handleReset(frame.channel);
       case "close":
         return this.#handleClose(frame.code, frame.reason, now);
       case "abort":
@@ -420,13 +391,10 @@ export class Session {
   #handleChunk(chunk: ChunkFrame): Violation | undefined {
     const channel = this.#channels.incoming(chunk.channel);
     if (channel === undefined) return { code: 1002, reason: "chunk on an unopened channel" };
-    const outcome = this.#reassembly.handleChunk(chunk);
-    if (outcome.type === "violation") return outcome.violation;
-    if (outcome.type === "partial") return undefined;
-    const { text, bytes } = outcome.message;
-    const data = text ? this.#ports.readText(bytes) : bytes;
-    if (data === undefined) return { code: 1007, reason: "text is not UTF-8" };
-    this.#events.push({ type: "message", channel, text, data });
+    const outcome = this.#inbound.handleChunk(chunk);
+    if (outcome === undefined) return undefined;
+    if ("violation" in outcome) return outcome.violation;
+    this.#events.push({ type: "message", channel, ...outcome.message });
     return undefined;
   }
 
@@ -465,7 +433,11 @@ export class Session {
 
   /** The peer has broken the protocol. It learns the code, not what we think of it (ERR-02). */
   #fail(violation: Violation): void {
-    this.#abort(violation.code, "", new SluiceError("ERR_PEER_VIOLATION", `The peer broke the protocol: ${violation.reason}`));
+    this.#abort(
+      violation.code,
+      "",
+      new SluiceError("ERR_PEER_VIOLATION", `The peer broke the protocol: ${violation.reason}`),
+    );
   }
 
   #abort(code: number, reason: string, error: SluiceError): void {
@@ -477,25 +449,9 @@ export class Session {
   #end(end: SessionEnd): void {
     if (this.#closing.state.name !== "closed") this.#closing.end();
     this.#handshake.end();
-    this.#unnumbered.drain();
-    this.#reassembly.clear();
+    this.#unnumbered.clear();
+    this.#inbound.clear();
     this.#sender.handleEnd();
     this.#events.push({ type: "closed", ...end });
   }
-}
-
-export interface SessionStats {
-  /** Smoothed round trip to the peer's session, ms; `undefined` before the first ack. */
-  readonly roundTripTimeMs: number | undefined;
-  readonly bandwidthBitsPerSecond: number | undefined;
-  readonly windowBytes: number;
-  /** Bytes sent and not yet acknowledged. */
-  readonly inFlightBytes: number;
-  /** Bytes read from the application and its sources, not yet sent. */
-  readonly queuedBytes: number;
-  /** Bytes received of messages that are not complete. */
-  readonly reassemblyBytes: number;
-  /** Bytes of numbered batches. */
-  readonly bytesSent: number;
-  readonly bytesReceived: number;
 }

@@ -1,4 +1,4 @@
-import { type Frame, FrameType, ChunkFlag, PRIORITIES, type Parameters } from "./frame.js";
+import { ChunkFlag, type Frame, FrameType, type Parameters, PRIORITIES } from "./frame.js";
 import { varintBytes, writeVarint } from "./varint.js";
 
 /** Bytes that `frame` takes in a batch. Exact: `encodeBatch` allocates by it. */

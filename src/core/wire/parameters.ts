@@ -52,7 +52,9 @@ export function readLimits(parameters: Parameters, known: AnnouncedLimits): Anno
     reassemblyBytesMax >= messageBytesMax &&
     reassemblyMessagesMax !== undefined &&
     reassemblyMessagesMax >= 1;
-  return sensible ? { messageBytesMax, batchBytesMax, channelsMax, reassemblyBytesMax, reassemblyMessagesMax } : undefined;
+  return sensible
+    ? { messageBytesMax, batchBytesMax, channelsMax, reassemblyBytesMax, reassemblyMessagesMax }
+    : undefined;
 }
 
 /** The integer in parameter `id`, `absent` where it is not given, `undefined` where it is no integer. */
