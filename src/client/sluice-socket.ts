@@ -89,7 +89,7 @@ export class SluiceSocket extends EventTarget {
       this.#conversation.abort(1009, "nobody listens", error);
     });
     this.#dial(WebSocket);
-    if (options.auth !== undefined) this.#authenticate(options.auth);
+    if (options.auth !== undefined) void this.#authenticate(options.auth);
   }
 
   /**

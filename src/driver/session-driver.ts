@@ -1,3 +1,4 @@
+import { SluiceError } from "../core/error.js";
 import { Fifo } from "../core/fifo.js";
 import type { SessionEvent } from "../core/session/events.js";
 import type { Session } from "../core/session/session.js";
@@ -29,7 +30,7 @@ export class SessionDriver {
   #transport: Transport | undefined;
   #cancelTimer: (() => void) | undefined;
   #timerAt: Millis | undefined;
-  #turn: "idle" | "deferred" | "dispatching" = "idle";
+  #turn: "idle" | "deferred" | "dispatching" | "broken" = "idle";
 
   constructor(session: Session, host: Host, handler: DriverHandler) {
     this.#session = session;
@@ -56,8 +57,13 @@ export class SessionDriver {
 
   /** Takes what has happened, and lets everything follow at once. */
   input(run: (session: Session, now: Millis) => void): void {
-    run(this.#session, this.#host.now());
-    this.#settle();
+    if (this.#turn === "broken") return;
+    try {
+      run(this.#session, this.#host.now());
+      this.#settle();
+    } catch (error) {
+      this.#break(error);
+    }
   }
 
   /**
@@ -71,7 +77,7 @@ export class SessionDriver {
       this.#turn = "deferred";
       this.#host.defer(() => {
         if (this.#turn === "deferred") this.#turn = "idle";
-        this.#settle();
+        this.input(() => {});
       });
     }
     return result;
@@ -110,17 +116,18 @@ export class SessionDriver {
     if (this.#turn === "dispatching") return;
     const turn = this.#turn;
     this.#turn = "dispatching";
-    for (let event = this.#pending.shift(); event !== undefined; event = this.#pending.shift()) {
-      if (event.type === "closed") this.#release(event.transportCode);
-      this.#call(() => this.#handler.handleEvent(event));
-    }
-    this.#call(() => this.#handler.handleTurn());
+    do {
+      for (let event = this.#pending.shift(); event !== undefined; event = this.#pending.shift()) {
+        if (event.type === "closed") this.#release(event.transportCode);
+        this.#call(() => this.#handler.handleEvent(event));
+      }
+      this.#call(() => this.#handler.handleTurn());
+      // What callbacks have asked for meanwhile; their commands did not defer anything.
+      this.#transmit();
+      this.#collect();
+    } while (this.#pending.length > 0);
     this.#turn = turn;
-    // What callbacks have asked for meanwhile; their commands did not defer anything.
-    this.#transmit();
-    this.#collect();
     this.#arm();
-    if (this.#pending.length > 0) this.#dispatch();
   }
 
   /** An application's callback that throws must stop neither the session nor the callbacks behind it. */
@@ -130,6 +137,18 @@ export class SessionDriver {
     } catch (error) {
       this.#host.report(error);
     }
+  }
+
+  /** A broken invariant ends this session, and is reported; it must not take the page or the process along. */
+  #break(error: unknown): void {
+    this.#turn = "broken";
+    this.#cancelTimer?.();
+    this.#transport?.terminate();
+    this.#transport = undefined;
+    this.#host.report(error);
+    const cause = new SluiceError("ERR_INTERNAL", "A defect of Sluice has ended the session", { cause: error });
+    const end = { code: 1006, reason: "", wasClean: false, error: cause, transportCode: 1011 };
+    this.#call(() => this.#handler.handleEvent({ type: "closed", ...end }));
   }
 
   #release(code: number): void {

@@ -14,4 +14,6 @@ export {
   SluiceServer,
   type SluiceServerEvents,
   type SluiceServerOptions,
+  type VerifyClient,
+  type VerifyClientInfo,
 } from "./sluice-server.js";

@@ -1,9 +1,9 @@
 import { EventEmitter } from "node:events";
-import { createServer, type Server as HttpServer, type IncomingMessage } from "node:http";
+import { createServer, type Server as HttpServer, type IncomingMessage, type OutgoingHttpHeaders } from "node:http";
 import type { Server as HttpsServer } from "node:https";
 import type { AddressInfo } from "node:net";
 import type { Duplex } from "node:stream";
-import { type VerifyClientCallbackAsync, type VerifyClientCallbackSync, type WebSocket, WebSocketServer } from "ws";
+import { type VerifyClientCallbackAsync, type WebSocket, WebSocketServer } from "ws";
 import { SluiceError } from "../core/error.js";
 import { checkedLimits, DEFAULT_LIMITS, type Limits } from "../core/limits.js";
 import { webSocketTransport } from "../transport/node/websocket.js";
@@ -19,6 +19,20 @@ export interface AuthenticateContext {
   readonly request: IncomingMessage;
   /** What the client's option `auth` gave; `undefined` for none, and for ordinary WebSocket clients. */
   readonly auth: unknown;
+}
+
+/** The check of `ws`, with or without a callback; declared here so that users need not install the types of `ws`. */
+export type VerifyClient =
+  | ((info: VerifyClientInfo) => boolean)
+  | ((
+      info: VerifyClientInfo,
+      callback: (result: boolean, code?: number, message?: string, headers?: OutgoingHttpHeaders) => void,
+    ) => void);
+
+export interface VerifyClientInfo {
+  readonly origin: string;
+  readonly secure: boolean;
+  readonly req: IncomingMessage;
 }
 
 export interface SluiceServerOptions {
@@ -43,7 +57,7 @@ export interface SluiceServerOptions {
   /** Chooses among the application protocols that a client offers; `false` for none. Default: the first one. */
   handleProtocols?: (protocols: Set<string>, request: IncomingMessage) => string | false;
   /** As in `ws`. Prefer `origins` and `authenticate`. */
-  verifyClient?: VerifyClientCallbackAsync | VerifyClientCallbackSync;
+  verifyClient?: VerifyClient;
   /** Whether `clients` is kept. Default `true`. */
   clientTracking?: boolean;
   /** Largest message, bytes. Default 16 MiB. */
@@ -250,7 +264,7 @@ export class SluiceServer extends EventEmitter<SluiceServerEvents> {
       handleProtocols,
       // Unknown to the types of `ws`; the default of 30 s would keep sockets of vanished clients.
       closeTimeout: TRANSPORT_CLOSE_TIMEOUT_MS,
-      ...(verifyClient === undefined ? {} : { verifyClient }),
+      ...(verifyClient === undefined ? {} : { verifyClient: verifyClient as VerifyClientCallbackAsync }),
     };
     const server = new WebSocketServer(options);
     server.on("headers", (headers, request) => this.emit("headers", headers, request));

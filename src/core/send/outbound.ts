@@ -14,6 +14,8 @@ export interface BatchSpace {
   readonly batchBytesMax: number;
   /** What may leave in all, whatever the window says: early data is limited (HSK-07). */
   readonly allowanceBytes: number;
+  /** What the transport may still buffer. Channel control is not held to it: acks must not overtake it (CHN-08). */
+  readonly budgetBytes: number;
 }
 
 export interface SentDraft {
@@ -46,7 +48,8 @@ export class Outbound {
     const overhead = varintBytes(number) + (ack === undefined ? 0 : frameBytes(ack));
     const draft = this.#sender.pollDraft({
       spaceBytes: Math.min(space.batchBytesMax, space.allowanceBytes) - overhead,
-      roomBytes: this.#window.windowBytes - this.#inFlight.bytes - overhead,
+      roomBytes:
+        space.budgetBytes > 0 ? this.#window.windowBytes - this.#inFlight.bytes - overhead : Number.NEGATIVE_INFINITY,
       batchBytesMax: space.batchBytesMax,
     });
     if (draft === undefined) return undefined;

@@ -259,6 +259,11 @@ export class Sender {
     return this.#channels.get(key)?.end ?? "seen";
   }
 
+  /** Wire ids in use, that of the default channel included. */
+  get channelsCount(): number {
+    return this.#idsUsed.size;
+  }
+
   get messageBytesMax(): number {
     return this.#peerLimits.messageBytesMax;
   }

@@ -16,6 +16,12 @@ import { Machine, type Transitions } from "./machine.js";
 /** Bytes of an attempt id and of a session id: 128 bits (HSK-04, HSK-08). */
 export const ID_BYTES = 16;
 
+/** A batch that waits for the application's decision. */
+export interface HeldBatch {
+  readonly batch: Uint8Array;
+  readonly receivedAt: Millis;
+}
+
 /** From the open transport to an established session (PROTOCOL.md, HSK). Each role walks its own way through it. */
 export type HandshakeState =
   | { readonly name: "idle" }
@@ -24,7 +30,7 @@ export type HandshakeState =
   | { readonly name: "awaiting-welcome" }
   | { readonly name: "awaiting-hello" }
   /** Early data waits until the application has decided; at most `EARLY_BYTES_MAX`. */
-  | { readonly name: "authenticating"; readonly held: Uint8Array[]; readonly heldBytes: number }
+  | { readonly name: "authenticating"; readonly held: HeldBatch[]; readonly heldBytes: number }
   | { readonly name: "established" }
   | { readonly name: "ended" };
 
@@ -110,7 +116,7 @@ export class Handshake {
   }
 
   /** The application on the server lets the client in. Returns the batches held meanwhile. */
-  accept(): Uint8Array[] {
+  accept(): HeldBatch[] {
     const state = this.state;
     if (state.name !== "authenticating" || this.#side.role !== "server") return [];
     this.#machine.enter("accepted", { name: "established" });
@@ -120,12 +126,12 @@ export class Handshake {
   }
 
   /** Keeps a numbered batch that came before `accept`. `false` when it is too much, or nothing may come yet (HSK-07). */
-  hold(batch: Uint8Array): boolean {
+  hold(batch: Uint8Array, receivedAt: Millis): boolean {
     const state = this.state;
     if (state.name !== "authenticating") return false;
     const heldBytes = state.heldBytes + batch.length;
     if (heldBytes > EARLY_BYTES_MAX) return false;
-    state.held.push(batch);
+    state.held.push({ batch, receivedAt });
     this.#machine.enter("hold", { name: "authenticating", held: state.held, heldBytes });
     return true;
   }
@@ -172,6 +178,11 @@ export class Handshake {
   /** Whether this end speaks first, and so keeps the heartbeat. */
   get greets(): boolean {
     return this.#side.role === "server";
+  }
+
+  /** Whether the peer is known to speak `sluice.v1`: a server that has greeted, or any client. */
+  get isGreeted(): boolean {
+    return this.greets || !["idle", "awaiting-greeting", "ended"].includes(this.state.name);
   }
 
   get state(): HandshakeState {

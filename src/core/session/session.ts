@@ -20,6 +20,7 @@ import {
   type Priority,
   type Violation,
 } from "../wire/frame.js";
+import type { AnnouncedLimits } from "../wire/parameters.js";
 import { Channels } from "./channels.js";
 import { Closing } from "./closing.js";
 import type { SessionEvent } from "./events.js";
@@ -121,7 +122,7 @@ export class Session {
     const held = this.#handshake.accept();
     if (this.#handshake.state.name !== "established") return;
     this.#events.push({ type: "established", sessionId });
-    for (const batch of held) this.#handleBatch(batch, now);
+    for (const { batch, receivedAt } of held) this.#handleBatch(batch, now, receivedAt);
   }
 
   /** Begins the close handshake: what was accepted leaves first. 1005 stands for no code. */
@@ -201,12 +202,12 @@ export class Session {
    * @param budgetBytes what the transport may still buffer; control frames are not held to it
    */
   pollTransmit(budgetBytes: number, now: Millis): Uint8Array | undefined {
-    const greeting = this.#handshake.pollFrame();
-    if (greeting !== undefined) return encodeBatch(0, [greeting]);
+    const handshake = this.#pollHandshake();
+    if (handshake !== undefined) return handshake;
     const control = this.#unnumbered.pollBatch();
     if (control !== undefined) return control;
-    if (!this.isClosed && budgetBytes > 0) {
-      const batch = this.#pollNumbered(now);
+    if (!this.isClosed) {
+      const batch = this.#pollNumbered(budgetBytes, now);
       if (batch !== undefined) return batch;
     }
     // A session that ends says at once what it has.
@@ -271,12 +272,22 @@ export class Session {
     this.#lastNow = now;
   }
 
-  #pollNumbered(now: Millis): Uint8Array | undefined {
+  #pollHandshake(): Uint8Array | undefined {
+    const frame = this.#handshake.pollFrame();
+    if (frame === undefined) return undefined;
+    const batch = encodeBatch(0, [frame]);
+    if (batch.length <= this.#batchBytesMax || this.#handshake.greets) return batch;
+    // Credentials that the server would refuse are refused here, where the application learns why (BAT-08).
+    this.#abort(1008, "", new SluiceError("ERR_MESSAGE_TOO_LARGE", "`auth` is over the limit of the server"));
+    return undefined;
+  }
+
+  #pollNumbered(budgetBytes: number, now: Millis): Uint8Array | undefined {
     const allowanceBytes = this.#handshake.roomBytes(this.#outbound.sentBytes);
     if (allowanceBytes <= 0 || this.#closing.isSent) return undefined;
     const batchBytesMax = Math.min(this.#batchBytesMax, this.#transportBatchBytesMax, this.#limits.chunkBytes);
     const ack = this.#inbound.acks.peek(now);
-    const draft = this.#outbound.pollBatch({ batchBytesMax, allowanceBytes }, ack, now);
+    const draft = this.#outbound.pollBatch({ batchBytesMax, allowanceBytes, budgetBytes }, ack, now);
     if (draft !== undefined) {
       this.#inbound.acks.handleSent();
       this.#channels.handleEnded(draft.ended);
@@ -286,19 +297,19 @@ export class Session {
     if (info === undefined || !this.#sender.isDrained) return undefined;
     const code = info.code === 1005 ? 0 : info.code;
     const frame = { type: "close", code, reason: this.#ports.encodeUtf8(info.reason) } as const;
-    const batch = this.#outbound.closeBatch(frame, { batchBytesMax, allowanceBytes }, ack, now);
+    const batch = this.#outbound.closeBatch(frame, { batchBytesMax, allowanceBytes, budgetBytes }, ack, now);
     if (batch === undefined) return undefined;
     this.#closing.handleSent();
     this.#inbound.acks.handleSent();
     return batch;
   }
 
-  #handleBatch(batch: Uint8Array, now: Millis): void {
+  #handleBatch(batch: Uint8Array, now: Millis, receivedAt: Millis = now): void {
     // What comes behind the end, or behind a violation, no longer concerns anybody.
     if (this.isClosed) return;
     if (batch.length > this.#limits.batchBytesMax) return this.#fail({ code: 1009, reason: "batch too large" });
     const reader = new BatchReader(batch);
-    if (reader.number > 0 && reader.violation === undefined && !this.#admit(reader.number, batch, now)) return;
+    if (reader.number > 0 && reader.violation === undefined && !this.#admit(reader.number, batch, receivedAt)) return;
     for (let frame = reader.next(); frame !== undefined; frame = reader.next()) {
       const violation = this.#handleFrame(frame, now);
       if (violation !== undefined) return this.#fail(violation);
@@ -308,15 +319,16 @@ export class Session {
   }
 
   /** Whether a numbered batch is to be read now. */
-  #admit(number: number, batch: Uint8Array, now: Millis): boolean {
+  #admit(number: number, batch: Uint8Array, receivedAt: Millis): boolean {
     if (this.#handshake.state.name !== "established") {
-      if (!this.#handshake.hold(batch)) this.#fail({ code: 1002, reason: "batch before the handshake is done" });
+      if (!this.#handshake.hold(batch, receivedAt))
+        this.#fail({ code: 1002, reason: "batch before the handshake is done" });
       return false;
     }
-    const verdict = this.#inbound.acceptBatch(number, batch.length, now);
+    const verdict = this.#inbound.acceptBatch(number, batch.length, receivedAt);
     if (verdict === "gap") this.#fail({ code: 1002, reason: `batch ${number} out of order` });
     if (verdict !== "next") return false;
-    this.#closing.handleProgress(now);
+    this.#closing.handleProgress(receivedAt);
     return true;
   }
 
@@ -365,27 +377,35 @@ export class Session {
 
   #handleHandshake(frame: HandshakeFrame): Violation | undefined {
     const outcome = this.#handshake.handleFrame(frame);
-    if (outcome.type === "violation") return outcome.violation;
-    this.#batchBytesMax = outcome.limits.batchBytesMax;
-    this.#sender.handlePeerLimits(outcome.limits);
     switch (outcome.type) {
+      case "violation":
+        return outcome.violation;
       case "greeting": {
         const protocol = this.#ports.decodeUtf8(outcome.protocol);
         if (protocol === undefined) return { code: 1007, reason: "protocol name is not UTF-8" };
         this.#keepalive?.handleAnnounced(outcome.heartbeatMs, outcome.heartbeatGraceMs);
         this.#events.push({ type: "open", protocol });
-        return undefined;
+        break;
       }
       case "hello": {
         const auth = outcome.auth === undefined ? undefined : this.#ports.decodeUtf8(outcome.auth);
         if (outcome.auth !== undefined && auth === undefined) return { code: 1007, reason: "auth is not UTF-8" };
         this.#events.push({ type: "hello", attemptId: outcome.attemptId, auth });
-        return undefined;
+        break;
       }
       case "welcome":
         this.#events.push({ type: "established", sessionId: outcome.sessionId });
-        return undefined;
     }
+    this.#handlePeerLimits(outcome.limits);
+    return undefined;
+  }
+
+  #handlePeerLimits(limits: AnnouncedLimits): void {
+    this.#batchBytesMax = limits.batchBytesMax;
+    this.#sender.handlePeerLimits(limits);
+    if (this.#sender.channelsCount <= limits.channelsMax) return;
+    // Opened before the limit was known (CHN-09).
+    this.#abort(1008, "", new SluiceError("ERR_TOO_MANY_CHANNELS", "More channels than the peer allows"));
   }
 
   #handleChunk(chunk: ChunkFrame): Violation | undefined {
@@ -424,7 +444,7 @@ export class Session {
 
   #handleAbort(code: number, reasonBytes: Uint8Array): void {
     const reason = this.#ports.decodeUtf8(reasonBytes) ?? "";
-    const isRefusal = this.#handshake.state.name !== "established";
+    const isRefusal = this.#handshake.state.name !== "established" && !this.#handshake.greets;
     const error = isRefusal
       ? new SluiceError("ERR_REFUSED", `The server refused the session: ${code} ${reason}`)
       : undefined;
@@ -442,8 +462,11 @@ export class Session {
 
   #abort(code: number, reason: string, error: SluiceError): void {
     if (this.isClosed) return;
+    const { isGreeted } = this.#handshake;
     this.#end({ code: 1006, reason: "", wasClean: false, error, transportCode: code });
-    this.#unnumbered.push({ type: "abort", code, reason: this.#ports.encodeUtf8(reason) });
+    this.#inbound.acks.handleSent();
+    // Who has not greeted us may be no Sluice server, and gets no frame of ours (HSK-01).
+    if (isGreeted) this.#unnumbered.push({ type: "abort", code, reason: this.#ports.encodeUtf8(reason) });
   }
 
   #end(end: SessionEnd): void {

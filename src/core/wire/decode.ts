@@ -8,6 +8,9 @@ import {
 import { ChunkFlag, carriage, type Frame, FrameType, PRIORITIES, type Violation } from "./frame.js";
 import { readVarint, varintBytesAt } from "./varint.js";
 
+/** Close codes that stand for what happened at one end, and never travel (RFC 6455, 7.4.1; CLS-10). */
+const NEVER_SENT: ReadonlySet<number> = new Set([1004, 1005, 1006, 1015]);
+
 /**
  * Reads one batch frame by frame, so that garbage behind good frames costs nothing until it is reached and no table
  * of frames is ever built from a peer's bytes. Payloads are views of the batch. Never throws; after a violation
@@ -155,7 +158,7 @@ export class BatchReader {
   #close(type: "close" | "abort"): Frame | undefined {
     const code = this.#varint();
     if (code === undefined) return undefined;
-    if (code !== 0 && (code < 1000 || code > 4999)) return this.#fail("close code out of range");
+    if (code !== 0 && (code < 1000 || code > 4999 || NEVER_SENT.has(code))) return this.#fail("bad close code");
     const reason = this.#sized(CLOSE_REASON_BYTES_MAX);
     return reason === undefined ? undefined : { type, code, reason };
   }
