@@ -114,7 +114,8 @@ describe("a link", () => {
   test("a receiver that does not read stops its sender, not the other connections", async () => {
     const port = await listen((socket) => {
       socket.on("data", (piece) => {
-        if (piece[0] === 0x70) socket.pause(); // "p"
+        const isForStuck = piece[0] === "p".charCodeAt(0);
+        if (isForStuck) socket.pause();
         else socket.write(piece);
       });
     });

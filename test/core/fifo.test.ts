@@ -1,0 +1,64 @@
+import { describe, expect, it } from "vitest";
+import { Fifo } from "../../src/core/fifo.js";
+
+const filled = (count: number) => {
+  const fifo = new Fifo<number>();
+  for (let i = 0; i < count; i++) fifo.push(i);
+  return fifo;
+};
+
+describe("Fifo", () => {
+  it("gives back in order, across pushes and shifts in any mix", () => {
+    const fifo = new Fifo<number>();
+    const out: number[] = [];
+    let next = 0;
+    for (let round = 0; round < 100; round++) {
+      for (let i = 0; i < (round * 7) % 5; i++) fifo.push(next++);
+      for (let i = 0; i < (round * 3) % 4; i++) {
+        const item = fifo.shift();
+        if (item !== undefined) out.push(item);
+      }
+      expect(fifo.length).toBe(next - out.length);
+      expect(fifo.peek()).toBe(fifo.length === 0 ? undefined : out.length);
+    }
+    out.push(...fifo.drain());
+    expect(out).toEqual(Array.from({ length: next }, (_, i) => i));
+  });
+
+  it("is empty at first and after its last item", () => {
+    const fifo = filled(1);
+    expect(fifo.shift()).toBe(0);
+    expect([fifo.length, fifo.peek(), fifo.shift()]).toEqual([0, undefined, undefined]);
+  });
+
+  it.each([
+    { shifted: 0, item: 0, rest: [1, 2, 3, 4] },
+    { shifted: 0, item: 2, rest: [0, 1, 3, 4] },
+    { shifted: 1, item: 1, rest: [2, 3, 4] },
+    { shifted: 1, item: 4, rest: [1, 2, 3] },
+    { shifted: 3, item: 3, rest: [4] },
+  ])("takes out $item after $shifted shifts", ({ shifted, item, rest }) => {
+    const fifo = filled(5);
+    for (let i = 0; i < shifted; i++) fifo.shift();
+    expect(fifo.remove(item)).toBe(true);
+    expect(fifo.length).toBe(rest.length);
+    expect(fifo.drain()).toEqual(rest);
+  });
+
+  it.each([0, 1, 2])("does not find what %i shifts have taken, nor what never was in it", (shifted) => {
+    const fifo = filled(3);
+    for (let i = 0; i < shifted; i++) fifo.shift();
+    expect(fifo.remove(9)).toBe(false);
+    if (shifted > 0) expect(fifo.remove(0)).toBe(false);
+    expect(fifo.length).toBe(3 - shifted);
+  });
+
+  it("drains what is left, and can be used again", () => {
+    const fifo = filled(5);
+    fifo.shift();
+    expect(fifo.drain()).toEqual([1, 2, 3, 4]);
+    expect(fifo.drain()).toEqual([]);
+    fifo.push(7);
+    expect([fifo.length, fifo.shift()]).toEqual([1, 7]);
+  });
+});

@@ -1,0 +1,57 @@
+import { describe, expect, it } from "vitest";
+import {
+  BATCH_BYTES_MIN,
+  CHANNEL_NAME_BYTES_MAX,
+  CHUNK_BYTES_MIN,
+  CLOSE_REASON_BYTES_MAX,
+  checkedLimits,
+  DEFAULT_LIMITS,
+  EARLY_BYTES_MAX,
+  HANDSHAKE_BYTES_MIN,
+  type Limits,
+  PING_BYTES_MAX,
+  PONGS_QUEUED_MAX,
+} from "../../src/core/limits.js";
+
+describe("limits", () => {
+  it("takes its own defaults", () => {
+    expect(checkedLimits(DEFAULT_LIMITS)).toBe(DEFAULT_LIMITS);
+  });
+
+  it.each<[string, Partial<Limits>]>([
+    ["zero", { messageBytesMax: 0 }],
+    ["negative", { heartbeatMs: -1 }],
+    ["a fraction", { closeTimeoutMs: 0.5 }],
+    ["not a number", { reassemblyMessagesMax: Number.NaN }],
+    ["endless", { reassemblyBytesMax: Number.POSITIVE_INFINITY }],
+    ["more channels than one byte can name", { channelsMax: 257 }],
+    ["chunks that no peer has to take", { chunkBytes: 65 * 1024 }],
+    ["chunks under the least batch", { chunkBytes: 4095 }],
+    ["a window that never has room for half a batch", { windowBytes: 32 * 1024 - 1 }],
+    ["less room for reassembly than for one message", { reassemblyBytesMax: 1024, messageBytesMax: 1025 }],
+    ["batches smaller than every peer may send", { batchBytesMax: 4095 }],
+  ])("LIM-03: refuses %s", (_, change) => {
+    expect(() => checkedLimits({ ...DEFAULT_LIMITS, ...change })).toThrow(
+      expect.objectContaining({ code: "ERR_USAGE_ARGUMENT" }),
+    );
+  });
+
+  it.each<[string, Partial<Limits>]>([
+    ["one channel", { channelsMax: 1 }],
+    ["256 channels", { channelsMax: 256 }],
+    ["the smallest chunks and window", { chunkBytes: 4096, windowBytes: 8192 }],
+    ["the smallest batches", { batchBytesMax: 4096 }],
+    ["a message that fills the room for reassembly", { messageBytesMax: 4096, reassemblyBytesMax: 4096 }],
+  ])("takes %s", (_, change) => {
+    expect(() => checkedLimits({ ...DEFAULT_LIMITS, ...change })).not.toThrow();
+  });
+
+  it("LIM-02: what is sent before limits are known fits the smallest batch", () => {
+    const pongs = PONGS_QUEUED_MAX * (2 + 1 + PING_BYTES_MAX);
+    for (const bytes of [HANDSHAKE_BYTES_MIN, CHANNEL_NAME_BYTES_MAX + 5, CLOSE_REASON_BYTES_MAX + 5, pongs]) {
+      expect(bytes + 9).toBeLessThanOrEqual(BATCH_BYTES_MIN);
+    }
+    expect(CHUNK_BYTES_MIN).toBeLessThanOrEqual(BATCH_BYTES_MIN / 2);
+    expect(EARLY_BYTES_MAX).toBeGreaterThanOrEqual(2 * DEFAULT_LIMITS.chunkBytes);
+  });
+});

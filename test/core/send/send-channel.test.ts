@@ -1,0 +1,20 @@
+import { describe, expect, it } from "vitest";
+import { SendChannel } from "../../../src/core/send/send-channel.js";
+import { wholeMessage } from "../../support/outgoing.js";
+
+describe("SendChannel", () => {
+  it("has something to send while a message waits, and for its end", () => {
+    const channel = new SendChannel(1, "normal");
+    expect(channel.isBacklogged).toBe(false);
+    channel.messages.push(wholeMessage(1));
+    expect(channel.isBacklogged).toBe(true);
+    channel.messages.shift();
+    expect(channel.isBacklogged).toBe(false);
+    channel.end = "due";
+    expect(channel.isBacklogged).toBe(true);
+    for (const end of ["sent", "seen"] as const) {
+      channel.end = end;
+      expect(channel.isBacklogged).toBe(false);
+    }
+  });
+});

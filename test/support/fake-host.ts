@@ -1,0 +1,73 @@
+import type { Millis } from "../../src/core/time.js";
+import type { Host } from "../../src/driver/host.js";
+import { testPorts } from "./ports.js";
+
+interface Timer {
+  readonly at: Millis;
+  readonly run: () => void;
+}
+
+/** A platform whose clock, timers and microtasks move only when a test says so. */
+export class FakeHost implements Host {
+  readonly encodeUtf8 = testPorts.encodeUtf8;
+  readonly decodeUtf8 = testPorts.decodeUtf8;
+  readonly readText = testPorts.readText;
+  /** What callbacks have thrown. */
+  readonly reports: unknown[] = [];
+  /** How often a timer was set. */
+  timersSet = 0;
+  #now: Millis = 1000;
+  #deferred: (() => void)[] = [];
+  readonly #timers = new Set<Timer>();
+
+  now(): Millis {
+    return this.#now;
+  }
+
+  setTimer(run: () => void, delayMs: Millis): () => void {
+    this.timersSet += 1;
+    const timer = { at: this.#now + delayMs, run };
+    this.#timers.add(timer);
+    return () => this.#timers.delete(timer);
+  }
+
+  defer(run: () => void): void {
+    this.#deferred.push(run);
+  }
+
+  report(error: unknown): void {
+    this.reports.push(error);
+  }
+
+  /** Ends the running script: runs what was deferred. Returns whether there was anything. */
+  endTask(): boolean {
+    const isAny = this.#deferred.length > 0;
+    for (let run = this.#deferred.shift(); run !== undefined; run = this.#deferred.shift()) run();
+    return isAny;
+  }
+
+  /** Lets time pass; each timer that is due runs in a task of its own, with `afterTask` behind it. */
+  advance(ms: Millis, afterTask: () => void = () => this.endTask()): void {
+    const end = this.#now + ms;
+    afterTask();
+    for (;;) {
+      const next = [...this.#timers].sort((a, b) => a.at - b.at)[0];
+      if (next === undefined || next.at > end) break;
+      this.#timers.delete(next);
+      this.#now = Math.max(this.#now, next.at);
+      next.run();
+      afterTask();
+    }
+    this.#now = end;
+  }
+
+  /** When the timers that are set will go off. */
+  get timers(): Millis[] {
+    return [...this.#timers].map(({ at }) => at).sort((a, b) => a - b);
+  }
+
+  /** How many scripts wait for the end of the task. */
+  get deferredCount(): number {
+    return this.#deferred.length;
+  }
+}

@@ -1,0 +1,27 @@
+import { OutgoingMessage } from "../../src/core/send/outgoing-message.js";
+import { SendChannel } from "../../src/core/send/send-channel.js";
+import type { Priority } from "../../src/core/wire/frame.js";
+import { binary } from "./pair.js";
+
+let lastId = 0;
+
+/** A message that is all there. */
+export function wholeMessage(size: number): OutgoingMessage {
+  const message = sourceMessage(size);
+  message.supply(binary(size).bytes, true);
+  return message;
+}
+
+/** A message of which nothing has been supplied yet. */
+export function sourceMessage(totalBytes: number | undefined, text = false): OutgoingMessage {
+  lastId += 1;
+  return new OutgoingMessage(lastId, { text, totalBytes, wantsProgress: false });
+}
+
+/** A channel with that many messages of no meaning: to the scheduler only their number matters. */
+export function backlogged(key: number, priority: Priority, messages = 1): SendChannel {
+  const channel = new SendChannel(key, priority);
+  channel.id = key;
+  for (let i = 0; i < messages; i++) channel.messages.push(wholeMessage(1));
+  return channel;
+}

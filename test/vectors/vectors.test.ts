@@ -1,0 +1,242 @@
+import { describe, expect, it, test } from "vitest";
+import { DEFAULT_LIMITS, type Limits } from "../../src/core/limits.js";
+import { Session } from "../../src/core/session/session.js";
+import { BatchStreamReader, framedBatch } from "../../src/core/wire/batch-stream.js";
+import { BatchReader } from "../../src/core/wire/decode.js";
+import { encodeBatch, frameBytes } from "../../src/core/wire/encode.js";
+import { FrameType } from "../../src/core/wire/frame.js";
+import { readVarint, varintBytes, varintBytesAt, writeVarint } from "../../src/core/wire/varint.js";
+import { testPorts } from "../support/ports.js";
+import { decoded, type Exchange, hold } from "./exchange.js";
+import { bytesOf, type FrameVector, frameOf, frameVectorOf, notationOf, vectors } from "./notation.js";
+
+interface Varints {
+  readonly valid: readonly { hex: string; value: number; canonical: boolean }[];
+  readonly invalid: readonly { hex: string; why: string }[];
+}
+
+interface Batches {
+  readonly valid: readonly { title: string; hex: string; canonical: boolean; number: number; frames: FrameVector[] }[];
+  readonly invalid: readonly { title: string; hex: string; framesBefore: number; code: number }[];
+}
+
+interface Streams {
+  readonly streams: readonly {
+    title: string;
+    hex: string;
+    batchBytesMax: number;
+    batches: string[];
+    heldBytes: number;
+    code?: number;
+  }[];
+}
+
+type State =
+  | "server-awaiting-hello"
+  | "server-authenticating"
+  | "server-established"
+  | "client-awaiting-greeting"
+  | "client-awaiting-welcome";
+
+interface Sessions {
+  readonly sessions: readonly {
+    title: string;
+    state: State;
+    limits?: Partial<Limits>;
+    batches: string[];
+    abort?: number;
+    silentEnd?: boolean;
+    messages?: ({ text: string } | { binary: string })[];
+    ackNumber?: number;
+  }[];
+}
+
+const varints = vectors<Varints>("varints.json");
+const batches = vectors<Batches>("batches.json");
+const { streams } = vectors<Streams>("streams.json");
+const { sessions } = vectors<Sessions>("sessions.json");
+const exchange = vectors<Exchange & { events: string[] }>("exchange.json");
+
+describe("varints", () => {
+  test.each(varints.valid)("WIRE-02: $hex is $value", ({ hex, value, canonical }) => {
+    const bytes = bytesOf(hex);
+    expect(readVarint(bytes, 0)).toBe(value);
+    expect(varintBytesAt(bytes, 0)).toBe(bytes.length);
+    const written = new Uint8Array(varintBytes(value));
+    expect(writeVarint(written, 0, value)).toBe(written.length);
+    expect(notationOf(written) === hex).toBe(canonical);
+  });
+
+  test.each(varints.invalid)("WIRE-02: '$hex' is none ($why)", ({ hex }) => {
+    expect(readVarint(bytesOf(hex), 0)).toBeUndefined();
+  });
+});
+
+describe("batches", () => {
+  test.each(batches.valid)("$title", ({ hex, canonical, number, frames }) => {
+    const bytes = bytesOf(hex);
+    expect(decoded(bytes)).toEqual({ number, frames });
+    const encoded = encodeBatch(number, frames.map(frameOf));
+    if (canonical) expect(notationOf(encoded)).toBe(hex);
+    else expect(decoded(encoded)).toEqual({ number, frames });
+    const sizes = frames.map((frame) => frameBytes(frameOf(frame)));
+    expect(sizes.reduce((sum, size) => sum + size, varintBytes(number))).toBe(encoded.length);
+  });
+
+  test.each(batches.invalid)("$title", ({ hex, framesBefore, code }) => {
+    const reader = new BatchReader(bytesOf(hex));
+    let frames = 0;
+    while (reader.next() !== undefined) frames += 1;
+    expect({ frames, code: reader.violation?.code }).toEqual({ frames: framesBefore, code });
+    // It stays at the violation.
+    expect(reader.next()).toBeUndefined();
+  });
+
+  it("FRM-02: every frame type and every legal combination of flags has a vector", () => {
+    const seen = new Set<number>();
+    for (const { number, frames } of batches.valid) {
+      for (const frame of frames) seen.add(encodeBatch(number, [frameOf(frame)])[varintBytes(number)] as number);
+    }
+    const { CHUNK, ...plain } = FrameType;
+    const chunks = [0x0, 0x1, 0x2, 0x3, 0x5, 0x7, 0x9, 0xd].map((flags) => CHUNK | flags);
+    expect([...seen].sort((a, b) => a - b)).toEqual([...Object.values(plain), ...chunks].sort((a, b) => a - b));
+  });
+});
+
+describe("streams", () => {
+  test.each(streams)("$title", ({ hex, batchBytesMax, batches, heldBytes, code }) => {
+    const bytes = bytesOf(hex);
+    for (const step of [bytes.length || 1, 1, 3]) {
+      const reader = new BatchStreamReader(batchBytesMax);
+      const read: string[] = [];
+      for (let at = 0; at < bytes.length; at += step)
+        read.push(...reader.push(bytes.subarray(at, at + step)).map(notationOf));
+      expect({ read, code: reader.violation?.code, heldBytes: reader.heldBytes }).toEqual({
+        read: batches,
+        code,
+        heldBytes,
+      });
+    }
+  });
+
+  it("BAT-06: a batch is framed as it is read", () => {
+    const reader = new BatchStreamReader(4096);
+    for (const { batches } of streams) {
+      for (const batch of batches) expect(reader.push(framedBatch(bytesOf(batch))).map(notationOf)).toEqual([batch]);
+    }
+  });
+});
+
+describe("sessions", () => {
+  test.each(sessions)("$title", ({ state, limits, batches, abort, silentEnd, messages, ackNumber }) => {
+    const end = ended(state, limits ?? {});
+    for (const batch of batches) end.receive(bytesOf(batch));
+    end.wait(20);
+    expect({ abort: end.aborts.at(0)?.code, aborts: end.aborts.length }).toEqual({
+      abort,
+      aborts: abort === undefined ? 0 : 1,
+    });
+    expect(end.isClosed).toBe(abort !== undefined || silentEnd === true);
+    // ERR-02: the peer learns the code, and no more.
+    for (const { reason } of end.aborts) expect(reason).toBe("");
+    if (messages !== undefined) expect(end.messages).toEqual(messages);
+    if (ackNumber !== undefined) expect(end.acks.at(-1)?.number).toBe(ackNumber);
+  });
+});
+
+describe("the worked example", () => {
+  it("is what two engines say", () => {
+    const { batches, events, ...given } = exchange;
+    expect(hold(given)).toEqual({ batches, events });
+  });
+});
+
+describe("how much there is", () => {
+  it("no file has lost its vectors", () => {
+    expect(varints.valid.length + varints.invalid.length).toBeGreaterThanOrEqual(25);
+    expect(batches.valid.length).toBeGreaterThanOrEqual(39);
+    expect(batches.invalid.length).toBeGreaterThanOrEqual(66);
+    expect(streams.length).toBeGreaterThanOrEqual(10);
+    expect(sessions.length).toBeGreaterThanOrEqual(75);
+    expect(exchange.batches.length).toBe(8);
+  });
+
+  it("frames survive the way into a vector and back", () => {
+    for (const { frames } of batches.valid) {
+      for (const frame of frames) expect(frameVectorOf(frameOf(frame))).toEqual(frame);
+    }
+  });
+});
+
+interface AckOrAbort {
+  readonly number: number;
+  readonly code: number;
+  readonly reason: string;
+}
+
+/** One end in the state that a vector asks for, and what it says from there on. */
+function ended(state: State, limits: Partial<Limits>) {
+  const isServer = state.startsWith("server");
+  const session = new Session({
+    side: isServer
+      ? { role: "server", sessionId: new Uint8Array(16), protocol: testPorts.encodeUtf8("chat.v2") }
+      : { role: "client", attemptId: new Uint8Array(16), auth: undefined },
+    limits: { ...DEFAULT_LIMITS, ...limits },
+    ports: testPorts,
+  });
+  const messages: ({ text: string } | { binary: string })[] = [];
+  const acks: AckOrAbort[] = [];
+  const aborts: AckOrAbort[] = [];
+  let now = 0;
+
+  const drain = () => {
+    for (
+      let batch = session.pollTransmit(1 << 20, now);
+      batch !== undefined;
+      batch = session.pollTransmit(1 << 20, now)
+    ) {
+      for (const frame of decoded(batch).frames) {
+        if (frame.type === "ack") acks.push(frame as unknown as AckOrAbort);
+        if (frame.type === "abort") aborts.push(frame as unknown as AckOrAbort);
+      }
+    }
+    let accepts = false;
+    for (let event = session.pollEvent(); event !== undefined; event = session.pollEvent()) {
+      if (event.type === "hello") accepts = state !== "server-authenticating";
+      if (event.type !== "message") continue;
+      const { data } = event;
+      messages.push(typeof data === "string" ? { text: data } : { binary: notationOf(data) });
+    }
+    if (!accepts) return;
+    session.accept(new Uint8Array(16), now);
+    drain();
+  };
+
+  const receive = (batch: Uint8Array) => {
+    now += 1;
+    session.handleBatch(batch, now);
+    drain();
+  };
+
+  session.handleTransportOpen(65 * 1024, now);
+  drain();
+  const [greeting, hello] = exchange.batches;
+  if (greeting === undefined || hello === undefined) throw new Error("the worked example begins with a handshake");
+  if (state === "client-awaiting-welcome") receive(bytesOf(greeting.hex));
+  if (state === "server-authenticating" || state === "server-established") receive(bytesOf(hello.hex));
+
+  return {
+    receive,
+    wait(ms: number) {
+      now += ms;
+      session.handleDeadline(now);
+      drain();
+    },
+    get isClosed() {
+      return session.isClosed;
+    },
+    messages,
+    acks,
+    aborts,
+  };
+}
