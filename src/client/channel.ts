@@ -5,9 +5,11 @@ import { Mailbox, type MailboxBudget } from "../driver/mailbox.js";
 import type { SendOptions } from "../driver/outbox.js";
 import type { Receipt } from "../driver/receipt.js";
 import { EventHandlers, type Handler } from "./event-handlers.js";
+import type { ChannelEventMap } from "./events.js";
 import { dataOf, heldBytes, type SluiceBinaryType } from "./incoming.js";
 import { payloadOf, type SendData } from "./payload.js";
 import type { TaskQueue } from "./platform.js";
+import type { TypedEventTargetConstructor } from "./typed-event-target.js";
 
 export interface ChannelOptions {
   /** Default `"normal"`, or what the peer has opened it with. */
@@ -26,12 +28,14 @@ export interface ChannelInit {
   readonly encodeUtf8: (text: string) => Uint8Array;
 }
 
+const ChannelEventTarget: TypedEventTargetConstructor<ChannelEventMap> = EventTarget;
+
 /**
  * A named, ordered stream of messages inside a session, with a priority of its own. The same name on both ends is the
  * same channel. Events: `message`, and `close` once it has ended in both directions. Messages wait for the first
  * listener, within the bound of unfinished messages.
  */
-export class Channel extends EventTarget {
+export class Channel extends ChannelEventTarget {
   readonly #init: ChannelInit;
   readonly #handlers: EventHandlers = new EventHandlers(this);
   readonly #mailbox: Mailbox<string | Uint8Array>;
@@ -63,6 +67,16 @@ export class Channel extends EventTarget {
     this.#init.conversation.closeChannel(this.#init.key);
   }
 
+  override addEventListener<Type extends keyof ChannelEventMap>(
+    type: Type,
+    listener: ((event: ChannelEventMap[Type]) => unknown) | null,
+    options?: boolean | AddEventListenerOptions,
+  ): void;
+  override addEventListener(
+    type: string,
+    listener: EventListenerOrEventListenerObject | null,
+    options?: boolean | AddEventListenerOptions,
+  ): void;
   override addEventListener(
     type: string,
     listener: EventListenerOrEventListenerObject | null,

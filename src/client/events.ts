@@ -19,6 +19,23 @@ export interface ChannelEvent extends Event {
   readonly channel: Channel;
 }
 
+/** The events of a `SluiceSocket`, by their names. */
+export interface SluiceSocketEventMap {
+  open: Event;
+  message: MessageEvent;
+  error: SluiceErrorEvent;
+  close: SluiceCloseEvent;
+  channel: ChannelEvent;
+  transportchange: Event;
+  connectionstatechange: Event;
+}
+
+/** The events of a `Channel`, by their names. */
+export interface ChannelEventMap {
+  message: MessageEvent;
+  close: Event;
+}
+
 export function closeEvent(end: { code: number; reason: string; wasClean: boolean }): SluiceCloseEvent {
   const init = { code: end.code, reason: end.reason, wasClean: end.wasClean };
   if (typeof CloseEvent === "function") return new CloseEvent("close", init);

@@ -6,7 +6,13 @@ export { Receipt, type ReceiptState } from "../driver/receipt.js";
 export type { TransportName } from "../transport/transport.js";
 export { Channel, type ChannelOptions } from "./channel.js";
 export type { Handler } from "./event-handlers.js";
-export type { ChannelEvent, SluiceCloseEvent, SluiceErrorEvent } from "./events.js";
+export type {
+  ChannelEvent,
+  ChannelEventMap,
+  SluiceCloseEvent,
+  SluiceErrorEvent,
+  SluiceSocketEventMap,
+} from "./events.js";
 export type { SluiceBinaryType } from "./incoming.js";
 export type { SluiceSocketOptions } from "./options.js";
 export type { SendData } from "./payload.js";

@@ -1,3 +1,4 @@
+import { Fifo } from "../core/fifo.js";
 import type { Host } from "../driver/host.js";
 
 /** What both browsers and Node have and the narrow library of this layer does not say is optional. */
@@ -45,7 +46,7 @@ function report(error: unknown): void {
  * `await` in one listener is over before the next event comes. Messages of a channel, because timers are throttled.
  */
 export class TaskQueue {
-  readonly #jobs: (() => void)[] = [];
+  readonly #jobs: Fifo<() => void> = new Fifo();
   #port: MessagePort | undefined;
 
   push(job: () => void): void {

@@ -18,22 +18,26 @@ import {
   errorEvent,
   type SluiceCloseEvent,
   type SluiceErrorEvent,
+  type SluiceSocketEventMap,
 } from "./events.js";
 import { dataOf, type SluiceBinaryType } from "./incoming.js";
 import { limitsOf, type SluiceSocketOptions, webSocketOf } from "./options.js";
 import { payloadOf, type SendData } from "./payload.js";
 import { browserHost, TaskQueue } from "./platform.js";
+import type { TypedEventTargetConstructor } from "./typed-event-target.js";
 import { parseProtocols, parseUrl, syntaxError } from "./url.js";
 
 export type ConnectionState = "connecting" | "connected" | "closed";
 
 type ReadyState = 0 | 1 | 2 | 3;
 
+const SocketEventTarget: TypedEventTargetConstructor<SluiceSocketEventMap> = EventTarget;
+
 /**
  * A `WebSocket` whose messages keep moving: large ones are cut into chunks that let the others pass. It has every
  * member of the standard interface (WHATWG WebSockets), and channels, receipts and statistics besides.
  */
-export class SluiceSocket extends EventTarget {
+export class SluiceSocket extends SocketEventTarget {
   static readonly CONNECTING = 0;
   static readonly OPEN = 1;
   static readonly CLOSING = 2;
