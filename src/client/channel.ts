@@ -33,7 +33,7 @@ const ChannelEventTarget: TypedEventTargetConstructor<ChannelEventMap> = EventTa
 /**
  * A named, ordered stream of messages inside a session, with a priority of its own. The same name on both ends is the
  * same channel. Events: `message`, and `close` once it has ended in both directions. Messages wait for the first
- * listener, within the bound of unfinished messages.
+ * listener, within the bound of unfinished messages, and `close` waits behind them.
  */
 export class Channel extends ChannelEventTarget {
   readonly #init: ChannelInit;
@@ -100,7 +100,8 @@ export class Channel extends ChannelEventTarget {
   handleClosed(): void {
     if (this.#state === "closed") return;
     this.#state = "closed";
-    this.#init.tasks.push(() => this.dispatchEvent(new Event("close")));
+    // Behind the messages that nobody has read: who listens late still gets them first.
+    this.#mailbox.finish(() => this.#init.tasks.push(() => this.dispatchEvent(new Event("close"))));
   }
 
   get name(): string {

@@ -1,5 +1,5 @@
 import { SluiceError } from "../core/error.js";
-import { checkedLimits, DEFAULT_LIMITS, type Limits } from "../core/limits.js";
+import { DEFAULT_LIMITS, type Limits, limitsWith } from "../core/limits.js";
 import type { WebSocketConstructor } from "../transport/browser/websocket.js";
 
 export interface SluiceSocketOptions {
@@ -25,8 +25,7 @@ export interface SluiceSocketOptions {
 
 /** @throws SluiceError `ERR_USAGE_ARGUMENT` */
 export function limitsOf(options: SluiceSocketOptions): Limits {
-  return checkedLimits({
-    ...DEFAULT_LIMITS,
+  return limitsWith({
     ...options.limits,
     handshakeTimeoutMs: options.connectTimeoutMs ?? DEFAULT_LIMITS.handshakeTimeoutMs,
     closeTimeoutMs: options.closeTimeoutMs ?? DEFAULT_LIMITS.closeTimeoutMs,

@@ -62,6 +62,8 @@ export class SluiceSocket extends SocketEventTarget {
   #extensions = "";
   #binaryType: SluiceBinaryType = "blob";
   #transport: TransportName | null = null;
+  /** Channels that the peer has opened and nobody has been told of; `undefined` once somebody listens. */
+  #unseenChannels: Channel[] | undefined = [];
   /** Bytes given to `send()` when nothing is sent any more: they count, as the standard says. */
   #discardedBytes = 0;
   /** Why the connection attempt has failed, where this end knows better than the transport. */
@@ -74,6 +76,8 @@ export class SluiceSocket extends SocketEventTarget {
    * @throws DOMException `SyntaxError` for a bad URL or protocol; SluiceError `ERR_USAGE_ARGUMENT` for a bad option
    */
   constructor(url: string | URL, protocols: string | string[] = [], options: SluiceSocketOptions = {}) {
+    if (arguments.length === 0)
+      throw new TypeError("Failed to construct 'SluiceSocket': 1 argument required, but only 0 present.");
     super();
     this.#url = parseUrl(url);
     this.#protocols = parseProtocols(protocols);
@@ -146,11 +150,33 @@ export class SluiceSocket extends SocketEventTarget {
     if (this.#readyState >= SluiceSocket.CLOSING) {
       throw new SluiceError("ERR_USAGE_CHANNEL_CLOSED", "The socket is closing or closed");
     }
-    const key = this.#conversation.openChannel(String(name), priority ?? "normal");
+    const key = this.#conversation.openChannel(String(name), priority);
     const known = this.#channels.get(key);
     if (known === undefined) return this.#addChannel(key, String(name), priority ?? "normal");
     if (priority !== undefined) known.priority = priority;
     return known;
+  }
+
+  override addEventListener<Type extends keyof SluiceSocketEventMap>(
+    type: Type,
+    listener: ((event: SluiceSocketEventMap[Type]) => unknown) | null,
+    options?: boolean | AddEventListenerOptions,
+  ): void;
+  override addEventListener(
+    type: string,
+    listener: EventListenerOrEventListenerObject | null,
+    options?: boolean | AddEventListenerOptions,
+  ): void;
+  override addEventListener(
+    type: string,
+    listener: EventListenerOrEventListenerObject | null,
+    options?: boolean | AddEventListenerOptions,
+  ): void {
+    super.addEventListener(type, listener, options);
+    if (type !== "channel" || listener === null) return;
+    const unseen = this.#unseenChannels ?? [];
+    this.#unseenChannels = undefined;
+    for (const channel of unseen) this.#tasks.push(() => this.#introduce(channel));
   }
 
   /** What is going on, as a plain object. */
@@ -292,7 +318,7 @@ export class SluiceSocket extends SocketEventTarget {
         return;
       case "channel": {
         const channel = this.#addChannel(event.channel, event.name, event.priority);
-        this.#tasks.push(() => this.dispatchEvent(channelEvent(channel)));
+        this.#tasks.push(() => this.#introduce(channel));
         return;
       }
       case "channel-closing":
@@ -326,6 +352,11 @@ export class SluiceSocket extends SocketEventTarget {
       return;
     }
     this.#tasks.push(() => this.#open(protocol));
+  }
+
+  #introduce(channel: Channel): void {
+    if (this.#unseenChannels === undefined) this.dispatchEvent(channelEvent(channel));
+    else this.#unseenChannels.push(channel);
   }
 
   #addChannel(key: ChannelKey, name: string, priority: Channel["priority"]): Channel {

@@ -80,10 +80,16 @@ export const PARAMETERS_MAX: number = 64;
 export const BATCH_BYTES_MIN: number = 4 * KIB;
 
 /**
- * Refuses limits that cannot work.
- * @throws SluiceError `ERR_USAGE_ARGUMENT`
+ * The limits that `given` asks for, the rest by default. Room for reassembly follows a larger message limit by itself.
+ * @throws SluiceError `ERR_USAGE_ARGUMENT` for limits that cannot work
  */
-export function checkedLimits(limits: Limits): Limits {
+export function limitsWith(given: Partial<Limits>): Limits {
+  const { messageBytesMax = DEFAULT_LIMITS.messageBytesMax } = given;
+  const reassemblyBytesMax = Math.max(DEFAULT_LIMITS.reassemblyBytesMax, 2 * messageBytesMax);
+  return checkedLimits({ ...DEFAULT_LIMITS, reassemblyBytesMax, ...given });
+}
+
+function checkedLimits(limits: Limits): Limits {
   for (const [name, value] of Object.entries(limits)) {
     require(Number.isSafeInteger(value) && value > 0, `${name} must be a positive integer, not ${value}`);
   }

@@ -45,6 +45,7 @@ export interface Stats {
 export class Conversation {
   readonly #driver: SessionDriver;
   readonly #outbox: Outbox;
+  readonly #host: Host;
   readonly #onEvent: (event: ConversationEvent) => void;
   readonly #channels = new Map<ChannelKey, { name: string; priority: Priority }>([
     [0, { name: "", priority: "normal" }],
@@ -57,6 +58,7 @@ export class Conversation {
 
   constructor(options: { side: Side; limits: Limits; host: Host }, onEvent: (event: ConversationEvent) => void) {
     const { side, limits, host } = options;
+    this.#host = host;
     this.#onEvent = onEvent;
     this.#driver = new SessionDriver(new Session({ side, limits, ports: host }), host, {
       handleEvent: (event) => this.#handle(event),
@@ -85,10 +87,16 @@ export class Conversation {
     return receipt;
   }
 
-  /** @throws SluiceError as `Session.openChannel` does */
-  openChannel(name: string, priority: Priority): ChannelKey {
-    const channel = this.#driver.command((session, now) => session.openChannel(name, priority, now));
-    this.#channels.set(channel, { name, priority });
+  /**
+   * @param priority `undefined` for the one that the channel has, `normal` for a new one
+   * @throws SluiceError as `Session.openChannel` does
+   */
+  openChannel(name: string, priority: Priority | undefined): ChannelKey {
+    const channel = this.#driver.command((session, now) => session.openChannel(name, priority ?? "normal", now));
+    const isNew = !this.#channels.has(channel);
+    if (isNew) this.#channels.set(channel, { name, priority: "normal" });
+    // The peer may have opened it, and its priority may be another, while its event still waits for its turn.
+    if (isNew || priority !== undefined) this.setPriority(channel, priority ?? "normal");
     return channel;
   }
 
@@ -172,8 +180,16 @@ export class Conversation {
     this.#waiting = [];
     for (const entry of waiting) {
       const isBelow = session.isClosed || session.bufferedBytes(entry.channel) < entry.belowBytes;
-      if (isBelow) entry.run();
+      if (isBelow) this.#call(entry.run);
       else this.#waiting.push(entry);
+    }
+  }
+
+  #call(run: () => void): void {
+    try {
+      run();
+    } catch (error) {
+      this.#host.report(error);
     }
   }
 
@@ -188,6 +204,8 @@ export class Conversation {
         this.#outbox.handle(event);
         return;
       case "channel":
+        // The application was faster, and has opened it itself.
+        if (this.#channels.has(event.channel)) return;
         this.#channels.set(event.channel, { name: event.name, priority: event.priority });
         break;
       case "channel-closed":

@@ -1,3 +1,5 @@
+import { Fifo } from "../core/fifo.js";
+
 /** Messages of a channel that nobody listens to yet, on one budget for all channels of a session. */
 export class MailboxBudget {
   readonly #bytesMax: number;
@@ -23,7 +25,8 @@ export class MailboxBudget {
 export class Mailbox<Item> {
   readonly #budget: MailboxBudget;
   readonly #deliver: (item: Item) => void;
-  #held: { item: Item; bytes: number }[] | undefined = [];
+  #held: Fifo<{ item: Item; bytes: number }> | undefined = new Fifo();
+  #onEmpty: (() => void) | undefined;
 
   constructor(budget: MailboxBudget, deliver: (item: Item) => void) {
     this.#budget = budget;
@@ -39,13 +42,21 @@ export class Mailbox<Item> {
     this.#budget.hold(bytes);
   }
 
+  /** Nothing more comes: calls `run` behind everything that waits, at once when nothing does. */
+  finish(run: () => void): void {
+    if (this.#held === undefined || this.#held.length === 0) run();
+    else this.#onEmpty = run;
+  }
+
   /** Somebody listens from now on. */
   open(): void {
-    const held = this.#held ?? [];
-    this.#held = undefined;
-    for (const { item, bytes } of held) {
-      this.#budget.release(bytes);
-      this.#deliver(item);
+    for (let next = this.#held?.shift(); next !== undefined; next = this.#held?.shift()) {
+      this.#budget.release(next.bytes);
+      this.#deliver(next.item);
     }
+    this.#held = undefined;
+    const onEmpty = this.#onEmpty;
+    this.#onEmpty = undefined;
+    onEmpty?.();
   }
 }

@@ -122,6 +122,8 @@ export class SessionDriver {
         this.#call(() => this.#handler.handleEvent(event));
       }
       this.#call(() => this.#handler.handleTurn());
+      // An input from inside a callback has broken the session.
+      if (this.#turn !== "dispatching") return;
       // What callbacks have asked for meanwhile; their commands did not defer anything.
       this.#transmit();
       this.#collect();
@@ -142,6 +144,7 @@ export class SessionDriver {
   /** A broken invariant ends this session, and is reported; it must not take the page or the process along. */
   #break(error: unknown): void {
     this.#turn = "broken";
+    this.#pending.drain();
     this.#cancelTimer?.();
     this.#transport?.terminate();
     this.#transport = undefined;

@@ -46,6 +46,8 @@ export class FramedSocket extends ServerSocket {
   readonly #transport: Transport;
   #readyState: 0 | 1 | 2 | 3 = ServerSocket.CONNECTING;
   #principal: unknown;
+  /** Channels that the client has opened and nobody has been told of; `undefined` once somebody listens. */
+  #unseenChannels: ServerChannel[] | undefined = [];
 
   constructor(init: FramedSocketInit) {
     super();
@@ -65,6 +67,10 @@ export class FramedSocket extends ServerSocket {
     this.#mailboxes = new MailboxBudget(init.limits.reassemblyBytesMax, () => {
       const error = new SluiceError("ERR_PEER_VIOLATION", "Too much has come on channels that nobody listens to");
       this.#conversation.abort(1009, "nobody listens", error);
+    });
+    // Emitted before the listener is added: the channels follow when it is there.
+    this.on("newListener", (event) => {
+      if (event === "channel") nodeHost.defer(() => this.#introduceUnseen());
     });
     this.#conversation.attach(init.transport);
   }
@@ -105,7 +111,7 @@ export class FramedSocket extends ServerSocket {
     if (this.#readyState >= ServerSocket.CLOSING) {
       throw new SluiceError("ERR_USAGE_CHANNEL_CLOSED", "The socket is closing or closed");
     }
-    const key = this.#conversation.openChannel(String(name), priority ?? "normal");
+    const key = this.#conversation.openChannel(String(name), priority);
     const known = this.#channels.get(key);
     if (known === undefined) return this.#addChannel(key, String(name), priority ?? "normal");
     if (priority !== undefined) known.priority = priority;
@@ -147,7 +153,8 @@ export class FramedSocket extends ServerSocket {
         return;
       case "channel": {
         const channel = this.#addChannel(event.channel, event.name, event.priority);
-        this.emit("channel", channel);
+        if (this.#unseenChannels === undefined) this.emit("channel", channel);
+        else this.#unseenChannels.push(channel);
         return;
       }
       case "channel-closing":
@@ -192,6 +199,12 @@ export class FramedSocket extends ServerSocket {
   #message(key: ChannelKey, data: Uint8Array, isBinary: boolean): void {
     if (key === DEFAULT_CHANNEL) this.emit("message", bufferOf(data), isBinary);
     else this.#channels.get(key)?.handleMessage(data, isBinary);
+  }
+
+  #introduceUnseen(): void {
+    const unseen = this.#unseenChannels ?? [];
+    this.#unseenChannels = undefined;
+    for (const channel of unseen) this.emit("channel", channel);
   }
 
   #addChannel(key: ChannelKey, name: string, priority: Priority): ServerChannel {

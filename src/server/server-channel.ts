@@ -29,7 +29,7 @@ interface ServerChannelEvents {
 
 /**
  * A named, ordered stream of messages inside a session. The same name on both ends is the same channel. Messages wait for
- * the first listener, within the bound of unfinished messages.
+ * the first listener, within the bound of unfinished messages, and `close` waits behind them.
  */
 export class ServerChannel extends EventEmitter<ServerChannelEvents> {
   readonly #init: ServerChannelInit;
@@ -78,7 +78,8 @@ export class ServerChannel extends EventEmitter<ServerChannelEvents> {
   handleClosed(): void {
     if (this.#state === "closed") return;
     this.#state = "closed";
-    this.emit("close");
+    // Behind the messages that nobody has read: who listens late still gets them first.
+    this.#mailbox.finish(() => this.emit("close"));
   }
 
   get name(): string {

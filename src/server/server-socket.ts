@@ -29,6 +29,7 @@ export interface ServerSocketEvents {
   ping: [data: Buffer];
   pong: [data: Buffer];
   channel: [channel: ServerChannel];
+  newListener: [event: string | symbol, listener: (...args: unknown[]) => void];
 }
 
 /**

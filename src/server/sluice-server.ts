@@ -5,7 +5,7 @@ import type { AddressInfo } from "node:net";
 import type { Duplex } from "node:stream";
 import { type VerifyClientCallbackAsync, type WebSocket, WebSocketServer } from "ws";
 import { SluiceError } from "../core/error.js";
-import { checkedLimits, DEFAULT_LIMITS, type Limits } from "../core/limits.js";
+import { DEFAULT_LIMITS, type Limits, limitsWith } from "../core/limits.js";
 import { webSocketTransport } from "../transport/node/websocket.js";
 import { SUBPROTOCOL } from "../transport/transport.js";
 import { FramedSocket } from "./framed-socket.js";
@@ -274,7 +274,7 @@ export class SluiceServer extends EventEmitter<SluiceServerEvents> {
 
 function serverLimits(options: SluiceServerOptions): Limits {
   const messageBytesMax = options.maxPayload ?? options.limits?.messageBytesMax ?? DEFAULT_LIMITS.messageBytesMax;
-  return checkedLimits({ ...DEFAULT_LIMITS, handshakeTimeoutMs: 5000, ...options.limits, messageBytesMax });
+  return limitsWith({ handshakeTimeoutMs: 5000, ...options.limits, messageBytesMax });
 }
 
 /** What a client offers in `Sec-WebSocket-Protocol`. `ws` refuses malformed lists itself. */

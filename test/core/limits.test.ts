@@ -4,18 +4,18 @@ import {
   CHANNEL_NAME_BYTES_MAX,
   CHUNK_BYTES_MIN,
   CLOSE_REASON_BYTES_MAX,
-  checkedLimits,
   DEFAULT_LIMITS,
   EARLY_BYTES_MAX,
   HANDSHAKE_BYTES_MIN,
   type Limits,
+  limitsWith,
   PING_BYTES_MAX,
   PONGS_QUEUED_MAX,
 } from "../../src/core/limits.js";
 
 describe("limits", () => {
   it("takes its own defaults", () => {
-    expect(checkedLimits(DEFAULT_LIMITS)).toBe(DEFAULT_LIMITS);
+    expect(limitsWith({})).toEqual(DEFAULT_LIMITS);
   });
 
   it.each<[string, Partial<Limits>]>([
@@ -31,9 +31,7 @@ describe("limits", () => {
     ["less room for reassembly than for one message", { reassemblyBytesMax: 1024, messageBytesMax: 1025 }],
     ["batches smaller than every peer may send", { batchBytesMax: 4095 }],
   ])("LIM-03: refuses %s", (_, change) => {
-    expect(() => checkedLimits({ ...DEFAULT_LIMITS, ...change })).toThrow(
-      expect.objectContaining({ code: "ERR_USAGE_ARGUMENT" }),
-    );
+    expect(() => limitsWith(change)).toThrow(expect.objectContaining({ code: "ERR_USAGE_ARGUMENT" }));
   });
 
   it.each<[string, Partial<Limits>]>([
@@ -43,7 +41,12 @@ describe("limits", () => {
     ["the smallest batches", { batchBytesMax: 4096 }],
     ["a message that fills the room for reassembly", { messageBytesMax: 4096, reassemblyBytesMax: 4096 }],
   ])("takes %s", (_, change) => {
-    expect(() => checkedLimits({ ...DEFAULT_LIMITS, ...change })).not.toThrow();
+    expect(() => limitsWith(change)).not.toThrow();
+  });
+
+  it("makes room for reassembly where only the message limit is raised", () => {
+    const limits = limitsWith({ messageBytesMax: 100 * 1024 * 1024 });
+    expect(limits.reassemblyBytesMax).toBe(200 * 1024 * 1024);
   });
 
   it("LIM-02: what is sent before limits are known fits the smallest batch", () => {
