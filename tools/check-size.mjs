@@ -1,6 +1,5 @@
-// `npm run size`, after a build: the limits of .size-limit.json, and the sizes that the README quotes.
-// A quote is "12.3 kB" with "gz" later on the same line; a line that gives somebody else's size says so with
-// `<!-- not ours -->`.
+// `npm run size`, after a build: the limits of .size-limit.json, and the sizes that the README quotes. A quote is
+// `<!-- size:global -->12.3 kB<!-- /size -->`, with the first word of a row's name, to as many places as it likes.
 import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
@@ -9,19 +8,16 @@ const root = fileURLToPath(new URL("..", import.meta.url));
 
 const rows = measure();
 for (const { name, passed, size, sizeLimit } of rows) {
-  console.log(`${passed ? "ok" : "TOO LARGE"}  ${name}: ${kilobytes(size)} gzip, limit ${kilobytes(sizeLimit)}`);
+  console.log(`${passed ? "ok" : "TOO LARGE"}  ${name}: ${kilobytes(size, 1)} gzip, limit ${kilobytes(sizeLimit, 1)}`);
 }
 
-const quotes = readFileSync(`${root}/README.md`, "utf8")
-  .split("\n")
-  .filter((line) => !line.includes("<!-- not ours -->"))
-  .flatMap((line) =>
-    [...line.matchAll(/(\d+(?:\.\d+)?)\s*kB\b(?=.*\bgz)/gi)].map(([quote, number]) => ({ quote, number })),
-  );
-const wrong = quotes.filter(
-  ({ number }) => !rows.some(({ size }) => (size / 1000).toFixed(decimals(number)) === number),
-);
-for (const { quote } of wrong) console.log(`WRONG  README.md quotes "${quote}", which is none of the sizes above`);
+const quotes = [...readFileSync(`${root}/README.md`, "utf8").matchAll(/<!-- size:(.*?) -->(.*?)<!-- \/size -->/gs)];
+const wrong = quotes.filter(([, key, quote]) => {
+  const places = /^\d+(?:\.(\d+))? kB$/.exec(quote)?.[1]?.length ?? 0;
+  const row = rows.find(({ name }) => name.split(" ")[0] === key);
+  return row === undefined || quote !== kilobytes(row.size, places);
+});
+for (const [text] of wrong) console.log(`WRONG  README.md says ${text}`);
 console.log(`${rows.length} sizes measured, ${quotes.length} quotes in README.md read`);
 
 process.exitCode = rows.length === 0 || wrong.length > 0 || rows.some(({ passed }) => !passed) ? 1 : 0;
@@ -37,10 +33,6 @@ function measure() {
   }
 }
 
-function kilobytes(bytes) {
-  return `${(bytes / 1000).toFixed(1)} kB`;
-}
-
-function decimals(number) {
-  return number.split(".")[1]?.length ?? 0;
+function kilobytes(bytes, places) {
+  return `${(bytes / 1000).toFixed(places)} kB`;
 }

@@ -26,6 +26,10 @@ const steps = [
 ];
 
 const chosen = process.argv.slice(2);
+if (chosen.includes("--help")) {
+  console.log(`npm test [-- step...], the steps being: ${steps.map((step) => step.name).join(", ")}`);
+  process.exit();
+}
 const unknown = chosen.filter((name) => !steps.some((step) => step.name === name));
 if (unknown.length > 0) {
   console.error(`no such step: ${unknown.join(", ")}; there are: ${steps.map((step) => step.name).join(", ")}`);

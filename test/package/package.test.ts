@@ -220,6 +220,18 @@ describe("under Node", () => {
     expect(run(consumer, process.execPath, file).stdout).toBe("number\n");
   });
 
+  test.each([
+    ["import", "probe.mjs", 'import "sluice/server";'],
+    ["require", "probe.cjs", 'require("sluice/server");'],
+  ])("%s of the server without ws says what is missing", (_what, file, load) => {
+    const bare = join(folder, "bare");
+    cpSync(installed, join(bare, "node_modules/sluice"), { recursive: true });
+    writeFileSync(join(bare, file), load);
+    const { output, status } = attempt(bare, process.execPath, file);
+    expect(output).toMatch(/Cannot find (package|module) 'ws'/);
+    expect(status).toBe(1);
+  });
+
   test("package.json can be read through the package", () => {
     write("version.cjs", 'console.log(require("sluice/package.json").name);');
     expect(run(consumer, process.execPath, "version.cjs").stdout).toBe("sluice\n");
