@@ -4,7 +4,7 @@ import { type ChannelKey, DEFAULT_CHANNEL } from "../core/send/send-channel.js";
 import { checkedPriority } from "../core/wire/frame.js";
 import { Conversation, type ConversationEvent, type Stats } from "../driver/conversation.js";
 import type { Host } from "../driver/host.js";
-import { MailboxBudget } from "../driver/mailbox.js";
+import { CHANNEL_HELD_BYTES, Mailbox, MailboxBudget } from "../driver/mailbox.js";
 import type { SendOptions } from "../driver/outbox.js";
 import { type Receipt, ReceiptControl } from "../driver/receipt.js";
 import { type WebSocketConstructor, webSocketTransport } from "../transport/browser/websocket.js";
@@ -56,16 +56,22 @@ export class SluiceSocket extends SocketEventTarget {
   readonly #channels = new Map<ChannelKey, Channel>();
   readonly #conversation: Conversation;
   readonly #mailboxes: MailboxBudget;
+  /** Channels that the peer has opened and nobody has been told of. */
+  readonly #unseenChannels: Mailbox<Channel>;
   #readyState: ReadyState = SluiceSocket.CONNECTING;
   #connectionState: ConnectionState = "connecting";
   #protocol = "";
   #extensions = "";
+  #mode: "framed" | null = null;
   #binaryType: SluiceBinaryType = "blob";
   #transport: TransportName | null = null;
-  /** Channels that the peer has opened and nobody has been told of; `undefined` once somebody listens. */
-  #unseenChannels: Channel[] | undefined = [];
   /** Bytes given to `send()` when nothing is sent any more: they count, as the standard says. */
   #discardedBytes = 0;
+  #handleGreeted: () => void = () => {};
+  /** The server has greeted and chosen a protocol to go on with: before that, nothing may leave (NEG-05). */
+  readonly #greeted: Promise<void> = new Promise((resolve) => {
+    this.#handleGreeted = resolve;
+  });
   /** Why the connection attempt has failed, where this end knows better than the transport. */
   #failure: SluiceError | undefined;
 
@@ -86,7 +92,7 @@ export class SluiceSocket extends SocketEventTarget {
     this.#host = browserHost();
     this.#conversation = new Conversation(
       {
-        side: { role: "client", attemptId: randomId(), auth: options.auth === undefined ? undefined : "pending" },
+        side: { role: "client", attemptId: randomId(), auth: "pending" },
         limits: this.#limits,
         host: this.#host,
       },
@@ -96,8 +102,11 @@ export class SluiceSocket extends SocketEventTarget {
       const error = new SluiceError("ERR_PEER_VIOLATION", "Too much has come on channels that nobody listens to");
       this.#conversation.abort(1009, "nobody listens", error);
     });
+    this.#unseenChannels = new Mailbox(this.#mailboxes, (channel) =>
+      this.#tasks.push(() => this.dispatchEvent(channelEvent(channel))),
+    );
     this.#dial(WebSocket);
-    if (options.auth !== undefined) void this.#authenticate(options.auth);
+    void this.#introduce(options.auth);
   }
 
   /**
@@ -173,10 +182,7 @@ export class SluiceSocket extends SocketEventTarget {
     options?: boolean | AddEventListenerOptions,
   ): void {
     super.addEventListener(type, listener, options);
-    if (type !== "channel" || listener === null) return;
-    const unseen = this.#unseenChannels ?? [];
-    this.#unseenChannels = undefined;
-    for (const channel of unseen) this.#tasks.push(() => this.#introduce(channel));
+    if (type === "channel" && listener !== null) this.#unseenChannels.open();
   }
 
   /** What is going on, as a plain object. */
@@ -224,7 +230,7 @@ export class SluiceSocket extends SocketEventTarget {
 
   /** `"framed"` when both ends speak Sluice; `null` before that is known. */
   get mode(): "framed" | null {
-    return this.#readyState === SluiceSocket.CONNECTING ? null : "framed";
+    return this.#mode;
   }
 
   get connectionState(): ConnectionState {
@@ -296,13 +302,17 @@ export class SluiceSocket extends SocketEventTarget {
     return false;
   }
 
-  async #authenticate(auth: unknown): Promise<void> {
+  /** Gives the server the credentials, if there are any, and with that everything that waits. */
+  async #introduce(auth: unknown): Promise<void> {
+    let credentials: string | undefined;
     try {
-      const value = await (typeof auth === "function" ? auth() : auth);
-      this.#conversation.provideAuth(JSON.stringify(value));
+      credentials = JSON.stringify(await (typeof auth === "function" ? auth() : auth));
     } catch (cause) {
       this.#fail(new SluiceError("ERR_CONNECT_FAILED", "`auth` has failed", { cause, retryable: true }));
+      return;
     }
+    await this.#greeted;
+    this.#conversation.provideAuth(credentials);
   }
 
   /** Gives the attempt up. The events come later, as those of a native socket do. */
@@ -318,7 +328,7 @@ export class SluiceSocket extends SocketEventTarget {
         return;
       case "channel": {
         const channel = this.#addChannel(event.channel, event.name, event.priority);
-        this.#tasks.push(() => this.#introduce(channel));
+        this.#unseenChannels.handle(channel, CHANNEL_HELD_BYTES);
         return;
       }
       case "channel-closing":
@@ -351,12 +361,8 @@ export class SluiceSocket extends SocketEventTarget {
       this.#conversation.abort(1002, "no protocol chosen", error);
       return;
     }
+    this.#handleGreeted();
     this.#tasks.push(() => this.#open(protocol));
-  }
-
-  #introduce(channel: Channel): void {
-    if (this.#unseenChannels === undefined) this.dispatchEvent(channelEvent(channel));
-    else this.#unseenChannels.push(channel);
   }
 
   #addChannel(key: ChannelKey, name: string, priority: Channel["priority"]): Channel {
@@ -378,6 +384,7 @@ export class SluiceSocket extends SocketEventTarget {
     if (this.#readyState !== SluiceSocket.CONNECTING) return;
     this.#readyState = SluiceSocket.OPEN;
     this.#protocol = protocol;
+    this.#mode = "framed";
     this.#setConnection("connected", this.#conversation.transport);
     this.dispatchEvent(new Event("open"));
   }

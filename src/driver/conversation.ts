@@ -53,6 +53,7 @@ export class Conversation {
   /** Callbacks that wait for `bufferedAmount` to fall, oldest first. */
   #waiting: { channel: ChannelKey; belowBytes: number; run: () => void }[] = [];
   #transport: Transport | undefined;
+  #isEnded = false;
   #messagesSent = 0;
   #messagesReceived = 0;
 
@@ -78,7 +79,7 @@ export class Conversation {
    * @throws SluiceError `ERR_MESSAGE_TOO_LARGE`, `ERR_TOO_MANY_CHANNELS`
    */
   send(channel: ChannelKey, payload: Payload, options: SendOptions): Receipt {
-    if (!this.#channels.has(channel) || this.#driver.session.isSendClosed(channel)) {
+    if (this.#isEnded || !this.#channels.has(channel) || this.#driver.session.isSendClosed(channel)) {
       const error = new SluiceError("ERR_NEVER_WRITTEN", "The channel is closing or closed");
       return ReceiptControl.ended("never-written", error);
     }
@@ -179,7 +180,7 @@ export class Conversation {
     const waiting = this.#waiting;
     this.#waiting = [];
     for (const entry of waiting) {
-      const isBelow = session.isClosed || session.bufferedBytes(entry.channel) < entry.belowBytes;
+      const isBelow = this.#isEnded || session.bufferedBytes(entry.channel) < entry.belowBytes;
       if (isBelow) this.#call(entry.run);
       else this.#waiting.push(entry);
     }
@@ -216,6 +217,8 @@ export class Conversation {
         break;
       case "closed":
         this.#transport = undefined;
+        this.#isEnded = true;
+        this.#outbox.handleEnd();
         break;
       default:
     }

@@ -1,6 +1,9 @@
 import { Fifo } from "../core/fifo.js";
 
-/** Messages of a channel that nobody listens to yet, on one budget for all channels of a session. */
+/** What a channel weighs that nobody has been told of: about its object, so that opening many costs the peer's budget. */
+export const CHANNEL_HELD_BYTES = 1024;
+
+/** What nobody listens to yet, messages and channels, on one budget for all of a session. */
 export class MailboxBudget {
   readonly #bytesMax: number;
   readonly #onExceeded: () => void;

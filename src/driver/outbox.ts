@@ -120,6 +120,13 @@ export class Outbox {
     }
   }
 
+  /** The session has ended. Messages that it has not told of by now it never will: a defect has ended it. */
+  handleEnd(): void {
+    const [state, error] = endOf("unknown");
+    for (const { control } of this.#entries.values()) control.fail(state, error);
+    this.#entries.clear();
+  }
+
   /** Messages that have not ended. */
   get size(): number {
     return this.#entries.size;

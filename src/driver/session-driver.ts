@@ -152,6 +152,7 @@ export class SessionDriver {
     const cause = new SluiceError("ERR_INTERNAL", "A defect of Sluice has ended the session", { cause: error });
     const end = { code: 1006, reason: "", wasClean: false, error: cause, transportCode: 1011 };
     this.#call(() => this.#handler.handleEvent({ type: "closed", ...end }));
+    this.#call(() => this.#handler.handleTurn());
   }
 
   #release(code: number): void {

@@ -5,16 +5,18 @@ import { type ChannelKey, DEFAULT_CHANNEL } from "../core/send/send-channel.js";
 import { ID_BYTES } from "../core/session/handshake.js";
 import { checkedPriority, type Priority } from "../core/wire/frame.js";
 import { Conversation, type ConversationEvent, type Stats } from "../driver/conversation.js";
-import { MailboxBudget } from "../driver/mailbox.js";
+import { CHANNEL_HELD_BYTES, Mailbox, MailboxBudget } from "../driver/mailbox.js";
 import type { Receipt } from "../driver/receipt.js";
 import type { Transport, TransportName } from "../transport/transport.js";
 import { payloadOf, type ServerSendData } from "./payload.js";
-import { bufferOf, nodeHost } from "./platform.js";
+import { bufferOf, callSafely, nodeHost } from "./platform.js";
 import { ServerChannel, type ServerChannelOptions } from "./server-channel.js";
 import {
   checkedClose,
-  checkedPing,
   HIGH_WATER_BYTES,
+  neverWritten,
+  type PingData,
+  pingArguments,
   type SendCallback,
   type ServerSendOptions,
   ServerSocket,
@@ -42,12 +44,14 @@ export class FramedSocket extends ServerSocket {
   readonly #onEstablished: FramedSocketInit["onEstablished"];
   readonly #conversation: Conversation;
   readonly #mailboxes: MailboxBudget;
+  /** Channels that the client has opened and nobody has been told of. */
+  readonly #unseenChannels: Mailbox<ServerChannel>;
+  /** Messages of the default channel that came with the session: nobody can have listened to them yet. */
+  readonly #earlyMessages: Mailbox<{ data: Buffer; isBinary: boolean }>;
   readonly #channels = new Map<ChannelKey, ServerChannel>();
   readonly #transport: Transport;
   #readyState: 0 | 1 | 2 | 3 = ServerSocket.CONNECTING;
   #principal: unknown;
-  /** Channels that the client has opened and nobody has been told of; `undefined` once somebody listens. */
-  #unseenChannels: ServerChannel[] | undefined = [];
 
   constructor(init: FramedSocketInit) {
     super();
@@ -68,9 +72,13 @@ export class FramedSocket extends ServerSocket {
       const error = new SluiceError("ERR_PEER_VIOLATION", "Too much has come on channels that nobody listens to");
       this.#conversation.abort(1009, "nobody listens", error);
     });
+    this.#unseenChannels = new Mailbox(this.#mailboxes, (channel) => callSafely(() => this.emit("channel", channel)));
+    this.#earlyMessages = new Mailbox(this.#mailboxes, ({ data, isBinary }) =>
+      callSafely(() => this.emit("message", data, isBinary)),
+    );
     // Emitted before the listener is added: the channels follow when it is there.
     this.on("newListener", (event) => {
-      if (event === "channel") nodeHost.defer(() => this.#introduceUnseen());
+      if (event === "channel") nodeHost.defer(() => this.#unseenChannels.open());
     });
     this.#conversation.attach(init.transport);
   }
@@ -79,8 +87,9 @@ export class FramedSocket extends ServerSocket {
     const [sendOptions, onAccepted] = sendArguments(options, callback);
     const receipt = this.#conversation.send(DEFAULT_CHANNEL, payloadOf(data, sendOptions.binary), sendOptions);
     if (onAccepted === undefined) return receipt;
-    if (receipt.state === "never-written") {
-      const error = new SluiceError("ERR_NEVER_WRITTEN", "The socket is closing or closed");
+    if (receipt.state !== "queued") {
+      const isCancelled = receipt.state === "cancelled";
+      const error = isCancelled ? new SluiceError("ERR_CANCELLED", "The message was cancelled") : neverWritten();
       nodeHost.defer(() => onAccepted(error));
     } else {
       this.#conversation.whenBuffered(DEFAULT_CHANNEL, HIGH_WATER_BYTES, () => onAccepted());
@@ -96,14 +105,19 @@ export class FramedSocket extends ServerSocket {
   }
 
   override terminate(): void {
+    if (this.#readyState === ServerSocket.CLOSED) return;
+    this.#readyState = ServerSocket.CLOSING;
     this.#transport.terminate();
-    this.#conversation.fail();
+    // `close` comes later, as with `ws`.
+    nodeHost.defer(() => this.#conversation.fail());
   }
 
-  override ping(data?: string | Buffer, _mask?: boolean, callback?: SendCallback): void {
-    const payload = checkedPing(data);
+  override ping(data?: PingData | SendCallback, mask?: boolean | SendCallback, callback?: SendCallback): void {
+    const [payload, onAccepted] = pingArguments(data, mask, callback);
     this.#conversation.ping(payload);
-    if (callback !== undefined) nodeHost.defer(() => callback());
+    if (onAccepted === undefined) return;
+    const isClosed = this.#readyState === ServerSocket.CLOSED;
+    nodeHost.defer(() => onAccepted(isClosed ? neverWritten() : undefined));
   }
 
   override channel(name: string, options: ServerChannelOptions = {}): ServerChannel {
@@ -149,12 +163,13 @@ export class FramedSocket extends ServerSocket {
         return;
       case "established":
         this.#readyState = ServerSocket.OPEN;
+        // As with `ws`, who awaits `connection` is in time to listen.
+        setImmediate(() => this.#earlyMessages.open());
         this.#onEstablished(this);
         return;
       case "channel": {
         const channel = this.#addChannel(event.channel, event.name, event.priority);
-        if (this.#unseenChannels === undefined) this.emit("channel", channel);
-        else this.#unseenChannels.push(channel);
+        this.#unseenChannels.handle(channel, CHANNEL_HELD_BYTES);
         return;
       }
       case "channel-closing":
@@ -197,14 +212,8 @@ export class FramedSocket extends ServerSocket {
   }
 
   #message(key: ChannelKey, data: Uint8Array, isBinary: boolean): void {
-    if (key === DEFAULT_CHANNEL) this.emit("message", bufferOf(data), isBinary);
+    if (key === DEFAULT_CHANNEL) this.#earlyMessages.handle({ data: bufferOf(data), isBinary }, data.length);
     else this.#channels.get(key)?.handleMessage(data, isBinary);
-  }
-
-  #introduceUnseen(): void {
-    const unseen = this.#unseenChannels ?? [];
-    this.#unseenChannels = undefined;
-    for (const channel of unseen) this.emit("channel", channel);
   }
 
   #addChannel(key: ChannelKey, name: string, priority: Priority): ServerChannel {
@@ -225,8 +234,11 @@ export class FramedSocket extends ServerSocket {
     for (const channel of this.#channels.values()) channel.handleClosed();
     this.#channels.clear();
     if (!wasSeen) return;
-    // An `error` that nobody listens to would end the process, and this one a peer can cause.
-    if (end.error !== undefined && this.listenerCount("error") > 0) this.emit("error", end.error);
-    this.emit("close", end.code, Buffer.from(end.reason));
+    this.#earlyMessages.finish(() => {
+      // An `error` that nobody listens to would end the process, and this one a peer can cause.
+      const { error } = end;
+      if (error !== undefined && this.listenerCount("error") > 0) callSafely(() => this.emit("error", error));
+      this.emit("close", end.code, Buffer.from(end.reason));
+    });
   }
 }

@@ -13,7 +13,8 @@ export type Origins = readonly string[] | "*" | ((origin: string, request: Incom
 export function isOriginAllowed(origins: Origins | undefined, request: IncomingMessage): boolean {
   const { origin } = request.headers;
   if (origin === undefined || origins === "*") return true;
-  if (typeof origins === "function") return origins(origin, request);
+  // A promise is no answer, and lets nobody in.
+  if (typeof origins === "function") return origins(origin, request) === true;
   if (origins !== undefined) return origins.includes(origin);
   // Host and port, compared exactly; the scheme may have been ended by a proxy in front of us.
   return URL.canParse(origin) && new URL(origin).host === request.headers.host?.toLowerCase();

@@ -8,7 +8,9 @@ import { payloadOf, type ServerSendData } from "./payload.js";
 import type { ServerChannel } from "./server-channel.js";
 import {
   checkedClose,
-  checkedPing,
+  neverWritten,
+  type PingData,
+  pingArguments,
   type SendCallback,
   type ServerSendOptions,
   ServerSocket,
@@ -46,10 +48,15 @@ export class PlainSocket extends ServerSocket {
   override send(data: ServerSendData, options?: ServerSendOptions | SendCallback, callback?: SendCallback): Receipt {
     const [sendOptions, onAccepted] = sendArguments(options, callback);
     const payload = payloadOf(data, sendOptions.binary);
-    const never = new SluiceError("ERR_NEVER_WRITTEN", "The socket is closing or closed");
+    const never = neverWritten();
     if (this.#socket.readyState !== this.#socket.OPEN) {
       if (onAccepted !== undefined) queueMicrotask(() => onAccepted(never));
       return ReceiptControl.ended("never-written", never);
+    }
+    if (sendOptions.signal?.aborted) {
+      const cancelled = new SluiceError("ERR_CANCELLED", "The message was cancelled");
+      if (onAccepted !== undefined) queueMicrotask(() => onAccepted(cancelled));
+      return ReceiptControl.ended("cancelled", cancelled);
     }
     const control = new ReceiptControl(() => false);
     const onSent = (error?: Error) => {
@@ -82,12 +89,12 @@ export class PlainSocket extends ServerSocket {
     this.#socket.terminate();
   }
 
-  override ping(data?: string | Buffer, _mask?: boolean, callback?: SendCallback): void {
-    const payload = checkedPing(data);
+  override ping(data?: PingData | SendCallback, mask?: boolean | SendCallback, callback?: SendCallback): void {
+    const [payload, onAccepted] = pingArguments(data, mask, callback);
     if (this.#socket.readyState === this.#socket.OPEN) {
-      this.#socket.ping(payload, false, (error: Error) => callback?.(error ?? undefined));
-    } else if (callback !== undefined) {
-      queueMicrotask(() => callback(new SluiceError("ERR_NEVER_WRITTEN", "The socket is closing or closed")));
+      this.#socket.ping(payload, false, (error: Error) => onAccepted?.(error ?? undefined));
+    } else if (onAccepted !== undefined) {
+      queueMicrotask(() => onAccepted(neverWritten()));
     }
   }
 

@@ -29,6 +29,15 @@ export const nodeHost: Host = {
   },
 };
 
+/** Emits; what a listener throws must not hold up what waits behind. */
+export function callSafely(emit: () => void): void {
+  try {
+    emit();
+  } catch (error) {
+    nodeHost.report(error);
+  }
+}
+
 /** `bytes` as a Buffer over the same memory. */
 export function bufferOf(bytes: Uint8Array): Buffer {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);

@@ -5,7 +5,7 @@ import type { Conversation } from "../driver/conversation.js";
 import { Mailbox, type MailboxBudget } from "../driver/mailbox.js";
 import type { Receipt } from "../driver/receipt.js";
 import { payloadOf, type ServerSendData } from "./payload.js";
-import { bufferOf } from "./platform.js";
+import { bufferOf, callSafely } from "./platform.js";
 import type { ServerSendOptions } from "./server-socket.js";
 
 export interface ServerChannelOptions {
@@ -42,7 +42,9 @@ export class ServerChannel extends EventEmitter<ServerChannelEvents> {
     super();
     this.#init = init;
     this.#priority = init.priority;
-    this.#mailbox = new Mailbox(init.budget, ({ data, isBinary }) => this.emit("message", data, isBinary));
+    this.#mailbox = new Mailbox(init.budget, ({ data, isBinary }) =>
+      callSafely(() => this.emit("message", data, isBinary)),
+    );
     // Emitted before the listener is added: the messages follow when it is there.
     this.on("newListener", (event) => {
       if (event === "message") queueMicrotask(() => this.#mailbox.open());

@@ -1,5 +1,5 @@
 import { EventEmitter } from "node:events";
-import type { SluiceError } from "../core/error.js";
+import { SluiceError } from "../core/error.js";
 import type { Stats } from "../driver/conversation.js";
 import type { SendOptions } from "../driver/outbox.js";
 import type { Receipt } from "../driver/receipt.js";
@@ -15,6 +15,9 @@ export interface ServerSendOptions extends SendOptions {
   readonly fin?: boolean | undefined;
   readonly mask?: boolean | undefined;
 }
+
+/** What a ping carries. */
+export type PingData = string | number | Buffer | undefined;
 
 /** Called with an error when the message was not accepted, else once `bufferedAmount` is below 256 KiB. */
 export type SendCallback = (error?: Error) => void;
@@ -78,13 +81,19 @@ export abstract class ServerSocket extends EventEmitter<ServerSocketEvents> {
   /** Cuts the connection at once. */
   abstract terminate(): void;
   /** Sends a ping between the chunks; the client answers by itself. At most 125 bytes. */
-  abstract ping(data?: string | Buffer, mask?: boolean, callback?: SendCallback): void;
+  abstract ping(callback?: SendCallback): void;
+  abstract ping(data: PingData, callback?: SendCallback): void;
+  abstract ping(data: PingData, mask?: boolean, callback?: SendCallback): void;
   /**
    * The channel of this name, opened if the client has not opened it yet.
    * @throws SluiceError `ERR_NO_ACK` in plain mode; else as in the browser
    */
   abstract channel(name: string, options?: ServerChannelOptions): ServerChannel;
   abstract stats(): Stats;
+}
+
+export function neverWritten(): SluiceError {
+  return new SluiceError("ERR_NEVER_WRITTEN", "The socket is closing or closed");
 }
 
 /** Splits the arguments of `send` behind the data. */
@@ -112,9 +121,18 @@ export function checkedClose(
   return { code, reason: text };
 }
 
-/** @throws RangeError as `ws` does for the payload of a control frame */
-export function checkedPing(data: string | Buffer | undefined): Buffer {
-  const payload = data === undefined ? Buffer.alloc(0) : Buffer.from(data);
+/**
+ * The payload and the callback of a ping: `ws` lets all but the callback be left out.
+ * @throws RangeError as `ws` does for the payload of a control frame
+ */
+export function pingArguments(
+  data: PingData | SendCallback,
+  mask: boolean | SendCallback | undefined,
+  callback: SendCallback | undefined,
+): [Buffer, SendCallback | undefined] {
+  if (typeof data === "function") return pingArguments(undefined, undefined, data);
+  if (typeof mask === "function") return pingArguments(data, undefined, mask);
+  const payload = Buffer.from(typeof data === "number" ? String(data) : (data ?? ""));
   if (payload.length > 125) throw new RangeError("The data size must not be greater than 125 bytes");
-  return payload;
+  return [payload, callback];
 }

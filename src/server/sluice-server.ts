@@ -91,8 +91,16 @@ export class SluiceServer extends EventEmitter<SluiceServerEvents> {
   readonly #plain: WebSocketServer;
   readonly #http: HttpServer | HttpsServer | undefined;
   readonly #ownsHttp: boolean;
+  /** What the application has chosen for ordinary WebSocket clients, until `ws` asks. */
+  readonly #chosenProtocols = new WeakMap<IncomingMessage, string | false>();
   readonly #onUpgrade = (request: IncomingMessage, socket: Duplex, head: Buffer): void => {
     this.#handleServerUpgrade(request, socket, head);
+  };
+  readonly #onListening = (): void => {
+    this.emit("listening");
+  };
+  readonly #onHttpError = (error: Error): void => {
+    this.emit("error", error);
   };
   #state: "running" | "closing" | "closed" = "running";
 
@@ -106,15 +114,16 @@ export class SluiceServer extends EventEmitter<SluiceServerEvents> {
     this.options = { ...options };
     this.#limits = serverLimits(options);
     this.#framed = this.#webSocketServer(this.#limits.batchBytesMax, () => SUBPROTOCOL);
-    this.#plain = this.#webSocketServer(this.#limits.messageBytesMax, (offered, request) =>
-      this.#choose(offered, request),
+    this.#plain = this.#webSocketServer(
+      this.#limits.messageBytesMax,
+      (_offered, request) => this.#chosenProtocols.get(request) ?? false,
     );
     this.#ownsHttp = options.port !== undefined;
     this.#http = options.server ?? (this.#ownsHttp ? upgradeOnlyServer() : undefined);
     if (this.#http === undefined) return;
     this.#http.on("upgrade", this.#onUpgrade);
-    this.#http.on("listening", () => this.emit("listening"));
-    this.#http.on("error", (error: Error) => this.emit("error", error));
+    this.#http.on("listening", this.#onListening);
+    this.#http.on("error", this.#onHttpError);
     if (this.#ownsHttp) this.#http.listen(options.port, options.host, callback);
   }
 
@@ -139,8 +148,18 @@ export class SluiceServer extends EventEmitter<SluiceServerEvents> {
     }
     if (!isAllowed) return refuseUpgrade(socket, 403);
     const offered = offeredProtocols(request);
-    if (offered.includes(SUBPROTOCOL)) this.#upgradeFramed(request, socket, head, offered, callback);
-    else void this.#upgradePlain(request, socket, head, callback);
+    let protocol: string | false;
+    try {
+      protocol = this.#choose(offered, request);
+    } catch {
+      return refuseUpgrade(socket, 500);
+    }
+    if (offered.includes(SUBPROTOCOL)) {
+      this.#upgradeFramed(request, socket, head, protocol, callback);
+    } else {
+      this.#chosenProtocols.set(request, protocol);
+      void this.#upgradePlain(request, socket, head, callback);
+    }
   }
 
   /** Whether this server serves the request's path. */
@@ -165,7 +184,7 @@ export class SluiceServer extends EventEmitter<SluiceServerEvents> {
       return;
     }
     this.#state = "closing";
-    this.#http?.off("upgrade", this.#onUpgrade);
+    this.#http?.off("upgrade", this.#onUpgrade).off("listening", this.#onListening).off("error", this.#onHttpError);
     const finish = () => {
       this.#state = "closed";
       this.emit("close");
@@ -187,21 +206,15 @@ export class SluiceServer extends EventEmitter<SluiceServerEvents> {
     request: IncomingMessage,
     socket: Duplex,
     head: Buffer,
-    offered: readonly string[],
+    protocol: string | false,
     callback: (socket: ServerSocket, request: IncomingMessage) => void,
   ): void {
-    let protocol: string | false;
-    try {
-      protocol = this.#choose(new Set(offered), request);
-    } catch {
-      return refuseUpgrade(socket, 500);
-    }
     const { authenticate } = this.options;
     this.#framed.handleUpgrade(request, socket, head, (webSocket) => {
       new FramedSocket({
         transport: webSocketTransport(webSocket, this.#limits.batchBytesMax),
         limits: this.#limits,
-        protocol: protocol === false ? "" : protocol,
+        protocol: protocol || "",
         authenticate: authenticate && ((auth) => authenticate({ request, auth })),
         onEstablished: (serverSocket) => this.#introduce(serverSocket, request, callback),
       });
@@ -224,6 +237,7 @@ export class SluiceServer extends EventEmitter<SluiceServerEvents> {
       }
       if (principal === undefined || principal === null || principal === false) return refuseUpgrade(socket, 401);
       if (socket.destroyed) return;
+      if (this.#state !== "running") return refuseUpgrade(socket, 503);
     }
     this.#plain.handleUpgrade(request, socket, head, (webSocket: WebSocket) => {
       this.#introduce(new PlainSocket(webSocket, principal), request, callback);
@@ -243,8 +257,8 @@ export class SluiceServer extends EventEmitter<SluiceServerEvents> {
   }
 
   /** Our own subprotocol is never the application's business. */
-  #choose(offered: ReadonlySet<string>, request: IncomingMessage): string | false {
-    const own = new Set([...offered].filter((protocol) => protocol !== SUBPROTOCOL));
+  #choose(offered: readonly string[], request: IncomingMessage): string | false {
+    const own = new Set(offered.filter((protocol) => protocol !== SUBPROTOCOL && protocol !== ""));
     if (own.size === 0) return false;
     const { handleProtocols } = this.options;
     if (handleProtocols !== undefined) return handleProtocols(own, request);

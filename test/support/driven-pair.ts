@@ -54,7 +54,11 @@ export class DrivenPair {
   constructor(limits: { client?: Partial<Limits>; server?: Partial<Limits> } = {}) {
     const { host } = this;
     const [near, far] = LinkedTransport.pair();
-    this.client = new DrivenEnd(CLIENT_SIDE, { limits: { ...DEFAULT_LIMITS, ...limits.client }, host, transport: near });
+    this.client = new DrivenEnd(CLIENT_SIDE, {
+      limits: { ...DEFAULT_LIMITS, ...limits.client },
+      host,
+      transport: near,
+    });
     this.server = new DrivenEnd(SERVER_SIDE, { limits: { ...DEFAULT_LIMITS, ...limits.server }, host, transport: far });
   }
 

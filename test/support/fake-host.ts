@@ -61,6 +61,11 @@ export class FakeHost implements Host {
     this.#now = end;
   }
 
+  /** The clock misbehaves, as no clock should: it goes back. */
+  stepBack(ms: Millis): void {
+    this.#now -= ms;
+  }
+
   /** When the timers that are set will go off. */
   get timers(): Millis[] {
     return [...this.#timers].map(({ at }) => at).sort((a, b) => a - b);

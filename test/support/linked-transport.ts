@@ -15,6 +15,7 @@ export class LinkedTransport implements Transport {
   #handler: TransportHandler | undefined;
   #peer: LinkedTransport | undefined;
   #waiting: Uint8Array[] = [];
+  #waitingBytes = 0;
 
   constructor(batchBytesMax = 65 * 1024) {
     this.batchBytesMax = batchBytesMax;
@@ -37,6 +38,7 @@ export class LinkedTransport implements Transport {
     if (batch.length > this.batchBytesMax) throw new Error("a batch over the limit of the transport");
     this.sent.push(batch);
     this.#waiting.push(batch);
+    this.#waitingBytes += batch.length;
   }
 
   close(code: number, _reason: string): void {
@@ -44,12 +46,12 @@ export class LinkedTransport implements Transport {
   }
 
   terminate(): void {
-    this.#waiting = [];
+    this.#drop();
     this.#end({ how: "terminated", afterBatches: this.sent.length });
   }
 
   get bufferedBytes(): number {
-    return this.#waiting.reduce((sum, batch) => sum + batch.length, 0);
+    return this.#waitingBytes;
   }
 
   /** The transport is open from here on. */
@@ -60,7 +62,10 @@ export class LinkedTransport implements Transport {
   /** Passes on what waits, at most `count` batches; returns whether there was any, or an end to tell of. */
   deliver(count = Number.POSITIVE_INFINITY): boolean {
     const batches = this.#waiting.splice(0, count);
-    for (const batch of batches) this.#peer?.#handler?.handleBatch(batch.slice());
+    for (const batch of batches) {
+      this.#waitingBytes -= batch.length;
+      this.#peer?.inject(batch.slice());
+    }
     if (batches.length > 0) this.#handler?.handleWritable();
     if (this.ended === undefined || this.#waiting.length > 0) return batches.length > 0;
     const { how, code = 1006 } = this.ended;
@@ -76,7 +81,7 @@ export class LinkedTransport implements Transport {
   die(death: TransportDeath = { wasClean: false, code: 1006, reason: "" }): boolean {
     const handler = this.#handler;
     this.#handler = undefined;
-    this.#waiting = [];
+    this.#drop();
     handler?.handleClosed(death);
     return handler !== undefined;
   }
@@ -92,6 +97,11 @@ export class LinkedTransport implements Transport {
 
   get frames(): Frame[] {
     return this.batches.flatMap(({ frames }) => frames);
+  }
+
+  #drop(): void {
+    this.#waiting = [];
+    this.#waitingBytes = 0;
   }
 
   #end(ended: NonNullable<LinkedTransport["ended"]>): void {

@@ -6,7 +6,7 @@ import type { Frame, Priority } from "../../src/core/wire/frame.js";
  */
 export function naiveDecode(batch: Uint8Array): { number: number; frames: Frame[]; isValid: boolean } {
   const frames: Frame[] = [];
-  const input = new Input([...batch]);
+  const input = new Input(batch);
   let number = 0;
   try {
     number = input.integer();
@@ -27,20 +27,18 @@ export function naiveDecode(batch: Uint8Array): { number: number; frames: Frame[
 class Wrong extends Error {}
 
 class Input {
-  readonly #bytes: number[];
+  #rest: Uint8Array;
 
-  constructor(bytes: number[]) {
-    this.#bytes = bytes.reverse();
+  constructor(bytes: Uint8Array) {
+    this.#rest = bytes;
   }
 
   get isEmpty(): boolean {
-    return this.#bytes.length === 0;
+    return this.#rest.length === 0;
   }
 
   byte(): number {
-    const byte = this.#bytes.pop();
-    if (byte === undefined) throw new Wrong();
-    return byte;
+    return this.bytes(1)[0] as number;
   }
 
   integer(): number {
@@ -53,8 +51,10 @@ class Input {
   }
 
   bytes(count: number): Uint8Array {
-    if (count > this.#bytes.length) throw new Wrong();
-    return Uint8Array.from({ length: count }, () => this.byte());
+    if (count > this.#rest.length) throw new Wrong();
+    const taken = this.#rest.slice(0, count);
+    this.#rest = this.#rest.subarray(count);
+    return taken;
   }
 
   field(bytesMax: number): Uint8Array {
@@ -128,17 +128,25 @@ function readChunk(input: Input, flags: number): Frame {
   const totalBytes = total ? input.integer() : undefined;
   const payload = input.bytes(input.integer());
   if (!last && payload.length < 1024) throw new Wrong();
-  return { type: "chunk", channel, first: first === true, last: last === true, text: text === true, totalBytes, payload };
+  return {
+    type: "chunk",
+    channel,
+    first: first === true,
+    last: last === true,
+    text: text === true,
+    totalBytes,
+    payload,
+  };
 }
 
 function readEnd(input: Input): { code: number; reason: Uint8Array } {
   const code = input.integer();
-  if (code !== 0 && (code < 1000 || code > 4999)) throw new Wrong();
+  if (code !== 0 && (code < 1000 || code > 4999 || [1004, 1005, 1006, 1015].includes(code))) throw new Wrong();
   return { code, reason: input.field(123) };
 }
 
 function readParameters(input: Input): Map<number, Uint8Array> {
-  const inside = new Input([...input.bytes(input.integer())]);
+  const inside = new Input(input.bytes(input.integer()));
   const parameters = new Map<number, Uint8Array>();
   while (!inside.isEmpty) {
     const id = inside.integer();

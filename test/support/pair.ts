@@ -20,6 +20,16 @@ export interface PairOptions {
   readonly protocol?: string;
 }
 
+/** The members of a union whose `type` may be `T`; `Extract` does not find those that share a shape among several types. */
+type Variant<U, T> = U extends { readonly type: infer All } ? (T extends All ? U : never) : never;
+
+interface SentBatch {
+  readonly at: Millis;
+  readonly number: number;
+  readonly bytes: number;
+  readonly frames: Frame[];
+}
+
 /** One end, and what it has gone through. */
 export class End {
   readonly session: Session;
@@ -33,6 +43,7 @@ export class End {
   /** When the line is free again for what this end sends, and when the last of it arrives. */
   lineFreeAt: Millis = 0;
   lastArrivalAt: Millis = 0;
+  readonly #decoded: SentBatch[] = [];
 
   constructor(name: "client" | "server", session: Session) {
     this.name = name;
@@ -44,7 +55,7 @@ export class End {
     return this.of("message").map((event) => event.data);
   }
 
-  of<T extends SessionEvent["type"]>(type: T): Extract<SessionEvent, { type: T }>[] {
+  of<T extends SessionEvent["type"]>(type: T): Variant<SessionEvent, T>[] {
     return this.events.map(({ event }) => event).filter((event) => event.type === type) as never;
   }
 
@@ -58,19 +69,20 @@ export class End {
   }
 
   /** What has left this end, as a decoder reads it that is not ours. */
-  get sent(): { at: Millis; number: number; bytes: number; frames: Frame[] }[] {
-    return this.batchesSent.map(({ at, batch }) => {
+  get sent(): readonly SentBatch[] {
+    for (const { at, batch } of this.batchesSent.slice(this.#decoded.length)) {
       const { number, frames, isValid } = naiveDecode(batch);
       if (!isValid) throw new Error(`${this.name} sent a batch that breaks the protocol`);
-      return { at, number, bytes: batch.length, frames };
-    });
+      this.#decoded.push({ at, number, bytes: batch.length, frames });
+    }
+    return this.#decoded;
   }
 
   get framesSent(): Frame[] {
     return this.sent.flatMap(({ frames }) => frames);
   }
 
-  framesSentOf<T extends Frame["type"]>(type: T): Extract<Frame, { type: T }>[] {
+  framesSentOf<T extends Frame["type"]>(type: T): Variant<Frame, T>[] {
     return this.framesSent.filter((frame) => frame.type === type) as never;
   }
 }
@@ -234,8 +246,10 @@ export class Pair {
   #next(): { at: Millis; run: () => void } | undefined {
     this.#arrivals.sort((a, b) => a.at - b.at || a.order - b.order);
     const arrival = this.#arrivals[0];
-    let best: { at: Millis; run: () => void } | undefined =
-      arrival && { at: arrival.at, run: () => void this.#arrivals.shift()?.run() };
+    let best: { at: Millis; run: () => void } | undefined = arrival && {
+      at: arrival.at,
+      run: () => void this.#arrivals.shift()?.run(),
+    };
     for (const end of [this.client, this.server]) {
       const deadline = end.session.nextDeadline();
       if (deadline === undefined || (best !== undefined && best.at <= deadline)) continue;

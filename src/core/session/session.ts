@@ -328,7 +328,7 @@ export class Session {
     const verdict = this.#inbound.acceptBatch(number, batch.length, receivedAt);
     if (verdict === "gap") this.#fail({ code: 1002, reason: `batch ${number} out of order` });
     if (verdict !== "next") return false;
-    this.#closing.handleProgress(receivedAt);
+    this.#closing.handleProgress(this.#lastNow);
     return true;
   }
 

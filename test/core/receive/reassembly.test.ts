@@ -6,10 +6,12 @@ import { chunk } from "../../support/frame-table.js";
 const LIMITS = { messageBytesMax: 10_000, reassemblyBytesMax: 20_000, reassemblyMessagesMax: 3 };
 
 const bytes = (count: number, value = 1) => new Uint8Array(count).fill(value);
-const first = (count: number, fields: Partial<ChunkFrame> = {}) => chunk({ last: false, payload: bytes(count), ...fields });
+const first = (count: number, fields: Partial<ChunkFrame> = {}) =>
+  chunk({ last: false, payload: bytes(count), ...fields });
 const middle = (count: number, fields: Partial<ChunkFrame> = {}) =>
   chunk({ first: false, last: false, payload: bytes(count, 2), ...fields });
-const last = (count: number, fields: Partial<ChunkFrame> = {}) => chunk({ first: false, payload: bytes(count, 3), ...fields });
+const last = (count: number, fields: Partial<ChunkFrame> = {}) =>
+  chunk({ first: false, payload: bytes(count, 3), ...fields });
 const whole = (count: number, fields: Partial<ChunkFrame> = {}) => chunk({ payload: bytes(count), ...fields });
 
 function fed(chunks: ChunkFrame[], limits = LIMITS): { reassembly: Reassembly; outcomes: ReassemblyOutcome[] } {
@@ -18,7 +20,11 @@ function fed(chunks: ChunkFrame[], limits = LIMITS): { reassembly: Reassembly; o
 }
 
 const told = (outcome: ReassemblyOutcome | undefined) =>
-  outcome?.type === "message" ? outcome.message.bytes.length : outcome?.type === "violation" ? outcome.violation.code : "partial";
+  outcome?.type === "message"
+    ? outcome.message.bytes.length
+    : outcome?.type === "violation"
+      ? outcome.violation.code
+      : "partial";
 
 describe("Reassembly", () => {
   it("gives a message of one chunk as it is, without a copy", () => {
@@ -62,11 +68,7 @@ describe("Reassembly", () => {
     ["LIM-04: a message that announces too much", [first(1024, { totalBytes: 10_001 })], 1009],
     ["LIM-04: a message that becomes too large before its end", [first(6000), middle(4001)], 1009],
     ["LIM-04: a message that becomes too large at its end", [first(6000), last(4001)], 1009],
-    [
-      "LIM-04: too many unfinished messages",
-      [0, 1, 2, 3].map((channel) => first(1024, { channel })),
-      1009,
-    ],
+    ["LIM-04: too many unfinished messages", [0, 1, 2, 3].map((channel) => first(1024, { channel })), 1009],
     [
       "LIM-04: too many bytes of unfinished messages",
       [first(9000, { channel: 0 }), first(9000, { channel: 1 }), first(2001, { channel: 2 })],
@@ -85,8 +87,14 @@ describe("Reassembly", () => {
     ["a message of exactly the limit in pieces", [first(6000, { totalBytes: 10_000 }), last(4000)]],
     ["as many unfinished messages as allowed", [0, 1, 2].map((channel) => first(1024, { channel }))],
     ["as many unfinished bytes as allowed", [first(9000), first(9000, { channel: 1 }), first(2000, { channel: 2 })]],
-    ["LIM-04: a last chunk over the unfinished bytes", [first(9000), first(9000, { channel: 1 }), first(2000, { channel: 2 }), last(1000)]],
-    ["a whole message while no more may be begun", [...[1, 2, 3].map((channel) => first(1024, { channel })), whole(10_000)]],
+    [
+      "LIM-04: a last chunk over the unfinished bytes",
+      [first(9000), first(9000, { channel: 1 }), first(2000, { channel: 2 }), last(1000)],
+    ],
+    [
+      "a whole message while no more may be begun",
+      [...[1, 2, 3].map((channel) => first(1024, { channel })), whole(10_000)],
+    ],
     ["a last chunk of nothing", [first(1024), last(0)]],
     ["an empty message", [whole(0)]],
     ["a message that has all it announced and still to end", [first(1024, { totalBytes: 1024 }), last(0)]],

@@ -19,7 +19,12 @@ describe("LIM-05: Admission", () => {
     { what: "as many messages as allowed", reserved: [1, 1], size: 1, admitted: true },
     { what: "one message more", reserved: [1, 1, 1], size: 1, admitted: false },
     { what: "an unknown length, as the largest message", reserved: [100, 50], size: undefined, admitted: true },
-    { what: "an unknown length where the largest message has no room", reserved: [100, 51], size: undefined, admitted: false },
+    {
+      what: "an unknown length where the largest message has no room",
+      reserved: [100, 51],
+      size: undefined,
+      admitted: false,
+    },
     { what: "a small one beside two unknown lengths", reserved: [undefined, undefined], size: 50, admitted: true },
     { what: "a larger one beside two unknown lengths", reserved: [undefined, undefined], size: 51, admitted: false },
   ])("$what: $admitted", ({ reserved, size, admitted }) => {

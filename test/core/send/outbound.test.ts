@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { Outbound } from "../../../src/core/send/outbound.js";
-import { Sender, type SendEvent } from "../../../src/core/send/sender.js";
+import { type SendEvent, Sender } from "../../../src/core/send/sender.js";
 import type { AckSample, WindowController } from "../../../src/core/send/window.js";
 import type { AckFrame } from "../../../src/core/wire/frame.js";
 import { naiveDecode } from "../../support/naive-decoder.js";
@@ -57,19 +57,22 @@ describe("Outbound", () => {
     expect(naiveDecode(sent?.batch as Uint8Array).frames).toMatchObject([ACK, { type: "chunk" }]);
   });
 
-  it.each([4 * KIB, 16 * KIB, 64 * KIB])("BAT-08: makes no batch of more than %i bytes, the ack included", (batchBytesMax) => {
-    const bench = new Bench();
-    bench.windowBytes = Number.MAX_SAFE_INTEGER;
-    bench.sender.send(0, binary(300_000));
-    let count = 0;
-    for (;;) {
-      const sent = bench.outbound.pollBatch({ ...ANY, batchBytesMax }, ACK, 0);
-      if (sent === undefined) break;
-      expect(sent.batch.length).toBeLessThanOrEqual(batchBytesMax);
-      count += 1;
-    }
-    expect(count).toBeLessThanOrEqual(Math.ceil(300_000 / (batchBytesMax - 50)) + 1);
-  });
+  it.each([4 * KIB, 16 * KIB, 64 * KIB])(
+    "BAT-08: makes no batch of more than %i bytes, the ack included",
+    (batchBytesMax) => {
+      const bench = new Bench();
+      bench.windowBytes = Number.MAX_SAFE_INTEGER;
+      bench.sender.send(0, binary(300_000));
+      let count = 0;
+      for (;;) {
+        const sent = bench.outbound.pollBatch({ ...ANY, batchBytesMax }, ACK, 0);
+        if (sent === undefined) break;
+        expect(sent.batch.length).toBeLessThanOrEqual(batchBytesMax);
+        count += 1;
+      }
+      expect(count).toBeLessThanOrEqual(Math.ceil(300_000 / (batchBytesMax - 50)) + 1);
+    },
+  );
 
   it("keeps the window: full batches, headers included, and not a byte more", () => {
     const bench = new Bench();
@@ -77,7 +80,11 @@ describe("Outbound", () => {
     const sum = bench.pollAll().reduce((bytes, batch) => bytes + batch.length, 0);
     expect(sum).toBeLessThanOrEqual(64 * KIB);
     expect(sum).toBeGreaterThan(64 * KIB - 8 * KIB);
-    expect([bench.outbound.inFlightBytes, bench.outbound.sentBytes, bench.outbound.windowBytes]).toEqual([sum, sum, 64 * KIB]);
+    expect([bench.outbound.inFlightBytes, bench.outbound.sentBytes, bench.outbound.windowBytes]).toEqual([
+      sum,
+      sum,
+      64 * KIB,
+    ]);
     const [first] = [16 * KIB];
     expect(bench.outbound.handleAck(ackOf(1, first as number), 10).type).toBe("news");
     expect(bench.pollAll().reduce((bytes, batch) => bytes + batch.length, 0)).toBeLessThanOrEqual(16 * KIB);
@@ -105,7 +112,10 @@ describe("Outbound", () => {
     }
     const sent = bench.outbound.pollBatch(ANY, undefined, 0);
     expect(sent?.ended).toEqual([1, 2]);
-    expect(bench.outbound.handleAck(ackOf(1, sent?.batch.length as number), 10)).toEqual({ type: "news", ended: [1, 2] });
+    expect(bench.outbound.handleAck(ackOf(1, sent?.batch.length as number), 10)).toEqual({
+      type: "news",
+      ended: [1, 2],
+    });
   });
 
   it("CLS-01: CLOSE goes in a numbered batch of its own, ack in front, whatever the window says", () => {
@@ -160,8 +170,14 @@ describe("Outbound", () => {
     const bench = new Bench();
     bench.sender.send(0, text("x"));
     const [batch] = bench.pollAll() as [Uint8Array];
-    for (const [number, bytes] of [[2, batch.length], [1, batch.length + 1]] as const) {
-      expect(bench.outbound.handleAck(ackOf(number, bytes), 5)).toMatchObject({ type: "violation", violation: { code: 1002 } });
+    for (const [number, bytes] of [
+      [2, batch.length],
+      [1, batch.length + 1],
+    ] as const) {
+      expect(bench.outbound.handleAck(ackOf(number, bytes), 5)).toMatchObject({
+        type: "violation",
+        violation: { code: 1002 },
+      });
     }
   });
 });

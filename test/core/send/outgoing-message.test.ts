@@ -5,7 +5,12 @@ import { binary } from "../../support/pair.js";
 describe("OutgoingMessage", () => {
   it("counts what is there and what has been taken", () => {
     const message = wholeMessage(100);
-    expect([message.suppliedBytes, message.availableBytes, message.takenBytes, message.isEnded]).toEqual([100, 100, 0, true]);
+    expect([message.suppliedBytes, message.availableBytes, message.takenBytes, message.isEnded]).toEqual([
+      100,
+      100,
+      0,
+      true,
+    ]);
     message.take(30);
     expect([message.suppliedBytes, message.availableBytes, message.takenBytes]).toEqual([100, 70, 30]);
   });

@@ -33,7 +33,8 @@ describe("PathEstimator", () => {
   it("follows a line that becomes slower", () => {
     const path = new PathEstimator();
     for (let i = 0; i <= 50; i++) path.handleAck({ receivedAt: i * 10, roundTripTimeMs: 40, ackedBytes: i * 12_500 });
-    for (let i = 1; i <= 60; i++) path.handleAck({ receivedAt: 500 + i * 10, roundTripTimeMs: 40, ackedBytes: 625_000 + i * 1250 });
+    for (let i = 1; i <= 60; i++)
+      path.handleAck({ receivedAt: 500 + i * 10, roundTripTimeMs: 40, ackedBytes: 625_000 + i * 1250 });
     expect(path.bandwidthBitsPerSecond).toBe(1e6);
   });
 

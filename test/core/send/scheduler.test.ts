@@ -17,7 +17,12 @@ function withChannels(...channels: SendChannel[]): Scheduler {
 }
 
 /** The keys of the channels that send, in order, `bytes` each. */
-function turns(scheduler: Scheduler, count: number, bytes = QUANTUM, ask: (channel: SendChannel) => Readiness = anyone) {
+function turns(
+  scheduler: Scheduler,
+  count: number,
+  bytes = QUANTUM,
+  ask: (channel: SendChannel) => Readiness = anyone,
+) {
   const keys: (number | undefined)[] = [];
   for (let i = 0; i < count; i++) {
     const channel = scheduler.pick(ask);
@@ -40,7 +45,12 @@ describe("Scheduler", () => {
   });
 
   it("lets high go before the rest, in turn among themselves", () => {
-    const scheduler = withChannels(backlogged(1, "normal"), backlogged(2, "low"), backlogged(3, "high"), backlogged(4, "high"));
+    const scheduler = withChannels(
+      backlogged(1, "normal"),
+      backlogged(2, "low"),
+      backlogged(3, "high"),
+      backlogged(4, "high"),
+    );
     expect(turns(scheduler, 6)).toEqual([3, 4, 3, 4, 3, 4]);
   });
 
@@ -70,7 +80,10 @@ describe("Scheduler", () => {
   it("counts bytes, not turns: small chunks get more of them", () => {
     const [large, small] = [backlogged(1, "normal"), backlogged(2, "normal")];
     const scheduler = withChannels(large, small);
-    const sent = new Map([[1, 0], [2, 0]]);
+    const sent = new Map([
+      [1, 0],
+      [2, 0],
+    ]);
     for (let i = 0; i < 20_000; i++) {
       const channel = scheduler.pick(anyone) as SendChannel;
       const bytes = channel === large ? 16_000 : 500;
@@ -83,10 +96,14 @@ describe("Scheduler", () => {
   // With k normal channels busy, a low one waits for at most 4 of its own quanta, each a round of at most one quantum
   // and the rest of a chunk from each of them.
   it.each([1, 2, 5, 20])("does not starve low: beside %i normal channels it waits for at most 5 rounds", (normals) => {
-    const scheduler = withChannels(...Array.from({ length: normals }, (_, i) => backlogged(i + 1, "normal")), backlogged(99, "low"));
+    const scheduler = withChannels(
+      ...Array.from({ length: normals }, (_, i) => backlogged(i + 1, "normal")),
+      backlogged(99, "low"),
+    );
     const keys = turns(scheduler, 200 * normals);
     const gaps: number[] = [];
-    for (let last = -1, at = keys.indexOf(99); at !== -1; last = at, at = keys.indexOf(99, at + 1)) gaps.push(at - last - 1);
+    for (let last = -1, at = keys.indexOf(99); at !== -1; last = at, at = keys.indexOf(99, at + 1))
+      gaps.push(at - last - 1);
     expect(gaps.length).toBeGreaterThan(20);
     expect(Math.max(...gaps)).toBeLessThanOrEqual(5 * normals);
   });
@@ -180,27 +197,30 @@ describe("Scheduler", () => {
     expect(turns(scheduler, 1)).toEqual([1]);
   });
 
-  it.each(["normal", "low"] as const)("two %s channels that always pause do not keep a third from its turn", (priority) => {
-    const pausers = [backlogged(1, priority), backlogged(2, priority)];
-    const scheduler = withChannels(backlogged(3, "normal"), ...pausers);
-    const keys: number[] = [];
-    for (let round = 0; round < 1000; round++) {
-      // Room for two chunks, then a full window, in which the pausers get their next message.
-      for (let i = 0; i < 2; i++) {
-        const channel = scheduler.pick(anyone) as SendChannel;
-        scheduler.charge(channel, QUANTUM - 1000);
-        keys.push(channel.key);
-        if (pausers.includes(channel)) channel.messages.shift();
+  it.each(["normal", "low"] as const)(
+    "two %s channels that always pause do not keep a third from its turn",
+    (priority) => {
+      const pausers = [backlogged(1, priority), backlogged(2, priority)];
+      const scheduler = withChannels(backlogged(3, "normal"), ...pausers);
+      const keys: number[] = [];
+      for (let round = 0; round < 1000; round++) {
+        // Room for two chunks, then a full window, in which the pausers get their next message.
+        for (let i = 0; i < 2; i++) {
+          const channel = scheduler.pick(anyone) as SendChannel;
+          scheduler.charge(channel, QUANTUM - 1000);
+          keys.push(channel.key);
+          if (pausers.includes(channel)) channel.messages.shift();
+        }
+        scheduler.pick(() => "no-room");
+        for (const pauser of pausers) {
+          if (pauser.isBacklogged) continue;
+          pauser.messages.push(wholeMessage(1));
+          scheduler.handleBacklog(pauser);
+        }
       }
-      scheduler.pick(() => "no-room");
-      for (const pauser of pausers) {
-        if (pauser.isBacklogged) continue;
-        pauser.messages.push(wholeMessage(1));
-        scheduler.handleBacklog(pauser);
-      }
-    }
-    expect(share(keys, 3)).toBeGreaterThanOrEqual(priority === "normal" ? 0.32 : 0.6);
-  });
+      expect(share(keys, 3)).toBeGreaterThanOrEqual(priority === "normal" ? 0.32 : 0.6);
+    },
+  );
 
   it("changes nothing by being asked", () => {
     const scheduler = withChannels(backlogged(1, "normal"), backlogged(2, "normal"), backlogged(3, "low"));

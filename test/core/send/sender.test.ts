@@ -1,8 +1,8 @@
 import { describe, expect, it } from "vitest";
 import type { SentBatch } from "../../../src/core/send/in-flight.js";
-import { type Draft, Sender, type SendEvent } from "../../../src/core/send/sender.js";
-import type { ChunkFrame, Frame, Priority } from "../../../src/core/wire/frame.js";
+import { type Draft, type SendEvent, Sender } from "../../../src/core/send/sender.js";
 import { frameBytes } from "../../../src/core/wire/encode.js";
+import type { ChunkFrame, Frame, Priority } from "../../../src/core/wire/frame.js";
 import { type AnnouncedLimits, UNANNOUNCED_LIMITS } from "../../../src/core/wire/parameters.js";
 import { binary, source, text } from "../../support/pair.js";
 
@@ -81,7 +81,8 @@ describe("Sender: what leaves", () => {
     const bench = new Bench();
     const key = bench.channel(1);
     const sizes = [10, 50_000, 0, 4097, 20_000, 3, 3, 100_000, 1];
-    for (const channel of [0, key]) for (const [i, size] of sizes.entries()) bench.sender.send(channel, binary(size, i + 1));
+    for (const channel of [0, key])
+      for (const [i, size] of sizes.entries()) bench.sender.send(channel, binary(size, i + 1));
     bench.pollAll();
     for (const channel of [0, key]) {
       const chunks = bench.chunks.filter((chunk) => chunk.channel === channel);
@@ -128,6 +129,16 @@ describe("Sender: what leaves", () => {
     }
   });
 
+  it("MSG-09: also where the chunk leaves half of the batch free", () => {
+    const bench = new Bench();
+    bench.channel(1);
+    bench.poll();
+    const id = bench.sender.send(0, source(SLAB));
+    bench.sender.supply(id, binary(9000).bytes, false);
+    bench.sender.send(1, text("hi"));
+    expect(bench.pollAll().map(({ frames }) => frames.length)).toEqual([1, 1]);
+  });
+
   it("fills no batch beyond its space, whatever is in it", () => {
     const bench = new Bench();
     for (let i = 1; i < 60; i++) bench.channel(i, (["high", "normal", "low"] as const)[i % 3]);
@@ -144,7 +155,11 @@ describe("Sender: what leaves", () => {
   });
 
   it("keeps to the room that the window leaves, but for a high channel, which may overdraw it by one chunk", () => {
-    for (const [priority, bytesMax] of [["normal", 50_000], ["low", 50_000], ["high", 50_000 + BATCH]] as const) {
+    for (const [priority, bytesMax] of [
+      ["normal", 50_000],
+      ["low", 50_000],
+      ["high", 50_000 + BATCH],
+    ] as const) {
       const bench = new Bench();
       bench.sender.setPriority(0, priority);
       bench.sender.send(0, binary(500_000));
@@ -159,7 +174,12 @@ describe("Sender: what leaves", () => {
 
   it("a high channel passes a full window; the others wait", () => {
     const bench = new Bench();
-    for (const [key, priority] of [[1, "high"], [2, "normal"], [3, "low"]] as const) bench.channel(key, priority);
+    for (const [key, priority] of [
+      [1, "high"],
+      [2, "normal"],
+      [3, "low"],
+    ] as const)
+      bench.channel(key, priority);
     bench.poll();
     for (const key of [2, 3, 1]) bench.sender.send(key, text("x"));
     expect(bench.poll(-1000)?.chunks.map(({ channel }) => channel.key)).toEqual([1]);
@@ -304,7 +324,11 @@ describe("Sender: cancel", () => {
     bench.ack();
     expect(bench.sender.cancel(id)).toBe(false);
     const other = bench.sender.send(0, text("x"));
-    expect([bench.sender.cancel(other), bench.sender.cancel(other), bench.sender.cancel(99)]).toEqual([true, false, false]);
+    expect([bench.sender.cancel(other), bench.sender.cancel(other), bench.sender.cancel(99)]).toEqual([
+      true,
+      false,
+      false,
+    ]);
     expect(bench.frames.filter(({ type }) => type === "reset")).toEqual([]);
   });
 
@@ -367,7 +391,10 @@ describe("Sender: sources", () => {
     bench.sender.supply(a, binary(SLAB).bytes, true);
     expect(bench.pulls).toEqual([[a, 0]]);
     bench.pollAll();
-    expect(bench.pulls).toEqual([[a, 0], [b, 0]]);
+    expect(bench.pulls).toEqual([
+      [a, 0],
+      [b, 0],
+    ]);
   });
 
   it("pulls for the next message when the one before is taken back", () => {
@@ -375,7 +402,10 @@ describe("Sender: sources", () => {
     const a = bench.sender.send(0, source(SLAB));
     const b = bench.sender.send(0, source(SLAB));
     bench.sender.cancel(a);
-    expect(bench.pulls).toEqual([[a, 0], [b, 0]]);
+    expect(bench.pulls).toEqual([
+      [a, 0],
+      [b, 0],
+    ]);
   });
 
   it("ignores a piece that comes after its message has been taken back", () => {
@@ -418,7 +448,11 @@ describe("Sender: sources", () => {
 describe("Sender: limits of the peer", () => {
   it("LIM-06: drops what waits and is too large when the limits arrive", () => {
     const bench = new Bench();
-    const [small, large, edge] = [10, 2001, 2000].map((size) => bench.sender.send(0, binary(size))) as [number, number, number];
+    const [small, large, edge] = [10, 2001, 2000].map((size) => bench.sender.send(0, binary(size))) as [
+      number,
+      number,
+      number,
+    ];
     bench.limits({ messageBytesMax: 2000 });
     expect([small, large, edge].map((id) => bench.story(id))).toEqual([[], ["too-large"], []]);
     expect(bench.sender.messageBytesMax).toBe(2000);
@@ -450,7 +484,11 @@ describe("Sender: limits of the peer", () => {
   });
 
   it("LIM-05: has no more messages under way in pieces than the peer allows, and none waits for ever", () => {
-    const bench = new Bench().limits({ messageBytesMax: 60_000, reassemblyBytesMax: 130_000, reassemblyMessagesMax: 3 });
+    const bench = new Bench().limits({
+      messageBytesMax: 60_000,
+      reassemblyBytesMax: 130_000,
+      reassemblyMessagesMax: 3,
+    });
     for (let key = 1; key <= 8; key++) {
       bench.channel(key);
       bench.sender.send(key, binary(20_000 + key * 5000));
@@ -556,9 +594,15 @@ describe("Sender: channels", () => {
     bench.channel(1);
     bench.sender.removeChannel(1);
     for (const key of [1, 77]) {
-      expect(() => bench.sender.send(key, text("x"))).toThrow(expect.objectContaining({ code: "ERR_USAGE_CHANNEL_CLOSED" }));
+      expect(() => bench.sender.send(key, text("x"))).toThrow(
+        expect.objectContaining({ code: "ERR_USAGE_CHANNEL_CLOSED" }),
+      );
       bench.sender.setPriority(key, "high");
-      expect([bench.sender.isEnding(key), bench.sender.end(key), bench.sender.bufferedBytes(key)]).toEqual([true, "seen", 0]);
+      expect([bench.sender.isEnding(key), bench.sender.end(key), bench.sender.bufferedBytes(key)]).toEqual([
+        true,
+        "seen",
+        0,
+      ]);
     }
   });
 
@@ -570,7 +614,10 @@ describe("Sender: channels", () => {
     for (const key of [1, 2]) bench.sender.send(key, binary(4_000_000));
     let room = 64 * 1024;
     let sinceLow = 0;
-    const bytes = new Map([[1, 0], [2, 0]]);
+    const bytes = new Map([
+      [1, 0],
+      [2, 0],
+    ]);
     for (let i = 0; i < 200; i++) {
       for (let draft = bench.poll(room); draft !== undefined; draft = bench.poll(room)) {
         for (const chunk of draft.chunks) {
@@ -653,7 +700,9 @@ describe("Sender: the end", () => {
     bench.ack(3);
     bench.sender.handleEnd();
     for (const id of ids) {
-      const fates = bench.events.filter(({ message, type }) => message === id && (type === "delivered" || type === "dropped"));
+      const fates = bench.events.filter(
+        ({ message, type }) => message === id && (type === "delivered" || type === "dropped"),
+      );
       expect(fates).toHaveLength(1);
     }
   });

@@ -1,50 +1,133 @@
 import { describe, expect, it } from "vitest";
+import { expectBaseline } from "../../support/baseline.js";
 import { binary, Pair, text } from "../../support/pair.js";
 
-describe("Session: two engines", () => {
-  it("HSK-01: opens on the greeting, one round trip after the transport, and is established by the welcome", () => {
-    const pair = new Pair({ protocol: "chat.v2" }).connect().run(200);
-    expect(pair.client.of("open")).toEqual([{ type: "open", protocol: "chat.v2" }]);
-    expect(pair.client.at("open")).toEqual([20]);
-    expect(pair.client.at("established")).toEqual([60]);
-    expect(pair.server.at("established")).toEqual([40]);
+const internal = expect.objectContaining({ code: "ERR_INTERNAL" });
+
+describe("Session: what it asks of its host", () => {
+  it("events are polled before the next input", () => {
+    const pair = new Pair().connect().run(100);
+    const { session } = pair.client;
+    session.send(0, text("x"), pair.now);
+    session.pollTransmit(1, pair.now);
+    expect(() => session.send(0, text("y"), pair.now)).toThrow(internal);
+    expect(session.pollEvent()).toMatchObject({ type: "written" });
+    expect(session.pollEvent()).toBeUndefined();
+    expect(() => session.send(0, text("y"), pair.now)).not.toThrow();
   });
 
-  it("carries what was sent before the transport was open, in order, and acknowledges it", () => {
+  it("time does not go back", () => {
+    const pair = new Pair().connect().run(100);
+    expect(() => pair.client.session.handleDeadline(pair.now - 0.1)).not.toThrow();
+    pair.client.session.handleDeadline(pair.now);
+    expect(() => pair.client.session.handleDeadline(pair.now - 0.1)).toThrow(internal);
+  });
+
+  it("a deadline may come too early and too late", () => {
+    const pair = new Pair().connect().run(100);
+    for (let i = 0; i < 50; i++) pair.input(pair.client, (s, now) => s.handleDeadline(now));
+    pair.input(pair.client, (s, now) => s.send(0, text("x"), now));
+    pair.run(200);
+    expectBaseline(pair);
+  });
+
+  it("has no deadline before there is a transport", () => {
     const pair = new Pair();
-    const ids = ["a", "b", "c"].map((value) => pair.input(pair.client, (s, now) => s.send(0, text(value), now)));
-    pair.connect().run(500);
-    expect(pair.server.messages).toEqual(["a", "b", "c"]);
-    expect(pair.client.of("delivered").map((event) => event.message)).toEqual(ids);
-    expect(pair.client.session.bufferedBytes()).toBe(0);
+    expect([pair.client.session.nextDeadline(), pair.server.session.nextDeadline()]).toEqual([undefined, undefined]);
   });
 
-  it("carries large messages both ways while small ones pass", () => {
-    const pair = new Pair({ rateBitsPerSecond: 10e6 }).connect().run(100);
-    const channel = pair.input(pair.client, (s, now) => s.openChannel("files", "low", now));
-    const file = binary(2_000_000);
-    pair.input(pair.client, (s, now) => s.send(channel, file, now));
-    for (let i = 0; i < 10; i++) {
-      pair.run(100);
-      pair.input(pair.client, (s, now) => s.send(0, text(`line ${i}`), now));
+  it("asks for one batch at a time, and has none when there is nothing to say", () => {
+    const pair = new Pair().connect().run(200);
+    for (const end of [pair.client, pair.server]) expect(end.session.pollTransmit(1 << 20, pair.now)).toBeUndefined();
+  });
+});
+
+describe("Session: a transport that is full", () => {
+  it("gets no messages, and all the rest", () => {
+    const pair = new Pair().connect().run(200);
+    pair.client.budgetBytes = 0;
+    const before = pair.client.sent.length;
+    pair.input(pair.client, (s, now) => s.send(0, text("waits"), now));
+    pair.input(pair.client, (s, now) => s.ping(Uint8Array.of(1), now));
+    pair.input(pair.server, (s, now) => s.send(0, binary(50_000), now));
+    pair.run(200);
+    expect(new Set(pair.client.sent.slice(before).flatMap(({ frames }) => frames.map(({ type }) => type)))).toEqual(
+      new Set(["ping", "ack"]),
+    );
+    expect(pair.server.of("delivered")).toHaveLength(1);
+    pair.client.budgetBytes = 1;
+    pair.drain(pair.client);
+    pair.run(200);
+    expect(pair.server.messages).toEqual(["waits"]);
+    expectBaseline(pair);
+  });
+
+  it("CHN-08: gets the opening of a channel, so that no ack overtakes it", () => {
+    const pair = new Pair().connect().run(200);
+    pair.client.budgetBytes = 0;
+    const channel = pair.input(pair.client, (s, now) => s.openChannel("x", "normal", now));
+    pair.input(pair.client, (s, now) => s.send(channel, text("waits"), now));
+    pair.run(100);
+    expect(pair.server.of("channel")).toHaveLength(1);
+    expect(pair.server.messages).toEqual([]);
+  });
+
+  it("decides what leaves when there is room, not earlier", () => {
+    const pair = new Pair().connect().run(200);
+    pair.client.budgetBytes = 0;
+    const low = pair.input(pair.client, (s, now) => s.openChannel("low", "low", now));
+    const high = pair.input(pair.client, (s, now) => s.openChannel("high", "high", now));
+    for (const [channel, value] of [
+      [low, "c"],
+      [0, "b"],
+      [high, "a"],
+    ] as const) {
+      pair.input(pair.client, (s, now) => s.send(channel, text(value), now));
     }
-    pair.run(5000);
-    expect(pair.server.messages.filter((m) => typeof m === "string")).toHaveLength(10);
-    const received = pair.server.messages.at(-1) as Uint8Array;
-    expect(Buffer.compare(received, file.bytes)).toBe(0);
-    const sentAt = Array.from({ length: 10 }, (_, i) => 200 + i * 100);
-    const at = pair.server.events.filter(({ event }) => event.type === "message" && event.text).map(({ at }) => at);
-    for (const [i, t] of at.entries()) console.log(i, t - (sentAt[i] as number));
+    pair.client.budgetBytes = 1;
+    pair.drain(pair.client);
+    pair.run(100);
+    expect(pair.server.messages[0]).toBe("a");
+    expect([...pair.server.messages].sort()).toEqual(["a", "b", "c"]);
+  });
+});
+
+describe("Session: stats", () => {
+  it("know the round trip without the receiver's delay, and the bandwidth of a busy line", () => {
+    const pair = new Pair({ rateBitsPerSecond: 10e6, delayMs: 15 }).connect().run(200);
+    expect(pair.client.session.stats).toMatchObject({ roundTripTimeMs: undefined, bandwidthBitsPerSecond: undefined });
+    pair.input(pair.client, (s, now) => s.send(0, text("x"), now));
+    pair.run(100);
+    expect(pair.client.session.stats.roundTripTimeMs).toBeCloseTo(30, 0);
+    pair.input(pair.client, (s, now) => s.send(0, binary(2_000_000), now));
+    pair.run(1000);
+    const { bandwidthBitsPerSecond } = pair.client.session.stats;
+    expect(bandwidthBitsPerSecond).toBeGreaterThan(8e6);
+    expect(bandwidthBitsPerSecond).toBeLessThan(10.1e6);
   });
 
-  it("CLS-01: closes after everything accepted has arrived, on both ends", () => {
-    const pair = new Pair({ rateBitsPerSecond: 10e6 }).connect().run(100);
+  it("count the bytes of numbered batches, the same at both ends", () => {
+    const pair = new Pair().connect().run(200);
+    pair.input(pair.client, (s, now) => s.send(0, binary(100_000), now));
+    pair.input(pair.server, (s, now) => s.send(0, text("x"), now));
+    pair.run(500);
+    for (const end of [pair.client, pair.server]) {
+      const sent = end.sent.filter(({ number }) => number > 0).reduce((sum, { bytes }) => sum + bytes, 0);
+      expect(end.session.stats.bytesSent).toBe(sent);
+      expect(pair.other(end).session.stats.bytesReceived).toBe(sent);
+    }
+  });
+
+  it("show what is queued, in flight and in reassembly on the way", () => {
+    const pair = new Pair({ rateBitsPerSecond: 10e6 }).connect().run(200);
     pair.input(pair.client, (s, now) => s.send(0, binary(500_000), now));
-    pair.input(pair.client, (s, now) => s.close(4001, "bye", now));
-    pair.run(2000);
-    expect(pair.server.messages).toHaveLength(1);
-    expect(pair.client.of("closed")).toMatchObject([{ code: 4001, reason: "bye", wasClean: true }]);
-    pair.cut();
-    expect(pair.server.of("closed")).toMatchObject([{ code: 4001, reason: "bye", wasClean: true }]);
+    pair.run(150);
+    const { queuedBytes, inFlightBytes, windowBytes } = pair.client.session.stats;
+    expect(queuedBytes).toBeGreaterThan(100_000);
+    expect(inFlightBytes).toBeGreaterThan(windowBytes - 16_384);
+    expect(pair.server.session.stats.reassemblyBytes).toBeGreaterThan(100_000);
+    expect(pair.client.session.bufferedBytes()).toBeGreaterThan(queuedBytes);
+    pair.run(1000);
+    expectBaseline(pair);
   });
 });

@@ -41,9 +41,12 @@ describe("BatchReader", () => {
     },
   );
 
-  it.each(FRAME_TABLE.filter(({ carriage }) => carriage === "either"))("BAT-03: $title travels in both", ({ hex, frame }) => {
-    for (const number of ["00", "01", "4040"]) expect(readAll(unhex(`${number} ${hex}`)).frames).toEqual([frame]);
-  });
+  it.each(FRAME_TABLE.filter(({ carriage }) => carriage === "either"))(
+    "BAT-03: $title travels in both",
+    ({ hex, frame }) => {
+      for (const number of ["00", "01", "4040"]) expect(readAll(unhex(`${number} ${hex}`)).frames).toEqual([frame]);
+    },
+  );
 
   const kib = "07".repeat(1024);
   const bad: [string, string][] = [
@@ -62,6 +65,10 @@ describe("BatchReader", () => {
     ["FRM-06: a PING longer than its batch", "00 07 05 0707"],
     ["CLS-10: CLOSE with a code under 1000", "01 10 43e7 00"],
     ["CLS-10: CLOSE with a code of 1", "01 10 01 00"],
+    ["CLS-10: CLOSE with 1004", "01 10 43ec 00"],
+    ["CLS-10: CLOSE with 1005", "01 10 43ed 00"],
+    ["CLS-10: CLOSE with 1006", "01 10 43ee 00"],
+    ["CLS-10: ABORT with 1015", "00 09 43f7 00"],
     ["CLS-10: CLOSE with a code of 5000", "01 10 5388 00"],
     ["CLS-10: CLOSE with a reason of 124 bytes", `01 10 43e8 407c ${"07".repeat(124)}`],
     ["CLS-10: ABORT with a code out of range", "00 09 5388 00"],
@@ -85,7 +92,10 @@ describe("BatchReader", () => {
     ["FRM-05: half a parameter at the end of its frame", "00 01 01 01 0a"],
     ["HSK-03: the same parameter twice", "00 01 04 0100 0100"],
     ["HSK-03: the same parameter twice, in two spellings", "00 01 05 0100 400100"],
-    ["HSK-03: 65 parameters", `00 01 4083 ${Array.from({ length: 65 }, (_, i) => `${i < 64 ? `0${i.toString(16)}`.slice(-2) : "4040"}00`).join("")}`],
+    [
+      "HSK-03: 65 parameters",
+      `00 01 4083 ${Array.from({ length: 65 }, (_, i) => `${i < 64 ? `0${i.toString(16)}`.slice(-2) : "4040"}00`).join("")}`,
+    ],
     ["WIRE-02: an ACK of 2^53", "00 04 c020000000000000 00 00 00"],
   ];
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { DEFAULT_LIMITS, HANDSHAKE_BYTES_MIN } from "../../../src/core/limits.js";
-import { Parameter, type Parameters } from "../../../src/core/wire/frame.js";
 import { frameBytes } from "../../../src/core/wire/encode.js";
+import { Parameter, type Parameters } from "../../../src/core/wire/frame.js";
 import {
   type AnnouncedLimits,
   integer,

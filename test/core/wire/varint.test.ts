@@ -41,10 +41,13 @@ describe("WIRE-02: variable-length integers", () => {
     for (let cut = 0; cut < bytes.length; cut++) expect(readVarint(bytes.subarray(0, cut), 0)).toBeUndefined();
   });
 
-  it.each(["c020000000000000", "ffffffffffffffff", "e000000000000000", "c2197c5eff14e88c"])("refuses %s: 2^53 or more", (text) => {
-    expect(readVarint(bytesOf(text), 0)).toBeUndefined();
-    expect(varintBytesAt(bytesOf(text), 0)).toBe(8);
-  });
+  it.each(["c020000000000000", "ffffffffffffffff", "e000000000000000", "c2197c5eff14e88c"])(
+    "refuses %s: 2^53 or more",
+    (text) => {
+      expect(readVarint(bytesOf(text), 0)).toBeUndefined();
+      expect(varintBytesAt(bytesOf(text), 0)).toBe(8);
+    },
+  );
 
   it("reads nothing at and past the end", () => {
     expect([readVarint(new Uint8Array(0), 0), varintBytesAt(new Uint8Array(0), 0)]).toEqual([undefined, undefined]);

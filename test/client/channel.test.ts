@@ -1,0 +1,220 @@
+import { beforeEach, describe, expect, it } from "vitest";
+import { Channel, type ChannelInit } from "../../src/client/channel.js";
+import { TaskQueue } from "../../src/client/platform.js";
+import type { ConversationEvent } from "../../src/driver/conversation.js";
+import { MailboxBudget } from "../../src/driver/mailbox.js";
+import { testPorts } from "../support/ports.js";
+import { Talk } from "../support/talk.js";
+
+/** A channel with the side that its socket holds, which the published types leave out. */
+type InsideChannel = Channel & {
+  handleMessage(data: string | Uint8Array): void;
+  handleClosing(): void;
+  handleClosed(): void;
+};
+const InsideChannel = Channel as unknown as new (init: ChannelInit) => InsideChannel;
+
+let talk: Talk;
+let tasks: TaskQueue;
+let channel: InsideChannel;
+let exceeded: number;
+let seen: string[];
+
+beforeEach(() => {
+  talk = new Talk().connect();
+  tasks = new TaskQueue();
+  exceeded = 0;
+  seen = [];
+  const { conversation } = talk.client;
+  channel = new InsideChannel({
+    key: conversation.openChannel("files", "low"),
+    name: "files",
+    priority: "low",
+    conversation,
+    tasks,
+    budget: new MailboxBudget(100, () => {
+      exceeded += 1;
+    }),
+    origin: "wss://example.com",
+    encodeUtf8: testPorts.encodeUtf8,
+  });
+});
+
+/** Runs the tasks that wait, and those that they push. */
+async function dispatched(): Promise<void> {
+  for (let i = 0; i < 2; i++) await new Promise<void>((resolve) => tasks.push(resolve));
+}
+
+const messages = (): ConversationEvent[] => talk.server.of("message");
+
+describe("Channel: sending", () => {
+  it("sends on its own channel, and counts what is not acknowledged", () => {
+    const receipt = channel.send("hello");
+    channel.send(Uint8Array.of(1, 2));
+    expect(channel.bufferedAmount).toBe(7);
+    talk.run(20);
+    expect(channel.bufferedAmount).toBe(0);
+    expect(receipt.state).toBe("delivered");
+    const opened = talk.server.of("channel")[0];
+    expect(opened).toMatchObject({ name: "files", priority: "low" });
+    expect(messages()).toMatchObject([
+      { channel: opened?.channel, text: true, data: "hello" },
+      { channel: opened?.channel, text: false, data: Uint8Array.of(1, 2) },
+    ]);
+  });
+
+  it("takes the options of `send`", () => {
+    const controller = new AbortController();
+    const progress: number[] = [];
+    channel.send("kept", { onprogress: ({ loaded }) => progress.push(loaded) });
+    const receipt = channel.send("taken back", { signal: controller.signal });
+    controller.abort();
+    talk.run(20);
+    expect(receipt.state).toBe("cancelled");
+    expect(progress).toEqual([4]);
+    expect(messages()).toHaveLength(1);
+  });
+
+  it("refuses what cannot be sent", () => {
+    expect(() => channel.send(Symbol("a") as never)).toThrow(TypeError);
+    expect(channel.bufferedAmount).toBe(0);
+  });
+
+  it("has a name, and a priority that can be changed", () => {
+    expect([channel.name, channel.priority]).toEqual(["files", "low"]);
+    channel.priority = "high";
+    expect(channel.priority).toBe("high");
+    expect(talk.client.conversation.stats.channels["files"]?.priority).toBe("high");
+    expect(() => {
+      channel.priority = "urgent" as never;
+    }).toThrow(expect.objectContaining({ code: "ERR_USAGE_ARGUMENT" }));
+    expect(channel.priority).toBe("high");
+  });
+});
+
+describe("Channel: closing", () => {
+  it("delivers what was accepted, then says so, once", async () => {
+    channel.addEventListener("close", () => seen.push("close"));
+    channel.send("last");
+    channel.close();
+    channel.close();
+    expect(channel.state).toBe("closing");
+    expect(channel.send("late").state).toBe("never-written");
+    talk.run(50);
+    expect(messages()).toMatchObject([{ data: "last" }]);
+    expect(talk.client.of("channel-closed")).toHaveLength(1);
+    channel.handleClosed();
+    channel.handleClosed();
+    expect(channel.state).toBe("closed");
+    expect(seen).toEqual([]);
+    await dispatched();
+    expect(seen).toEqual(["close"]);
+    channel.close();
+    expect(channel.state).toBe("closed");
+  });
+
+  it("is closing when the peer closes", () => {
+    channel.handleClosing();
+    expect(channel.state).toBe("closing");
+    channel.handleClosed();
+    channel.handleClosing();
+    expect(channel.state).toBe("closed");
+  });
+
+  it("comes behind the messages, also those that wait for a listener", async () => {
+    channel.onclose = () => seen.push("close");
+    channel.handleMessage("a");
+    channel.handleMessage("b");
+    channel.handleClosed();
+    await dispatched();
+    expect(seen).toEqual([]);
+    channel.onmessage = ({ data }) => seen.push(data);
+    await dispatched();
+    expect(seen).toEqual(["a", "b", "close"]);
+  });
+
+  it("waits for nobody where no message does", async () => {
+    channel.onclose = () => seen.push("close");
+    channel.handleClosed();
+    await dispatched();
+    expect(seen).toEqual(["close"]);
+  });
+});
+
+describe("Channel: messages", () => {
+  it.each<[string, (listener: (event: MessageEvent) => void) => void]>([
+    ["addEventListener", (listener) => channel.addEventListener("message", listener)],
+    ["a listener object", (listener) => channel.addEventListener("message", { handleEvent: listener as never })],
+    [
+      "onmessage",
+      (listener) => {
+        channel.onmessage = listener;
+      },
+    ],
+  ])("wait for the first listener, and come in order: %s", async (_, listen) => {
+    channel.handleMessage("a");
+    channel.handleMessage("b");
+    await dispatched();
+    listen(({ data }) => seen.push(data));
+    channel.handleMessage("c");
+    expect(seen).toEqual([]);
+    await dispatched();
+    expect(seen).toEqual(["a", "b", "c"]);
+    expect(exceeded).toBe(0);
+  });
+
+  it("do not take a listener for other events, or none, for one of theirs", async () => {
+    channel.addEventListener("close", () => {});
+    channel.addEventListener("message", null);
+    channel.onmessage = null;
+    channel.handleMessage("a");
+    await dispatched();
+    channel.onmessage = ({ data }) => seen.push(data);
+    await dispatched();
+    expect(seen).toEqual(["a"]);
+  });
+
+  it("are MessageEvents with data and origin", async () => {
+    const events: MessageEvent[] = [];
+    channel.onmessage = (event) => events.push(event);
+    channel.handleMessage("a");
+    await dispatched();
+    expect(events[0]).toBeInstanceOf(MessageEvent);
+    expect(events[0]).toMatchObject({ type: "message", data: "a", origin: "wss://example.com", target: channel });
+  });
+
+  it("are what `binaryType` says when they are dispatched; other values are ignored", async () => {
+    const kinds: string[] = [];
+    channel.onmessage = ({ data }) => {
+      kinds.push(Object.prototype.toString.call(data));
+      channel.binaryType = "arraybuffer";
+    };
+    expect(channel.binaryType).toBe("blob");
+    channel.binaryType = "nodebuffer" as never;
+    expect(channel.binaryType).toBe("blob");
+    channel.handleMessage(Uint8Array.of(1));
+    channel.handleMessage(Uint8Array.of(2));
+    await dispatched();
+    expect(kinds).toEqual(["[object Blob]", "[object ArrayBuffer]"]);
+  });
+
+  it("that nobody reads use up the budget", () => {
+    channel.handleMessage("x".repeat(50));
+    expect(exceeded).toBe(0);
+    channel.handleMessage(new Uint8Array(1));
+    expect(exceeded).toBe(1);
+  });
+
+  it("stop when the handler is taken away, and come again with the next", async () => {
+    channel.onmessage = ({ data }) => seen.push(`first ${data}`);
+    channel.handleMessage("a");
+    await dispatched();
+    channel.onmessage = null;
+    channel.handleMessage("b");
+    await dispatched();
+    channel.onmessage = ({ data }) => seen.push(`second ${data}`);
+    channel.handleMessage("c");
+    await dispatched();
+    expect(seen).toEqual(["first a", "second c"]);
+  });
+});

@@ -1,0 +1,98 @@
+import { beforeEach, describe, expect, it } from "vitest";
+import { EventHandlers } from "../../src/client/event-handlers.js";
+
+let target: EventTarget;
+let handlers: EventHandlers;
+let seen: string[];
+
+beforeEach(() => {
+  target = new EventTarget();
+  handlers = new EventHandlers(target);
+  seen = [];
+});
+
+const note = (word: string) => () => void seen.push(word);
+const fire = (type = "message") => target.dispatchEvent(new Event(type));
+
+describe("EventHandlers", () => {
+  it("has no handler at first, and gives back the one that was set", () => {
+    expect(handlers.get("message")).toBeNull();
+    const handler = note("a");
+    handlers.set("message", handler);
+    expect(handlers.get("message")).toBe(handler);
+    expect(handlers.get("close")).toBeNull();
+  });
+
+  it("calls with the event, and the target as `this`", () => {
+    let call: unknown[] = [];
+    handlers.set("message", function (this: unknown, ...parts: unknown[]) {
+      call = [this, ...parts];
+    });
+    const event = new Event("message");
+    target.dispatchEvent(event);
+    expect(call).toEqual([target, event]);
+    expect(call[0]).toBe(target);
+  });
+
+  it("calls in line with other listeners, from when it was first set", () => {
+    target.addEventListener("message", note("first"));
+    handlers.set("message", note("handler"));
+    target.addEventListener("message", note("last"));
+    fire();
+    expect(seen).toEqual(["first", "handler", "last"]);
+  });
+
+  it("keeps its place when it is replaced, and is called once", () => {
+    handlers.set("message", note("old"));
+    target.addEventListener("message", note("last"));
+    handlers.set("message", note("new"));
+    fire();
+    expect(seen).toEqual(["new", "last"]);
+  });
+
+  it("loses its place when it is taken away", () => {
+    handlers.set("message", note("handler"));
+    target.addEventListener("message", note("last"));
+    handlers.set("message", null);
+    fire();
+    handlers.set("message", note("again"));
+    fire();
+    expect(seen).toEqual(["last", "last", "again"]);
+  });
+
+  it("sees a replacement that comes while the event is on its way", () => {
+    target.addEventListener("message", () => handlers.set("message", note("new")));
+    handlers.set("message", note("old"));
+    fire();
+    expect(seen).toEqual(["new"]);
+  });
+
+  it.each([null, undefined, 1, "a string", {}, { handleEvent: () => seen.push("object") }, []])(
+    "takes %o for none",
+    (value) => {
+      handlers.set("message", note("a"));
+      handlers.set("message", value);
+      expect(handlers.get("message")).toBeNull();
+      fire();
+      expect(seen).toEqual([]);
+    },
+  );
+
+  it("lets a handler take itself away", () => {
+    handlers.set("message", () => {
+      seen.push("once");
+      handlers.set("message", null);
+    });
+    fire();
+    fire();
+    expect(seen).toEqual(["once"]);
+  });
+
+  it("keeps the types apart, also those of odd names", () => {
+    handlers.set("message", note("message"));
+    handlers.set("__proto__", note("proto"));
+    fire("__proto__");
+    fire("close");
+    expect(seen).toEqual(["proto"]);
+  });
+});

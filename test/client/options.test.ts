@@ -1,0 +1,79 @@
+import { afterEach, describe, expect, it, vi } from "vitest";
+import { limitsOf, webSocketOf } from "../../src/client/options.js";
+import { DEFAULT_LIMITS } from "../../src/core/limits.js";
+
+const MIB = 1024 * 1024;
+
+afterEach(() => vi.unstubAllGlobals());
+
+describe("limitsOf", () => {
+  it("are the defaults without options", () => {
+    expect(limitsOf({})).toEqual(DEFAULT_LIMITS);
+  });
+
+  it("follow the options, each for itself", () => {
+    const limits = limitsOf({
+      connectTimeoutMs: 1234,
+      closeTimeoutMs: 567,
+      limits: { messageBytesMax: 1000, channelsMax: 8, chunkBytes: 8192, windowBytes: 16_384 },
+    });
+    expect(limits).toEqual({
+      ...DEFAULT_LIMITS,
+      handshakeTimeoutMs: 1234,
+      closeTimeoutMs: 567,
+      messageBytesMax: 1000,
+      channelsMax: 8,
+      chunkBytes: 8192,
+      windowBytes: 16_384,
+    });
+  });
+
+  it("let reassembly grow with the largest message, unless it is given", () => {
+    expect(limitsOf({ limits: { messageBytesMax: 100 * MIB } }).reassemblyBytesMax).toBe(200 * MIB);
+    expect(() => limitsOf({ limits: { messageBytesMax: 100 * MIB, reassemblyBytesMax: 50 * MIB } })).toThrow(
+      expect.objectContaining({ code: "ERR_USAGE_ARGUMENT" }),
+    );
+  });
+
+  it.each<[string, Parameters<typeof limitsOf>[0]]>([
+    ["a timeout of nothing", { connectTimeoutMs: 0 }],
+    ["a negative timeout", { closeTimeoutMs: -1 }],
+    ["an endless timeout", { connectTimeoutMs: Number.POSITIVE_INFINITY }],
+    ["a fraction", { limits: { messageBytesMax: 1.5 } }],
+    ["what is no number", { limits: { messageBytesMax: "1000" as never } }],
+    ["too many channels", { limits: { channelsMax: 257 } }],
+    ["chunks that are too small", { limits: { chunkBytes: 1024 } }],
+    ["a window of less than two chunks", { limits: { windowBytes: 16_384 } }],
+    ["less room for reassembly than for a message", { limits: { reassemblyBytesMax: 1000 } }],
+  ])("refuse %s", (_, options) => {
+    expect(() => limitsOf(options)).toThrow(expect.objectContaining({ code: "ERR_USAGE_ARGUMENT" }));
+  });
+
+  it("take a timeout of `undefined` for not given", () => {
+    expect(limitsOf({ connectTimeoutMs: undefined, closeTimeoutMs: undefined } as never)).toEqual(DEFAULT_LIMITS);
+  });
+});
+
+describe("webSocketOf", () => {
+  class Fake {}
+
+  it("is what is given", () => {
+    vi.stubGlobal("WebSocket", class Global {});
+    expect(webSocketOf({ WebSocket: Fake })).toBe(Fake);
+  });
+
+  it("is the platform's when none is given, `undefined` where it has none", () => {
+    vi.stubGlobal("WebSocket", Fake);
+    expect(webSocketOf({})).toBe(Fake);
+    vi.stubGlobal("WebSocket", undefined);
+    expect(webSocketOf({})).toBeUndefined();
+  });
+
+  it.each([
+    ["an object", {}],
+    ["a string", "ws"],
+    ["a number", 1],
+  ])("refuses %s", (_, given) => {
+    expect(() => webSocketOf({ WebSocket: given })).toThrow(expect.objectContaining({ code: "ERR_USAGE_ARGUMENT" }));
+  });
+});

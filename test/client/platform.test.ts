@@ -1,0 +1,156 @@
+import { afterEach, describe, expect, it, vi } from "vitest";
+import { browserHost, TaskQueue } from "../../src/client/platform.js";
+import { captureUncaught, reactions } from "../support/event-loop.js";
+
+afterEach(() => {
+  vi.unstubAllGlobals();
+  vi.useRealTimers();
+});
+
+describe("browserHost", () => {
+  it("reads and writes UTF-8: strict one way, repaired the other, a byte order mark is text", () => {
+    const host = browserHost();
+    expect([...host.encodeUtf8("ä\ud800")]).toEqual([0xc3, 0xa4, 0xef, 0xbf, 0xbd]);
+    expect(host.decodeUtf8(Uint8Array.of(0xc3, 0xa4))).toBe("ä");
+    expect(host.readText(Uint8Array.of(0xef, 0xbb, 0xbf, 0x61))).toBe("\ufeffa");
+    for (const bytes of [[0xff], [0xc3], [0xed, 0xa0, 0x80], [0xc0, 0x80]]) {
+      expect(host.decodeUtf8(Uint8Array.from(bytes))).toBeUndefined();
+      expect(host.readText(Uint8Array.from(bytes))).toBeUndefined();
+    }
+    expect(host.decodeUtf8(Uint8Array.of(0x61))).toBe("a");
+  });
+
+  it("has a clock that does not go back", () => {
+    const host = browserHost();
+    const readings = Array.from({ length: 1000 }, () => host.now());
+    expect(readings).toEqual([...readings].sort((a, b) => a - b));
+  });
+
+  it("sets timers that can be taken back", () => {
+    vi.useFakeTimers();
+    const host = browserHost();
+    const seen: string[] = [];
+    host.setTimer(() => seen.push("kept"), 100);
+    host.setTimer(() => seen.push("cancelled"), 100)();
+    vi.advanceTimersByTime(99);
+    expect(seen).toEqual([]);
+    vi.advanceTimersByTime(1);
+    expect(seen).toEqual(["kept"]);
+  });
+
+  it("defers to the end of the running script", async () => {
+    const host = browserHost();
+    const seen: string[] = [];
+    host.defer(() => seen.push("deferred"));
+    seen.push("script");
+    await Promise.resolve();
+    expect(seen).toEqual(["script", "deferred"]);
+  });
+
+  it("reports to `reportError` where there is one", () => {
+    const reports: unknown[] = [];
+    vi.stubGlobal("reportError", (error: unknown) => reports.push(error));
+    const error = new Error("thrown by the application");
+    browserHost().report(error);
+    expect(reports).toEqual([error]);
+  });
+
+  it("lets an error be uncaught where there is no `reportError`", async () => {
+    vi.stubGlobal("reportError", undefined);
+    const error = new Error("thrown by the application");
+    const uncaught = await captureUncaught(() => browserHost().report(error));
+    expect(uncaught).toEqual([error]);
+  });
+});
+
+/** Resolves when the queue has run everything pushed so far. */
+const drained = (tasks: TaskQueue) => new Promise<void>((resolve) => tasks.push(resolve));
+
+describe("TaskQueue", () => {
+  it("runs jobs in order, none of them at once", async () => {
+    const tasks = new TaskQueue();
+    const seen: number[] = [];
+    for (let i = 0; i < 100; i++) tasks.push(() => seen.push(i));
+    expect(seen).toEqual([]);
+    await drained(tasks);
+    expect(seen).toEqual(Array.from({ length: 100 }, (_, i) => i));
+  });
+
+  it("gives each a task of its own: what one awaits is over before the next", async () => {
+    const tasks = new TaskQueue();
+    const seen: string[] = [];
+    for (const name of ["a", "b", "c"]) {
+      tasks.push(async () => {
+        seen.push(name);
+        for (let i = 0; i < 20; i++) await Promise.resolve();
+        seen.push(`${name} later`);
+      });
+    }
+    await drained(tasks);
+    expect(seen).toEqual(["a", "a later", "b", "b later", "c", "c later"]);
+  });
+
+  it("runs what a job pushes behind what waits", async () => {
+    const tasks = new TaskQueue();
+    const seen: string[] = [];
+    tasks.push(() => {
+      seen.push("a");
+      tasks.push(() => seen.push("c"));
+    });
+    tasks.push(() => seen.push("b"));
+    await drained(tasks);
+    await drained(tasks);
+    expect(seen).toEqual(["a", "b", "c"]);
+  });
+
+  it("works again after it was empty", async () => {
+    const tasks = new TaskQueue();
+    await drained(tasks);
+    await drained(tasks);
+    await drained(tasks);
+  });
+
+  it("goes on when a job throws", async () => {
+    const tasks = new TaskQueue();
+    const seen: string[] = [];
+    const error = new Error("thrown by a job");
+    const uncaught = await captureUncaught(async () => {
+      tasks.push(() => {
+        throw error;
+      });
+      tasks.push(() => seen.push("next"));
+      await drained(tasks);
+    });
+    expect(seen).toEqual(["next"]);
+    expect(uncaught).toEqual([error]);
+  });
+
+  it("runs ten thousand jobs that wait without losing one", async () => {
+    const tasks = new TaskQueue();
+    let runs = 0;
+    for (let i = 0; i < 10_000; i++) {
+      tasks.push(() => {
+        runs += 1;
+      });
+    }
+    await drained(tasks);
+    expect(runs).toBe(10_000);
+  });
+
+  it("holds a port, which would keep a Node process alive, only while a job waits", async () => {
+    const ports = () => process.getActiveResourcesInfo().filter((type) => type === "MessagePort").length;
+    // A port is gone a few turns of the event loop after it was closed, those of the tests before as well.
+    const settled = async () => {
+      for (let i = 0; i < 10; i++) await reactions();
+    };
+    await settled();
+    const before = ports();
+    const tasks = new TaskQueue();
+    expect(ports()).toBe(before);
+    tasks.push(() => {});
+    expect(ports()).toBe(before + 1);
+    await drained(tasks);
+    await settled();
+    expect(ports()).toBe(before);
+  });
+});

@@ -1,0 +1,217 @@
+import { describe, expect, it } from "vitest";
+import { SluiceError } from "../../../src/core/error.js";
+import { expectBaseline } from "../../support/baseline.js";
+import { binary, type End, Pair, source, text } from "../../support/pair.js";
+
+const connected = (options = {}) => new Pair(options).connect().run(100);
+const send = (pair: Pair, end: End, value: string) => pair.input(end, (s, now) => s.send(0, text(value), now));
+const endsOf = (end: End) =>
+  end.of("closed").map(({ code, reason, wasClean, error }) => [code, reason, wasClean, error?.code]);
+const LOST = [[1006, "", false, "ERR_CONNECTION_LOST"]];
+const abort = (pair: Pair, end: End, code = 4009, reason = "stop") =>
+  pair.input(end, (s, now) => s.abort(code, reason, new SluiceError("ERR_INTERNAL", "stop"), now));
+
+/** The last that was told of each message. */
+function fates(end: End): Map<number, string> {
+  const last = new Map<number, string>();
+  for (const { event } of end.events) {
+    if (event.type === "dropped") last.set(event.message, event.fate);
+    if (event.type === "delivered") last.set(event.message, event.type);
+  }
+  return last;
+}
+
+describe("a lost line", () => {
+  it.each<[string, number, string]>([
+    ["before the greeting", 10, "ERR_CONNECT_FAILED"],
+    ["between greeting and welcome", 45, "ERR_CONNECTION_LOST"],
+    ["once established", 100, "ERR_CONNECTION_LOST"],
+  ])("CLS-08: %s", (_, ms, code) => {
+    const pair = new Pair().connect().run(ms).cut();
+    expect(endsOf(pair.client)).toEqual([[1006, "", false, code]]);
+    expect(pair.client.of("closed")[0]?.error).toMatchObject({ retryable: true });
+    expect(endsOf(pair.server)).toEqual(LOST);
+    expectBaseline(pair);
+  });
+
+  it("that never came to be", () => {
+    const pair = new Pair();
+    const id = send(pair, pair.client, "x");
+    pair.die(pair.client);
+    expect(endsOf(pair.client)).toEqual([[1006, "", false, "ERR_CONNECT_FAILED"]]);
+    expect(fates(pair.client)).toEqual(new Map([[id, "never-written"]]));
+    expectBaseline(pair);
+  });
+
+  it("CLS-09: cut at any moment, says of no message what is not true", () => {
+    let seen = { delivered: 0, unknown: 0, "never-written": 0 } as Record<string, number>;
+    for (let ms = 0; ms < 400; ms += 6) {
+      const pair = new Pair({ rateBitsPerSecond: 10e6 });
+      const ids = ["a", "b"].map((value) => send(pair, pair.client, value));
+      pair.connect();
+      ids.push(pair.input(pair.client, (s, now) => s.send(0, binary(200_000), now)));
+      ids.push(pair.input(pair.client, (s, now) => s.send(0, binary(100_000, 2), now)));
+      ids.push(send(pair, pair.client, "last"));
+      pair.run(ms).cut();
+      const told = fates(pair.client);
+      expect([...told.keys()].sort((a, b) => a - b)).toEqual(ids);
+      // In order: what arrived is a prefix, and what was never written is a suffix.
+      const arrived = pair.server.messages.length;
+      for (const [i, id] of ids.entries()) {
+        const fate = told.get(id) as string;
+        seen = { ...seen, [fate]: (seen[fate] ?? 0) + 1 };
+        if (fate === "delivered") expect(i).toBeLessThan(arrived);
+        if (fate === "never-written") expect(i).toBeGreaterThanOrEqual(arrived);
+      }
+      expectBaseline(pair);
+    }
+    for (const count of Object.values(seen)) expect(count).toBeGreaterThan(20);
+  });
+
+  it("CLS-09: of a source that has begun the fate is unknown, of one that has not it was never written", () => {
+    const pair = connected();
+    const ids = [source(100_000), source(100_000)].map((init) =>
+      pair.input(pair.client, (s, now) => s.send(0, init, now)),
+    );
+    pair.input(pair.client, (s, now) => s.supply(ids[0] as number, binary(50_000).bytes, false, now));
+    pair.run(50).cut();
+    expect([...fates(pair.client)]).toEqual([
+      [ids[0], "unknown"],
+      [ids[1], "never-written"],
+    ]);
+  });
+
+  it("CLS-09: tells of a cancelled message nothing more", () => {
+    const pair = connected();
+    const id = pair.input(pair.client, (s, now) => s.send(0, binary(500_000), now));
+    pair.input(pair.client, (s, now) => s.cancel(id, now));
+    pair.cut();
+    expect(pair.client.of("dropped")).toEqual([{ type: "dropped", message: id, fate: "cancelled" }]);
+  });
+
+  it("lets nothing leave that waited, whatever it was", () => {
+    const pair = connected();
+    const { length } = pair.client.batchesSent;
+    pair.tick(
+      pair.client,
+      (s, now) => s.ping(new Uint8Array(1), now),
+      (s, now) => s.openChannel("x", "normal", now),
+      (s, now) => s.send(0, text("x"), now),
+      (s, now) => s.handleTransportClosed({ wasClean: false, code: 1006, reason: "" }, now),
+    );
+    expect(pair.client.batchesSent).toHaveLength(length);
+  });
+
+  it("drops what the other end has of unfinished messages", () => {
+    const pair = connected({ rateBitsPerSecond: 10e6 });
+    pair.input(pair.client, (s, now) => s.send(0, binary(500_000), now));
+    pair.run(200);
+    expect(pair.server.session.stats.reassemblyBytes).toBeGreaterThan(0);
+    pair.cut();
+    expect(pair.server.session.stats.reassemblyBytes).toBe(0);
+    expect(pair.server.messages).toEqual([]);
+  });
+
+  it("ends the session once, and every call afterwards does nothing or says so", () => {
+    const pair = connected();
+    const key = pair.input(pair.client, (s, now) => s.openChannel("x", "normal", now));
+    const id = pair.input(pair.client, (s, now) => s.send(key, source(10), now));
+    pair.cut();
+    const { client } = pair;
+    const { length } = client.batchesSent;
+    pair.die(client);
+    pair.input(client, (s, now) => s.handleDeadline(now + 1e6));
+    pair.now += 1e6;
+    pair.inject(client, Uint8Array.of(0, 7, 0));
+    pair.inject(client, Uint8Array.of(0xff));
+    pair.input(client, (s, now) => s.close(1000, "", now));
+    pair.input(client, (s, now) => s.ping(new Uint8Array(0), now));
+    pair.input(client, (s, now) => s.supply(id, new Uint8Array(10), true, now));
+    pair.input(client, (s, now) => s.closeChannel(key, now));
+    pair.input(client, (s, now) => s.setPriority(key, "high", now));
+    pair.input(client, (s, now) => s.provideAuth("x", now));
+    pair.input(client, (s, now) => s.handleTransportOpen(1e6, now));
+    abort(pair, client);
+    expect(pair.input(client, (s, now) => s.cancel(id, now))).toBe(false);
+    for (const channel of [0, key]) {
+      expect(() => client.session.send(channel, text("x"), pair.now)).toThrow(
+        expect.objectContaining({ code: "ERR_USAGE_CHANNEL_CLOSED" }),
+      );
+    }
+    expect([client.session.isClosed, client.session.isClosing, client.batchesSent.length]).toEqual([
+      true,
+      true,
+      length,
+    ]);
+    expectBaseline(pair);
+  });
+});
+
+describe("abort", () => {
+  it.each(["client", "server"] as const)(
+    "CLS-07: by the %s ends both ends at once; the other learns code and reason",
+    (name) => {
+      const pair = connected({ rateBitsPerSecond: 10e6 });
+      const [a, b] = [pair[name], pair.other(pair[name])];
+      for (const end of [a, b]) pair.input(end, (s, now) => s.send(0, binary(300_000), now));
+      pair.run(50);
+      abort(pair, a);
+      expect(endsOf(a)).toEqual([[1006, "", false, "ERR_INTERNAL"]]);
+      expect(a.of("closed")[0]?.transportCode).toBe(4009);
+      expect(a.sent.at(-1)?.frames.some(({ type }) => type === "abort") || a.framesSentOf("abort").length === 1).toBe(
+        true,
+      );
+      pair.run(200);
+      expect(endsOf(b)).toEqual([[4009, "stop", true, undefined]]);
+      expect(b.framesSentOf("abort")).toEqual([]);
+      for (const end of [a, b]) expect([...fates(end).values()]).toEqual(["unknown"]);
+      expectBaseline(pair);
+    },
+  );
+
+  it("CLS-07: passes everything that waits", () => {
+    const pair = connected();
+    pair.client.budgetBytes = 0;
+    pair.input(pair.client, (s, now) => s.send(0, binary(300_000), now));
+    abort(pair, pair.client);
+    pair.run(30);
+    expect(endsOf(pair.server)).toEqual([[4009, "stop", true, undefined]]);
+    expect(pair.server.messages).toEqual([]);
+  });
+
+  it("HSK-01: by a client whose server has not greeted says nothing on the line", () => {
+    const pair = new Pair();
+    pair.input(pair.client, (s, now) => s.handleTransportOpen(1e6, now));
+    abort(pair, pair.client);
+    expect(pair.client.batchesSent).toEqual([]);
+    expect(endsOf(pair.client)).toEqual([[1006, "", false, "ERR_INTERNAL"]]);
+  });
+
+  it("HSK-14: by a server before anybody is welcome is a refusal to the client, by a client no refusal to the server", () => {
+    const refused = new Pair({ accepts: false }).connect().run(50);
+    abort(refused, refused.server, 4401, "who?");
+    refused.run(50);
+    expect(endsOf(refused.client)).toEqual([[4401, "who?", true, "ERR_REFUSED"]]);
+    const gone = new Pair({ accepts: false }).connect().run(50);
+    abort(gone, gone.client);
+    gone.run(50);
+    expect(endsOf(gone.server)).toEqual([[4009, "stop", true, undefined]]);
+  });
+
+  it("CLS-10: without a code shows 1005, and an unreadable reason none", () => {
+    const pair = connected();
+    pair.inject(pair.client, Uint8Array.of(0, 9, 0, 1, 0xff));
+    expect(endsOf(pair.client)).toEqual([[1005, "", true, undefined]]);
+  });
+
+  it("happens once, and ends a close that is under way", () => {
+    const pair = connected();
+    pair.input(pair.client, (s, now) => s.send(0, source(100), now));
+    pair.input(pair.client, (s, now) => s.close(4001, "bye", now));
+    abort(pair, pair.client);
+    abort(pair, pair.client);
+    pair.run(100);
+    expect([pair.client.framesSentOf("abort").length, pair.client.of("closed").length]).toEqual([1, 1]);
+    expectBaseline(pair);
+  });
+});

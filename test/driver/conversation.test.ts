@@ -1,0 +1,316 @@
+import { beforeEach, describe, expect, it } from "vitest";
+import { SluiceError } from "../../src/core/error.js";
+import { DEFAULT_LIMITS } from "../../src/core/limits.js";
+import type { Side } from "../../src/core/session/handshake.js";
+import type { Conversation } from "../../src/driver/conversation.js";
+import { CLIENT_SIDE } from "../support/driven-pair.js";
+import { file, say, Talk } from "../support/talk.js";
+
+const MIB = 1024 * 1024;
+
+let talk: Talk;
+let client: Conversation;
+let server: Conversation;
+
+beforeEach(() => {
+  talk = new Talk().connect();
+  client = talk.client.conversation;
+  server = talk.server.conversation;
+});
+
+describe("Conversation", () => {
+  it("tells of the session, and keeps the events of single messages to the receipts", () => {
+    const receipt = client.send(0, say("hello"), {});
+    talk.run(20);
+    expect(talk.client.story).toEqual(["open", "established"]);
+    expect(talk.server.story).toEqual(["hello", "established", "message"]);
+    expect(receipt.state).toBe("delivered");
+  });
+
+  it("hands over credentials that come late", () => {
+    const late = new Talk({ side: { ...CLIENT_SIDE, auth: "pending" } as Side }).connect();
+    expect(late.server.story).toEqual([]);
+    late.client.conversation.provideAuth('"secret"');
+    late.settle();
+    expect(late.server.of("hello")).toMatchObject([{ auth: '"secret"' }]);
+  });
+
+  it("hands the server's choice to `accept`, and is dead when that refuses", () => {
+    const other = new Talk();
+    const seen: unknown[] = [];
+    other.client.conversation.attach(other.near, (...chosen) => {
+      seen.push(chosen);
+      return false;
+    });
+    other.near.open("chat", "deflate");
+    other.client.conversation.fail();
+    expect(seen).toEqual([["chat", "deflate"]]);
+    expect(other.near.ended).toMatchObject({ how: "terminated" });
+    expect(other.client.of("closed")).toMatchObject([{ code: 1006, error: { code: "ERR_CONNECT_FAILED" } }]);
+  });
+
+  it("pings, and hears the answer", () => {
+    client.ping(Uint8Array.of(7));
+    talk.settle();
+    expect(talk.server.of("ping")).toMatchObject([{ payload: Uint8Array.of(7) }]);
+    expect(talk.client.of("pong")).toMatchObject([{ payload: Uint8Array.of(7) }]);
+  });
+
+  it("says never-written for what is sent on a channel that is closing, closed or unknown", async () => {
+    const channel = client.openChannel("files", "low");
+    client.send(channel, say("last"), {});
+    client.closeChannel(channel);
+    expect(client.send(channel, say("late"), {}).state).toBe("never-written");
+    talk.run(50);
+    expect(talk.client.of("channel-closed")).toHaveLength(1);
+    const receipt = client.send(channel, say("later"), {});
+    expect(receipt.state).toBe("never-written");
+    await expect(receipt.delivered).rejects.toMatchObject({ code: "ERR_NEVER_WRITTEN" });
+    expect(client.send(99, say("nowhere"), {}).state).toBe("never-written");
+    client.close(1000, "");
+    expect(client.send(0, say("after close"), {}).state).toBe("never-written");
+    expect(talk.server.of("message").map(({ data }) => data)).toEqual(["last"]);
+  });
+
+  it("closes after everything accepted has arrived", () => {
+    client.send(0, file(MIB), {});
+    client.close(4001, "bye");
+    talk.settle();
+    expect(talk.server.of("message")).toHaveLength(1);
+    expect(talk.server.of("closed")).toMatchObject([{ code: 4001, reason: "bye", wasClean: true }]);
+    expect(talk.client.of("closed")).toMatchObject([{ code: 4001, reason: "bye", wasClean: true }]);
+    expect(talk.host.timers).toEqual([]);
+  });
+
+  it("aborts at once, and tells the peer", () => {
+    client.send(0, file(MIB), {});
+    client.abort(1009, "no", new SluiceError("ERR_PEER_VIOLATION", "too much"));
+    talk.settle();
+    expect(talk.client.of("closed")).toMatchObject([{ code: 1006, error: { code: "ERR_PEER_VIOLATION" } }]);
+    expect(talk.server.of("closed")).toMatchObject([{ code: 1009, reason: "no" }]);
+  });
+
+  it("takes a line for lost that is given up", () => {
+    client.fail();
+    talk.settle();
+    expect(talk.near.ended).toMatchObject({ how: "terminated" });
+    expect(talk.client.of("closed")).toMatchObject([{ code: 1006, error: { code: "ERR_CONNECTION_LOST" } }]);
+    expect(talk.server.of("closed")).toMatchObject([{ code: 1006 }]);
+    client.fail();
+    expect(talk.client.of("closed")).toHaveLength(1);
+  });
+
+  it("ends every receipt and every wait when a defect ends the session", () => {
+    let runs = 0;
+    const receipt = client.send(0, file(MIB), {});
+    client.whenBuffered(0, 1, () => {
+      runs += 1;
+    });
+    talk.host.stepBack(500);
+    client.fail();
+    expect(talk.client.of("closed")).toMatchObject([{ error: { code: "ERR_INTERNAL" } }]);
+    expect(receipt.state).toBe("unknown");
+    expect(runs).toBe(1);
+    expect(client.send(0, say("late"), {}).state).toBe("never-written");
+  });
+});
+
+describe("Conversation: whenBuffered", () => {
+  it("waits until enough has been acknowledged, and calls in order", () => {
+    const seen: string[] = [];
+    const at = (label: string) => () => seen.push(`${label} at ${client.bufferedAmount(0) < MIB / 2}`);
+    client.send(0, file(MIB), {});
+    client.whenBuffered(0, MIB / 2, at("half"));
+    client.whenBuffered(0, 1, at("none"));
+    talk.host.endTask();
+    expect(seen).toEqual([]);
+    talk.run(1000);
+    expect(seen).toEqual(["half at true", "none at true"]);
+  });
+
+  it("calls soon when it is so already, but not before it returns", () => {
+    let runs = 0;
+    client.whenBuffered(0, 1, () => {
+      runs += 1;
+    });
+    expect(runs).toBe(0);
+    talk.host.endTask();
+    expect(runs).toBe(1);
+    talk.run(100);
+    expect(runs).toBe(1);
+  });
+
+  it("goes by the channel", () => {
+    const channel = client.openChannel("files", "low");
+    client.send(channel, file(MIB), {});
+    const seen: string[] = [];
+    client.whenBuffered(channel, 1, () => seen.push("files"));
+    client.whenBuffered(0, 1, () => seen.push("default"));
+    talk.host.endTask();
+    expect(seen).toEqual(["default"]);
+    talk.run(1000);
+    expect(seen).toEqual(["default", "files"]);
+  });
+
+  it("calls when the session has ended", () => {
+    let runs = 0;
+    client.send(0, file(MIB), {});
+    client.whenBuffered(0, 1, () => {
+      runs += 1;
+    });
+    talk.near.die();
+    expect(runs).toBe(1);
+  });
+
+  it("lets a callback send and wait again, for as long as there is room", () => {
+    let left = 20;
+    const more = () => {
+      if (left === 0) return;
+      left -= 1;
+      client.send(0, file(100_000), {});
+      client.whenBuffered(0, 256 * 1024, more);
+    };
+    more();
+    talk.host.endTask();
+    expect(left).toBeGreaterThan(15);
+    expect(client.bufferedAmount(0)).toBeLessThan(256 * 1024 + 100_000);
+    talk.run(1000);
+    expect(left).toBe(0);
+    expect(talk.server.of("message")).toHaveLength(20);
+  });
+
+  it("calls the others when one throws, and reports it", () => {
+    const error = new Error("thrown by the application");
+    const seen: string[] = [];
+    client.whenBuffered(0, 1, () => seen.push("before"));
+    client.whenBuffered(0, 1, () => {
+      throw error;
+    });
+    client.whenBuffered(0, 1, () => seen.push("behind"));
+    talk.settle();
+    expect(seen).toEqual(["before", "behind"]);
+    expect(talk.host.reports).toEqual([error]);
+  });
+});
+
+describe("Conversation: channels", () => {
+  it("are told to the side that has not opened them, with the opener's priority", () => {
+    const channel = client.openChannel("files", "low");
+    client.send(channel, say("a"), {});
+    talk.settle();
+    expect(talk.server.of("channel")).toMatchObject([{ name: "files", priority: "low" }]);
+    expect(talk.server.of("message")).toMatchObject([{ channel: talk.server.of("channel")[0]?.channel, data: "a" }]);
+    expect(server.stats.channels["files"]).toEqual({ bufferedAmount: 0, priority: "low" });
+    expect(talk.client.of("channel")).toEqual([]);
+  });
+
+  it("keep their priority when they are asked for again, unless another is given", () => {
+    const channel = client.openChannel("files", "high");
+    expect(client.openChannel("files", undefined)).toBe(channel);
+    expect(client.stats.channels["files"]?.priority).toBe("high");
+    expect(client.openChannel("files", "low")).toBe(channel);
+    expect(client.stats.channels["files"]?.priority).toBe("low");
+  });
+
+  it("are normal when nobody says otherwise", () => {
+    client.openChannel("files", undefined);
+    expect(client.stats.channels["files"]?.priority).toBe("normal");
+  });
+
+  it("are the application's own when it opens them before it is told of the peer's", () => {
+    const other = new Talk();
+    const early = other.client.conversation;
+    early.send(early.openChannel("files", "low"), say("early"), {});
+    let own: number | undefined;
+    const { react } = other.server;
+    other.server.react = (event) => {
+      react?.(event);
+      if (event.type === "established") own = other.server.conversation.openChannel("files", undefined);
+    };
+    other.connect();
+    expect(own).toBeDefined();
+    expect(other.server.of("channel")).toEqual([]);
+    expect(other.server.of("message")).toMatchObject([{ channel: own, data: "early" }]);
+    expect(other.server.conversation.stats.channels["files"]?.priority).toBe("normal");
+  });
+
+  it("change their priority, and an unknown one nothing", () => {
+    const channel = client.openChannel("files", "low");
+    client.setPriority(channel, "high");
+    client.setPriority(99, "high");
+    expect(client.stats.channels["files"]?.priority).toBe("high");
+  });
+
+  it("are forgotten at both ends once both directions have ended", () => {
+    const channel = client.openChannel("files", "low");
+    client.send(channel, say("a"), {});
+    talk.settle();
+    const known = talk.server.of("channel")[0]?.channel as number;
+    server.send(known, say("b"), {});
+    talk.run(50);
+    client.closeChannel(channel);
+    talk.run(50);
+    expect(talk.server.story.slice(-2)).toEqual(["channel-closing", "channel-closed"]);
+    expect(talk.client.of("channel-closed")).toHaveLength(1);
+    expect(Object.keys(client.stats.channels)).toEqual([""]);
+    expect(Object.keys(server.stats.channels)).toEqual([""]);
+    expect(client.openChannel("files", "low")).not.toBe(channel);
+  });
+
+  it("with names of `Object.prototype` are channels like others", () => {
+    client.openChannel("__proto__", "high");
+    client.openChannel("constructor", "low");
+    expect(Object.keys(client.stats.channels)).toEqual(["", "__proto__", "constructor"]);
+    expect(Object.values(client.stats.channels).map(({ priority }) => priority)).toEqual(["normal", "high", "low"]);
+  });
+});
+
+describe("Conversation: stats", () => {
+  it("are a plain object that JSON can carry", () => {
+    const stats = client.stats;
+    expect(Object.getPrototypeOf(stats)).toBe(Object.prototype);
+    expect(JSON.parse(JSON.stringify(stats))).toEqual({
+      transport: "websocket",
+      windowBytes: DEFAULT_LIMITS.windowBytes,
+      inFlightBytes: 0,
+      queuedBytes: 0,
+      messagesSent: 0,
+      messagesReceived: 0,
+      bytesSent: 0,
+      bytesReceived: 0,
+      resumes: 0,
+      channels: { "": { bufferedAmount: 0, priority: "normal" } },
+    });
+    expect(stats.roundTripTimeMs).toBeUndefined();
+    expect(stats.bandwidthBitsPerSecond).toBeUndefined();
+  });
+
+  it("count what goes and comes", () => {
+    client.send(0, say("a"), {});
+    client.send(0, file(MIB), {});
+    client.send(0, say("never"), { signal: AbortSignal.abort() });
+    server.send(0, say("c"), {});
+    talk.host.endTask();
+    expect(client.stats).toMatchObject({ messagesSent: 2, queuedBytes: expect.any(Number) });
+    expect(client.stats.inFlightBytes).toBeGreaterThan(0);
+    expect(client.stats.inFlightBytes + client.stats.queuedBytes).toBeGreaterThan(MIB);
+    expect(client.stats.channels[""]?.bufferedAmount).toBe(MIB + 1);
+    talk.run(1000);
+    expect(client.stats).toMatchObject({ messagesSent: 2, messagesReceived: 1, inFlightBytes: 0, queuedBytes: 0 });
+    expect(server.stats).toMatchObject({ messagesSent: 1, messagesReceived: 2 });
+    expect(client.stats.bytesSent).toBeGreaterThan(MIB);
+    expect(server.stats.bytesReceived).toBe(client.stats.bytesSent);
+    expect(client.stats.roundTripTimeMs).toBe(0);
+  });
+
+  it("are those of nothing under way, on no transport, once the session has ended", () => {
+    client.send(client.openChannel("files", "low"), file(MIB), {});
+    talk.host.endTask();
+    talk.near.die();
+    talk.far.die();
+    expect(client.stats).toMatchObject({ transport: null, queuedBytes: 0 });
+    expect(client.transport).toBeNull();
+    expect(talk.host.timers).toEqual([]);
+    expect(talk.host.deferredCount).toBe(0);
+  });
+});

@@ -1,0 +1,337 @@
+import { describe, expect, it } from "vitest";
+import { SluiceError } from "../../src/core/error.js";
+import type { MessageId } from "../../src/core/send/outgoing-message.js";
+import { type DrivenEnd, DrivenPair } from "../support/driven-pair.js";
+import { binary, text } from "../support/pair.js";
+
+const BUFFERED_BYTES_MAX = 128 * 1024;
+const BATCH_BYTES_MAX = 16 * 1024;
+
+function send(end: DrivenEnd, message: ReturnType<typeof text>): MessageId {
+  return end.driver.command((session, now) => session.send(0, message, now));
+}
+
+/** A pair whose window is no bound, so that only the transport's buffer is. */
+const wideOpen = () => new DrivenPair({ client: { windowBytes: 16 << 20 } }).connect();
+
+const numbered = (end: DrivenEnd) => end.transport.batches.filter(({ number }) => number > 0);
+
+describe("SessionDriver: what leaves", () => {
+  it("hands over no more than the transport has room for, and the rest when it has been passed on", () => {
+    const { client, host, ...pair } = Object.assign(wideOpen(), {});
+    send(client, binary(1 << 20));
+    host.endTask();
+    expect(client.transport.bufferedBytes).toBeGreaterThanOrEqual(BUFFERED_BYTES_MAX);
+    expect(client.transport.bufferedBytes).toBeLessThanOrEqual(BUFFERED_BYTES_MAX + BATCH_BYTES_MAX);
+
+    let most = 0;
+    while (client.transport.deliver(1)) most = Math.max(most, client.transport.bufferedBytes);
+    expect(most).toBeLessThanOrEqual(BUFFERED_BYTES_MAX + BATCH_BYTES_MAX);
+    expect(pair.server.messages).toHaveLength(1);
+  });
+
+  it("decides late: what becomes urgent while the transport is full goes before what was sent long ago", () => {
+    const pair = wideOpen();
+    const { client, server } = pair;
+    send(client, binary(1 << 20));
+    pair.host.endTask();
+    const urgent = client.driver.command((session, now) => session.openChannel("urgent", "high", now));
+    client.driver.command((session, now) => session.send(urgent, text("now"), now));
+    pair.settle();
+    expect(server.messages.map((data) => (typeof data === "string" ? data : data.length))).toEqual(["now", 1 << 20]);
+  });
+
+  it("lets control frames pass a full transport", () => {
+    const { client, host } = wideOpen();
+    send(client, binary(1 << 20));
+    host.endTask();
+    const before = client.transport.sent.length;
+    client.driver.command((session, now) => session.ping(Uint8Array.of(1), now));
+    host.endTask();
+    expect(client.transport.batches.slice(before)).toMatchObject([{ number: 0, frames: [{ type: "ping" }] }]);
+  });
+
+  it("sends nothing inside a command, and everything of one tick in as few batches as it fits", () => {
+    const pair = new DrivenPair().connect();
+    const { client, server } = pair;
+    const before = client.transport.sent.length;
+    for (let i = 0; i < 200; i++) send(client, text(`line ${i}`));
+    expect(client.transport.sent).toHaveLength(before);
+    expect(pair.host.deferredCount).toBe(1);
+    pair.settle();
+    expect(numbered(client)).toHaveLength(1);
+    expect(server.messages).toEqual(Array.from({ length: 200 }, (_, i) => `line ${i}`));
+  });
+
+  it("lets the commands of the next tick leave as well", () => {
+    const pair = new DrivenPair().connect();
+    send(pair.client, text("a"));
+    pair.settle();
+    send(pair.client, text("b"));
+    pair.settle();
+    expect(pair.server.messages).toEqual(["a", "b"]);
+    expect(numbered(pair.client)).toHaveLength(2);
+  });
+
+  it("returns what the command gives, and throws what it throws", () => {
+    const pair = new DrivenPair().connect();
+    expect(send(pair.client, text("a"))).toBe(1);
+    expect(() => pair.client.driver.command((session, now) => session.openChannel("", "normal", now))).toThrow(
+      expect.objectContaining({ code: "ERR_USAGE_ARGUMENT" }),
+    );
+    pair.settle();
+    expect(pair.server.messages).toEqual(["a"]);
+  });
+
+  it("sends what was commanded before the transport was there", () => {
+    const pair = new DrivenPair();
+    send(pair.client, text("early"));
+    pair.host.endTask();
+    pair.connect();
+    expect(pair.server.messages).toEqual(["early"]);
+  });
+
+  it("never opens the session on a transport that `onOpen` refuses", () => {
+    const pair = new DrivenPair();
+    const seen: string[] = [];
+    pair.client.driver.attach(pair.client.transport, (subprotocol, extensions) => {
+      seen.push(subprotocol, extensions);
+      return false;
+    });
+    pair.client.transport.open("chat.v1", "permessage-deflate");
+    pair.settle();
+    expect(seen).toEqual(["chat.v1", "permessage-deflate"]);
+    expect(pair.host.timers).toEqual([]);
+    expect(pair.client.transport.sent).toEqual([]);
+  });
+});
+
+describe("SessionDriver: the timer", () => {
+  it("has one, set anew only when it would come too late", () => {
+    const pair = new DrivenPair().connect();
+    const { client, host } = pair;
+    const before = host.timersSet;
+    for (let i = 0; i < 50; i++) {
+      send(client, text(`line ${i}`));
+      pair.settle();
+    }
+    // One at each end: the acks that are due at the server, and the sleep of the client.
+    expect(host.timers).toHaveLength(2);
+    expect(host.timersSet - before).toBeLessThanOrEqual(2);
+  });
+
+  it("goes off when the session wants it, and is armed again", () => {
+    const pair = new DrivenPair().connect();
+    const acks = () => pair.server.transport.frames.filter(({ type }) => type === "ack").length;
+    send(pair.client, text("a"));
+    pair.settle();
+    expect(acks()).toBe(0);
+    pair.run(19);
+    expect(acks()).toBe(0);
+    pair.run(1);
+    expect(acks()).toBe(1);
+    expect(pair.client.of("delivered")).toHaveLength(1);
+
+    pair.run(25_000);
+    expect(pair.server.transport.frames.filter(({ type }) => type === "ping")).toHaveLength(1);
+    expect(pair.host.timers).toHaveLength(2);
+  });
+
+  it("is gone when the session is", () => {
+    const pair = new DrivenPair().connect();
+    pair.client.driver.command((session, now) => session.close(1000, "", now));
+    pair.settle();
+    expect(pair.client.of("closed")).toHaveLength(1);
+    expect(pair.server.of("closed")).toHaveLength(1);
+    expect(pair.host.timers).toEqual([]);
+    expect(pair.host.deferredCount).toBe(0);
+  });
+});
+
+describe("SessionDriver: callbacks", () => {
+  it("run after everything has left that follows from the input", () => {
+    const pair = new DrivenPair().connect();
+    const { server } = pair;
+    const sentBefore = server.transport.sent.length;
+    let sentAt = -1;
+    server.react = ({ type }) => {
+      if (type === "ping") sentAt = server.transport.sent.length;
+    };
+    pair.client.driver.command((session, now) => session.ping(new Uint8Array(0), now));
+    pair.settle();
+    expect(sentAt).toBe(sentBefore + 1);
+  });
+
+  it("may call back in: what they ask for leaves, and its events come behind the others", () => {
+    const pair = new DrivenPair().connect();
+    const { client, server } = pair;
+    server.react = (event) => {
+      if (event.type !== "message") return;
+      send(server, text(`re: ${event.data}`));
+      expect(server.driver.command((session) => session.isClosing)).toBe(false);
+    };
+    send(client, text("a"));
+    send(client, text("b"));
+    pair.settle();
+    expect(client.messages).toEqual(["re: a", "re: b"]);
+    expect(server.events.map(({ type }) => type).slice(-4)).toEqual(["message", "message", "written", "written"]);
+    expect(numbered(server)).toHaveLength(1);
+    expect(pair.host.deferredCount).toBe(0);
+  });
+
+  it("may give further input: it is taken at once, and told of in its turn", () => {
+    const pair = new DrivenPair().connect();
+    const { client, server } = pair;
+    const story: string[] = [];
+    server.react = (event) => {
+      if (event.type !== "message" && event.type !== "closed") return;
+      story.push(`begin ${event.type}`);
+      const error = new SluiceError("ERR_INTERNAL", "enough");
+      if (event.type === "message") server.driver.input((session, now) => session.abort(1009, "", error, now));
+      story.push(`end ${event.type}`);
+    };
+    send(client, text("a"));
+    pair.settle();
+    expect(story).toEqual(["begin message", "end message", "begin closed", "end closed"]);
+    expect(client.of("closed")).toMatchObject([{ code: 1009, wasClean: true }]);
+  });
+
+  it("hands on each event once, in order, and then the turn", () => {
+    const pair = new DrivenPair().connect();
+    const { server } = pair;
+    const seen: string[] = [];
+    server.react = (event) => seen.push(event.type === "message" ? String(event.data) : event.type);
+    server.reactToTurn = () => seen.push("turn");
+    for (const line of ["a", "b", "c"]) send(pair.client, text(line));
+    pair.settle();
+    expect(seen).toEqual(["a", "b", "c", "turn"]);
+  });
+
+  it("that throw are reported, and stop nothing", () => {
+    const pair = new DrivenPair().connect();
+    const { client, server, host } = pair;
+    const [first, second] = [new Error("in an event"), new Error("in a turn")];
+    server.react = (event) => {
+      if (event.type === "message" && event.data === "a") throw first;
+    };
+    server.reactToTurn = () => {
+      server.reactToTurn = undefined;
+      throw second;
+    };
+    send(client, text("a"));
+    send(client, text("b"));
+    pair.run(100);
+    expect(host.reports).toEqual([first, second]);
+    expect(server.messages).toEqual(["a", "b"]);
+    expect(client.of("delivered")).toHaveLength(2);
+  });
+
+  it("may go on sending from callback to callback as long as the line takes it", () => {
+    const pair = new DrivenPair({ client: { windowBytes: 4 << 20 } }).connect();
+    const { client, server } = pair;
+    let left = 20_000;
+    client.react = ({ type }) => {
+      if (type !== "written" || left === 0) return;
+      left -= 1;
+      send(client, text(""));
+    };
+    send(client, text(""));
+    pair.run(5000);
+    expect(pair.host.reports).toEqual([]);
+    expect(server.messages).toHaveLength(20_001);
+  });
+});
+
+describe("SessionDriver: the end", () => {
+  it("closes the transport once the farewell has been handed to it", () => {
+    const pair = new DrivenPair().connect();
+    const { client } = pair;
+    const error = new SluiceError("ERR_INTERNAL", "enough");
+    client.driver.input((session, now) => session.abort(1008, "no", error, now));
+    const { sent, ended } = client.transport;
+    expect(client.transport.frames.at(-1)).toMatchObject({ type: "abort", code: 1008 });
+    expect(ended).toEqual({ how: "closed", code: 1008, afterBatches: sent.length });
+    pair.settle();
+    expect(pair.server.of("closed")).toMatchObject([{ code: 1008 }]);
+  });
+
+  it("closes the transport before the application learns of the end", () => {
+    const pair = new DrivenPair().connect();
+    let seen: unknown;
+    pair.client.react = ({ type }) => {
+      if (type === "closed") seen = pair.client.transport.ended;
+    };
+    pair.client.driver.command((session, now) => session.close(1000, "", now));
+    pair.settle();
+    expect(seen).toMatchObject({ how: "closed", code: 1000 });
+    expect(pair.server.transport.ended).toBeUndefined();
+  });
+
+  it("does not touch a transport that has died, and tells what is lost", () => {
+    const pair = new DrivenPair().connect();
+    const { client } = pair;
+    const id = send(client, text("a"));
+    pair.host.endTask();
+    client.transport.die();
+    expect(client.transport.ended).toBeUndefined();
+    expect(client.of("dropped")).toEqual([{ type: "dropped", message: id, fate: "unknown" }]);
+    expect(client.of("closed")).toMatchObject([
+      { code: 1006, wasClean: false, error: { code: "ERR_CONNECTION_LOST" } },
+    ]);
+  });
+
+  it("takes commands of an application that has not noticed yet, and sends nothing", () => {
+    const pair = new DrivenPair().connect();
+    const { client } = pair;
+    client.transport.die();
+    client.driver.command((session, now) => session.ping(new Uint8Array(0), now));
+    client.driver.command((session, now) => session.close(1000, "", now));
+    const before = client.transport.sent.length;
+    pair.run(60_000);
+    expect(client.transport.sent).toHaveLength(before);
+    expect(client.of("closed")).toHaveLength(1);
+    expect(pair.host.timers).toHaveLength(0);
+  });
+});
+
+describe("SessionDriver: a defect of ours", () => {
+  const internal = expect.objectContaining({ code: "ERR_INTERNAL" });
+
+  it("ends the session, is reported, and goes no further", () => {
+    const pair = new DrivenPair().connect();
+    const { client, host } = pair;
+    host.stepBack(500);
+    client.driver.input(() => {});
+    client.driver.input((session, now) => session.handleDeadline(now));
+    client.driver.input((session, now) => session.handleDeadline(now));
+    expect(host.reports).toEqual([internal]);
+    expect(client.of("closed")).toMatchObject([{ code: 1006, wasClean: false, error: { code: "ERR_INTERNAL" } }]);
+    expect(client.transport.ended).toMatchObject({ how: "terminated" });
+    host.advance(500);
+    pair.run(60_000);
+    expect(client.of("closed")).toHaveLength(1);
+    expect(host.reports).toHaveLength(1);
+    expect(host.timers).toEqual([]);
+  });
+
+  it("ends the session also from inside a callback", () => {
+    const pair = new DrivenPair().connect();
+    const { client, server, host } = pair;
+    server.react = (event) => {
+      if (event.type !== "message") return;
+      host.stepBack(500);
+      server.driver.input((session, now) => session.handleDeadline(now));
+      host.advance(500);
+    };
+    send(client, text("a"));
+    pair.run(60_000);
+    expect(host.reports).toEqual([internal]);
+    expect(server.of("closed")).toHaveLength(1);
+    expect(host.timers).toEqual([]);
+    let inputs = 0;
+    server.driver.input(() => {
+      inputs += 1;
+    });
+    expect(inputs).toBe(0);
+  });
+});

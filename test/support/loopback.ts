@@ -1,0 +1,91 @@
+import { once } from "node:events";
+import { createServer, type Server as HttpServer } from "node:http";
+import type { AddressInfo, Socket } from "node:net";
+import { expect } from "vitest";
+import { WebSocket } from "ws";
+import { SluiceSocket, type SluiceSocketOptions } from "../../src/client/index.js";
+import { type ServerSocket, SluiceServer, type SluiceServerOptions } from "../../src/server/index.js";
+import { reactions } from "./event-loop.js";
+import { Inbox } from "./inbox.js";
+
+/** A Sluice server on the loopback interface, its clients, and an end that leaves nothing behind. */
+export class Loopback {
+  readonly http: HttpServer;
+  readonly server: SluiceServer;
+  readonly connections = new Inbox<ServerSocket>();
+  readonly #lines = new Set<Socket>();
+  readonly #clients: SluiceSocket[] = [];
+  readonly #webSockets: WebSocket[] = [];
+
+  private constructor(options: Partial<SluiceServerOptions>) {
+    this.http = createServer((_request, response) => response.end("not a WebSocket"));
+    this.http.on("connection", (line) => {
+      this.#lines.add(line);
+      line.once("close", () => this.#lines.delete(line));
+    });
+    this.server = new SluiceServer({ server: this.http, ...options });
+    this.server.on("connection", this.connections.push);
+  }
+
+  static async start(options: Partial<SluiceServerOptions> = {}): Promise<Loopback> {
+    const loopback = new Loopback(options);
+    loopback.http.listen(0, "127.0.0.1");
+    await once(loopback.http, "listening");
+    return loopback;
+  }
+
+  client(protocols: string | string[] = [], options: SluiceSocketOptions = {}): SluiceSocket {
+    const socket = new SluiceSocket(this.url, protocols, { WebSocket, ...options });
+    this.#clients.push(socket);
+    return socket;
+  }
+
+  /** A client and the server's end of it, both open. */
+  async connect(
+    protocols: string | string[] = [],
+    options: SluiceSocketOptions = {},
+  ): Promise<[SluiceSocket, ServerSocket]> {
+    const client = this.client(protocols, options);
+    await once(client, "open");
+    return [client, await this.connections.next()];
+  }
+
+  /** A WebSocket of `ws`: an ordinary client, or a hostile one. */
+  webSocket(protocols: string[] = [], options: object = {}, path = ""): WebSocket {
+    const webSocket = new WebSocket(this.url + path, protocols, options);
+    webSocket.on("error", () => {});
+    this.#webSockets.push(webSocket);
+    return webSocket;
+  }
+
+  /** Cuts all lines. */
+  cut(): void {
+    for (const line of this.#lines) line.destroy();
+  }
+
+  async stop(): Promise<void> {
+    const closed = this.#clients
+      .filter(({ readyState }) => readyState !== SluiceSocket.CLOSED)
+      .map((client) => once(client, "close"));
+    for (const webSocket of this.#webSockets) webSocket.terminate();
+    this.cut();
+    // Those that are still on their way to us.
+    this.http.on("connection", (line) => line.destroy());
+    await Promise.all(closed);
+    this.server.close();
+    this.http.close();
+    // All lines are gone by then.
+    await once(this.http, "close");
+    for (let turns = 0; turns < 100 && this.server.clients.size > 0; turns++) await reactions();
+    expect(this.server.clients.size).toBe(0);
+    expect(this.http.listenerCount("upgrade")).toBe(0);
+  }
+
+  get port(): number {
+    return (this.http.address() as AddressInfo).port;
+  }
+
+  get url(): string {
+    return `ws://127.0.0.1:${this.port}/`;
+  }
+}
