@@ -27,7 +27,9 @@ export class Fifo<T> {
   remove(item: T): boolean {
     const index = this.#items.indexOf(item, this.#head);
     if (index === -1) return false;
-    this.#items.splice(index, 1);
+    // Taking many out in order would otherwise move all the others for each of them.
+    if (index === this.#head) this.shift();
+    else this.#items.splice(index, 1);
     return true;
   }
 
