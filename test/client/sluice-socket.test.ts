@@ -743,7 +743,7 @@ describe("SluiceSocket: credentials", () => {
     const { code, close } = await endOf(socket);
     expect(code).toBe("ERR_REFUSED");
     expect(close).toMatchObject({ code: 1008, wasClean: true });
-    expect(receipt.state).toBe("unknown");
+    expect(receipt.state).toBe("never-written");
     expect(loopback.connections.items).toEqual([]);
   });
 

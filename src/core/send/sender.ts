@@ -186,11 +186,14 @@ export class Sender {
     }
   }
 
-  /** Ends every message that is not delivered. Nothing leaves after this. */
-  handleEnd(): void {
+  /**
+   * Ends every message that is not delivered. Nothing leaves after this.
+   * @param isUnread the peer has said that it has read nothing: it has refused the session (HSK-07)
+   */
+  handleEnd(isUnread: boolean): void {
     for (const { message } of this.#messages.values()) {
       // Of a message whose first pieces have left, the peer's application may have seen those.
-      const fate = message.stage === "queued" ? "never-written" : "unknown";
+      const fate = isUnread || message.stage === "queued" ? "never-written" : "unknown";
       this.#emit({ type: "dropped", message: message.id, fate });
     }
     this.#messages.clear();

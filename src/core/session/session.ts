@@ -448,7 +448,7 @@ export class Session {
     const error = isRefusal
       ? new SluiceError("ERR_REFUSED", `The server refused the session: ${code} ${reason}`)
       : undefined;
-    this.#end({ code: code === 0 ? 1005 : code, reason, wasClean: true, error, transportCode: 1000 });
+    this.#end({ code: code === 0 ? 1005 : code, reason, wasClean: true, error, transportCode: 1000 }, isRefusal);
   }
 
   /** The peer has broken the protocol. It learns the code, not what we think of it (ERR-02). */
@@ -469,12 +469,12 @@ export class Session {
     if (isGreeted) this.#unnumbered.push({ type: "abort", code, reason: this.#ports.encodeUtf8(reason) });
   }
 
-  #end(end: SessionEnd): void {
+  #end(end: SessionEnd, isUnread = false): void {
     if (this.#closing.state.name !== "closed") this.#closing.end();
     this.#handshake.end();
     this.#unnumbered.clear();
     this.#inbound.clear();
-    this.#sender.handleEnd();
+    this.#sender.handleEnd(isUnread);
     this.#events.push({ type: "closed", ...end });
   }
 }

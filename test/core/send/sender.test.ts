@@ -663,7 +663,7 @@ describe("Sender: the end", () => {
     bench.poll();
     const other = bench.sender.send(1, source(undefined));
     bench.ack(2);
-    bench.sender.handleEnd();
+    bench.sender.handleEnd(false);
     expect([delivered, sent, begun, queued, other].map((id) => bench.story(id))).toEqual([
       ["written", "delivered"],
       ["written", "delivered"],
@@ -678,7 +678,7 @@ describe("Sender: the end", () => {
     bench.channel(1);
     const id = bench.sender.send(0, source(SLAB));
     bench.sender.endChannel(1);
-    bench.sender.handleEnd();
+    bench.sender.handleEnd(false);
     const events = bench.events.length;
     bench.sender.supply(id, binary(SLAB).bytes, true);
     expect([bench.sender.cancel(id), bench.poll(), bench.sender.isDrained, bench.sender.unsentBytes]).toEqual([
@@ -698,7 +698,7 @@ describe("Sender: the end", () => {
     for (const id of ids) if (id % 4 === 0) bench.sender.cancel(id);
     bench.poll();
     bench.ack(3);
-    bench.sender.handleEnd();
+    bench.sender.handleEnd(false);
     for (const id of ids) {
       const fates = bench.events.filter(
         ({ message, type }) => message === id && (type === "delivered" || type === "dropped"),

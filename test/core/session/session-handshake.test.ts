@@ -153,7 +153,7 @@ describe("handshake", () => {
       pair.input(pair.server, (s, now) => s.abort(1008, "no", new SluiceError("ERR_REFUSED", "no"), now));
       pair.run(100);
       expect(pair.client.of("closed")).toMatchObject([{ code: 1008, reason: "no", error: { code: "ERR_REFUSED" } }]);
-      expect(pair.client.of("dropped")).toEqual([{ type: "dropped", message: id, fate: "unknown" }]);
+      expect(pair.client.of("dropped")).toEqual([{ type: "dropped", message: id, fate: "never-written" }]);
       expect(pair.server.messages).toEqual([]);
       expect(pair.server.framesSentOf("welcome")).toEqual([]);
       expectBaseline(pair);

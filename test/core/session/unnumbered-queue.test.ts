@@ -43,6 +43,13 @@ describe("UnnumberedQueue", () => {
     );
   });
 
+  it("KAL-02: drops answers for answers, and nothing of our own", () => {
+    const queue = new UnnumberedQueue();
+    queue.push(ping(1));
+    for (let i = 0; i < 100; i++) queue.pushPong(Uint8Array.of(i));
+    expect(framesOf(pollAll(queue))[0]).toEqual(ping(1));
+  });
+
   it("keeps an answer, not the batch that the question came in", () => {
     const queue = new UnnumberedQueue();
     const batch = Uint8Array.of(1, 2, 3);
