@@ -17,6 +17,8 @@ export type ClosingState =
   | { readonly name: "awaiting-peer"; readonly info: CloseInfo }
   /** The peer's CLOSE has come first: what was accepted leaves, then our CLOSE. */
   | { readonly name: "replying"; readonly info: CloseInfo }
+  /** Both have been exchanged, the peer's last: as soon as ours is acknowledged, too, this end ends the transport. */
+  | { readonly name: "settling"; readonly info: CloseInfo }
   /** Both have been exchanged, ours last: the peer ends the transport. */
   | { readonly name: "lingering"; readonly info: CloseInfo }
   | { readonly name: "closed" };
@@ -26,7 +28,8 @@ export type ClosingInput = "local-close" | "close-sent" | "peer-close" | "end";
 export const CLOSING_TRANSITIONS: Transitions<ClosingState["name"], ClosingInput> = {
   open: { "local-close": ["flushing"], "peer-close": ["replying"], end: ["closed"] },
   flushing: { "close-sent": ["awaiting-peer"], "peer-close": ["replying"], end: ["closed"] },
-  "awaiting-peer": { "peer-close": ["closed"], end: ["closed"] },
+  "awaiting-peer": { "peer-close": ["settling"], end: ["closed"] },
+  settling: { end: ["closed"] },
   replying: { "close-sent": ["lingering"], end: ["closed"] },
   lingering: { end: ["closed"] },
   closed: {},
@@ -51,16 +54,12 @@ export class Closing {
   }
 
   /** The peer's CLOSE. Says what it completes; `undefined` when it may not come here (CLS-04). */
-  handlePeerClose(info: CloseInfo, now: Millis): "reply" | "complete" | undefined {
+  handlePeerClose(info: CloseInfo, now: Millis): "reply" | "settle" | undefined {
     if (!this.#machine.allows("peer-close")) return undefined;
-    if (this.state.name === "awaiting-peer") {
-      this.#machine.enter("peer-close", { name: "closed" });
-      this.#deadline = undefined;
-      return "complete";
-    }
-    this.#machine.enter("peer-close", { name: "replying", info });
+    const settles = this.state.name === "awaiting-peer";
+    this.#machine.enter("peer-close", { name: settles ? "settling" : "replying", info });
     this.#deadline = now + this.#timeoutMs;
-    return "reply";
+    return settles ? "settle" : "reply";
   }
 
   /** Bytes move, so the handshake is alive. */
@@ -89,12 +88,17 @@ export class Closing {
 
   /** Whether our CLOSE has left: nothing numbered follows it (CLS-01). */
   get isSent(): boolean {
-    return this.state.name === "awaiting-peer" || this.state.name === "lingering";
+    return this.state.name === "awaiting-peer" || this.isExchanged;
   }
 
   /** Whether the peer's CLOSE has come, and the session goes on: nothing numbered may follow it (CLS-01). */
   get isReceived(): boolean {
-    return this.state.name === "replying" || this.state.name === "lingering";
+    return this.state.name === "replying" || this.isExchanged;
+  }
+
+  /** Whether both have said CLOSE: whatever happens now, the session ends cleanly (CLS-05). */
+  get isExchanged(): boolean {
+    return this.state.name === "settling" || this.state.name === "lingering";
   }
 
   get state(): ClosingState {

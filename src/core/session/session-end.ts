@@ -19,7 +19,7 @@ export interface SessionEnd extends Death {
 
 /** What the death of its only transport, or of the line below it, means for a session. */
 export function endOf(death: Death, closing: ClosingState, handshake: HandshakeState): SessionEnd {
-  if (closing.name === "lingering") {
+  if (closing.name === "lingering" || closing.name === "settling") {
     // Both sides have said CLOSE; how the transport went afterwards is of no interest (CLS-05).
     return { ...closing.info, wasClean: true, error: undefined, transportCode: 1000 };
   }

@@ -210,8 +210,8 @@ export class Session {
       const batch = this.#pollNumbered(budgetBytes, now);
       if (batch !== undefined) return batch;
     }
-    // A session that ends says at once what it has.
-    if (!this.#inbound.acks.isDue(now) && !this.isClosed) return undefined;
+    // A session that ends says at once what it has: the other end waits for it.
+    if (!this.#inbound.acks.isDue(now) && !this.isClosed && !this.#closing.isExchanged) return undefined;
     const ack = this.#inbound.acks.peek(now);
     this.#inbound.acks.handleSent();
     return ack === undefined ? undefined : encodeBatch(0, [ack]);
@@ -423,6 +423,7 @@ export class Session {
     if (outcome.type === "old") return undefined;
     this.#closing.handleProgress(now);
     this.#channels.handleEnded(outcome.ended);
+    this.#settle();
     return undefined;
   }
 
@@ -436,10 +437,17 @@ export class Session {
       case "reply":
         this.#events.push({ type: "closing" });
         return undefined;
-      case "complete":
-        this.#end({ ...info, wasClean: true, error: undefined, transportCode: 1000 });
+      case "settle":
+        this.#settle();
         return undefined;
     }
+  }
+
+  /** Where both ends have asked at the same time, what is on its way still gets its ack (CLS-03). */
+  #settle(): void {
+    const state = this.#closing.state;
+    if (state.name !== "settling" || this.#outbound.inFlightBytes > 0) return;
+    this.#end({ ...state.info, wasClean: true, error: undefined, transportCode: 1000 });
   }
 
   #handleAbort(code: number, reasonBytes: Uint8Array): void {

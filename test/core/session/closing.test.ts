@@ -7,7 +7,7 @@ const YOURS = { code: 4002, reason: "yours" };
 
 describe("CLS: the table of the end", () => {
   const inputs: readonly ClosingInput[] = ["local-close", "close-sent", "peer-close", "end"];
-  describeLegality(CLOSING_TRANSITIONS, inputs, 11);
+  describeLegality(CLOSING_TRANSITIONS, inputs, 12);
 });
 
 describe("Closing", () => {
@@ -28,7 +28,10 @@ describe("Closing", () => {
     expect([closing.state.name, closing.due, closing.isSent]).toEqual(["flushing", MINE, false]);
     closing.handleSent();
     expect([closing.state.name, closing.due, closing.isSent]).toEqual(["awaiting-peer", undefined, true]);
-    expect(closing.handlePeerClose(YOURS, 200)).toBe("complete");
+    expect(closing.handlePeerClose(YOURS, 200)).toBe("settle");
+    expect([closing.state, closing.isExchanged]).toEqual([{ name: "settling", info: YOURS }, true]);
+    expect([closing.isSent, closing.isReceived, closing.nextDeadline]).toEqual([true, true, 5200]);
+    closing.end();
     expect([closing.state.name, closing.nextDeadline]).toEqual(["closed", undefined]);
   });
 

@@ -54,8 +54,13 @@ describe("endOf", () => {
     });
   });
 
-  it.each([LOST, CLEAN])("CLS-05: after both CLOSEs it has ended cleanly, however the transport went", (death) => {
-    expect(endOf(death, { name: "lingering", info: INFO }, ESTABLISHED)).toEqual({
+  it.each([
+    [LOST, "lingering"],
+    [CLEAN, "lingering"],
+    [LOST, "settling"],
+    [CLEAN, "settling"],
+  ] as const)("CLS-05: after both CLOSEs it has ended cleanly, however the transport went", (death, name) => {
+    expect(endOf(death, { name, info: INFO }, ESTABLISHED)).toEqual({
       ...INFO,
       wasClean: true,
       error: undefined,
