@@ -555,15 +555,15 @@ describe("SluiceSocket: connecting", () => {
   });
 
   it("fails where nobody listens", async () => {
-    const other = await Loopback.start();
-    const { url } = other;
-    await other.stop();
+    const { url } = loopback;
+    await loopback.stop();
     const socket = new SluiceSocket(url, [], { WebSocket });
     const receipt = socket.send("a");
     const { code, close } = await endOf(socket);
     expect([code, close.code, close.wasClean]).toEqual(["ERR_CONNECT_FAILED", 1006, false]);
     expect(receipt.state).toBe("never-written");
     expect([socket.mode, socket.readyState]).toEqual([null, 3]);
+    loopback = await Loopback.start();
   });
 
   it("fails where there is no WebSocket, later and not at once", async () => {

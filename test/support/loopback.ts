@@ -76,8 +76,12 @@ export class Loopback {
     this.http.close();
     // All lines are gone by then.
     await once(this.http, "close");
-    for (let turns = 0; turns < 100 && this.server.clients.size > 0; turns++) await reactions();
+    // A handle is gone a few turns of the event loop after it was closed.
+    for (let turns = 0; turns < 100 && (this.server.clients.size > 0 || openHandles().length > 0); turns++) {
+      await reactions();
+    }
     expect(this.server.clients.size).toBe(0);
+    expect(openHandles()).toEqual([]);
     expect(this.http.listenerCount("upgrade")).toBe(0);
   }
 
@@ -88,4 +92,10 @@ export class Loopback {
   get url(): string {
     return `ws://127.0.0.1:${this.port}/`;
   }
+}
+
+/** Sockets and timers, which would keep a process alive; one timer is that of the test runner. */
+function openHandles(): string[] {
+  const kinds = process.getActiveResourcesInfo();
+  return [...kinds.filter((kind) => kind.startsWith("TCP")), ...kinds.filter((kind) => kind === "Timeout").slice(1)];
 }
