@@ -1,0 +1,332 @@
+import { once } from "node:events";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import type { SluiceSocket } from "../../src/client/index.js";
+import { encodeBatch } from "../../src/core/wire/encode.js";
+import { type Frame, Parameter } from "../../src/core/wire/frame.js";
+import type { ServerSocket, SluiceServerOptions } from "../../src/server/index.js";
+import { captureUncaught, reactions } from "../support/event-loop.js";
+import { chunk } from "../support/frame-table.js";
+import { unhex } from "../support/hex.js";
+import { inboxOf } from "../support/inbox.js";
+import { Loopback } from "../support/loopback.js";
+import { RawClient } from "../support/raw-client.js";
+
+const KIB = 1024;
+
+let loopback: Loopback;
+let honest: SluiceSocket;
+let uncaught: unknown[];
+let onUncaught: (error: unknown) => void;
+
+/** Starts a server with one honest client, whose messages are echoed. */
+async function serve(options: Partial<SluiceServerOptions> = {}): Promise<void> {
+  loopback = await Loopback.start(options);
+  loopback.server.on("connection", (socket) => {
+    socket.on("message", (data, isBinary) => socket.send(data, { binary: isBinary }));
+  });
+  let server: ServerSocket;
+  [honest, server] = await loopback.connect([], { auth: "honest" });
+  expect([...loopback.server.clients]).toEqual([server]);
+}
+
+beforeEach(() => {
+  uncaught = [];
+  onUncaught = (error) => uncaught.push(error);
+  process.on("uncaughtExceptionMonitor", onUncaught);
+});
+
+afterEach(async () => {
+  process.off("uncaughtExceptionMonitor", onUncaught);
+  // Whatever has happened: the honest client is still served, alone, and nothing was thrown.
+  const inbox = inboxOf(honest);
+  honest.send("still there?");
+  expect(await inbox.next()).toBe("still there?");
+  for (let turns = 0; turns < 100 && loopback.server.clients.size > 1; turns++) await reactions();
+  expect(loopback.server.clients.size).toBe(1);
+  await loopback.stop();
+  expect(uncaught).toEqual([]);
+});
+
+const text = (value: string) => Buffer.from(value);
+const zeros = (size: number) => new Uint8Array(size);
+const open = (channel: number, name = `channel ${channel}`): Frame => ({
+  type: "channel-open",
+  channel,
+  priority: "normal",
+  name: text(name),
+});
+
+/** The session ends with `code`: told in an ABORT without a reason, and by the WebSocket. */
+async function expectRefused(peer: RawClient, code: number): Promise<void> {
+  expect((await peer.closed)[0]).toBe(code);
+  expect(peer.of("abort")).toEqual([{ type: "abort", code, reason: zeros(0) }]);
+  expect(peer.frames.items.at(-1)?.type).toBe("abort");
+}
+
+describe("a peer that breaks the protocol before it is let in", () => {
+  beforeEach(() => serve());
+
+  it.each<[string, number, (peer: RawClient) => void]>([
+    ["garbage", 1002, (peer) => peer.send(text("GET / HTTP/1.1\r\n\r\n"))],
+    ["a text message", 1002, (peer) => peer.send("hello")],
+    ["an empty message", 1002, (peer) => peer.send(zeros(0))],
+    ["a batch without frames", 1002, (peer) => peer.send(unhex("00"))],
+    ["an unknown frame", 1002, (peer) => peer.send(unhex("00 3f"))],
+    ["a frame that is cut off", 1002, (peer) => peer.send(unhex("00 07 05 01"))],
+    ["a number beyond 2^53", 1002, (peer) => peer.send(unhex("ffffffffffffffff"))],
+    ["a greeting of its own", 1002, (peer) => peer.unnumbered({ type: "greeting", parameters: new Map() })],
+    ["a welcome", 1002, (peer) => peer.unnumbered({ type: "welcome", parameters: new Map() })],
+    ["a message before HELLO", 1002, (peer) => peer.numbered(chunk({ payload: text("hi") }))],
+    ["a HELLO without an attempt id", 1002, (peer) => peer.hello([])],
+    ["a HELLO with a short attempt id", 1002, (peer) => peer.hello([[Parameter.ATTEMPT, zeros(15)]])],
+    [
+      "a HELLO whose limits make no sense",
+      1002,
+      (peer) =>
+        peer.hello([
+          [Parameter.ATTEMPT, zeros(16)],
+          [Parameter.CHANNELS_MAX, Uint8Array.of(0)],
+        ]),
+    ],
+    [
+      "credentials that are not UTF-8",
+      1007,
+      (peer) =>
+        peer.hello([
+          [Parameter.ATTEMPT, zeros(16)],
+          [Parameter.AUTH, Uint8Array.of(0xff)],
+        ]),
+    ],
+    ["a HELLO in a numbered batch", 1002, (peer) => peer.send(unhex("01 02 00"))],
+    ["HELLO twice", 1002, (peer) => [peer.hello(), peer.hello()]],
+    ["parameters twice", 1002, (peer) => peer.send(unhex("00 02 04 0000 0000"))],
+  ])("by %s", async (_, code, attack) => {
+    const peer = await new RawClient(loopback).greeted();
+    attack(peer);
+    await expectRefused(peer, code);
+  });
+
+  it("by bytes that are no WebSocket frame", async () => {
+    const peer = await new RawClient(loopback).greeted();
+    peer.line.write(Buffer.from("garbage, garbage, garbage"));
+    expect((await peer.closed)[0]).toBe(1002);
+  });
+
+  it("by a batch over the limit: the WebSocket refuses it unread", async () => {
+    const peer = await new RawClient(loopback).greeted();
+    peer.send(zeros(65 * KIB + 1));
+    expect(await peer.closed).toEqual([1009, ""]);
+  });
+
+  it("by going away in the middle", async () => {
+    for (const leave of ["greeted", "established"] as const) {
+      const peer = await new RawClient(loopback)[leave]();
+      peer.line.resetAndDestroy();
+      await peer.closed;
+    }
+  });
+
+  it("and gets no answer to what it sends behind that", async () => {
+    const peer = await new RawClient(loopback).greeted();
+    peer.send(unhex("00 3f"));
+    peer.hello();
+    peer.numbered(chunk({ payload: text("hi") }));
+    await expectRefused(peer, 1002);
+    expect(loopback.connections.items).toHaveLength(1);
+  });
+});
+
+describe("a peer that breaks the protocol in its session", () => {
+  beforeEach(() => serve());
+
+  it.each<[string, number, (peer: RawClient) => void]>([
+    ["garbage", 1002, (peer) => peer.send(text("garbage"))],
+    ["a text message", 1002, (peer) => peer.send("hello")],
+    ["an unknown frame", 1002, (peer) => peer.send(unhex("01 15"))],
+    ["a frame in the wrong kind of batch", 1002, (peer) => peer.unnumbered(chunk({}))],
+    ["a gap", 1002, (peer) => peer.send(encodeBatch(2, [chunk({})]))],
+    [
+      "text that is not UTF-8",
+      1007,
+      (peer) => peer.numbered(chunk({ text: true, payload: Uint8Array.of(0xc3, 0x28) })),
+    ],
+    [
+      "text that is not UTF-8 as a whole",
+      1007,
+      (peer) =>
+        peer.numbered(
+          chunk({ text: true, last: false, payload: zeros(1024) }),
+          chunk({ first: false, payload: Uint8Array.of(0xff) }),
+        ),
+    ],
+    ["a chunk on a channel that is not open", 1002, (peer) => peer.numbered(chunk({ channel: 7 }))],
+    ["a chunk in the middle of nothing", 1002, (peer) => peer.numbered(chunk({ first: false }))],
+    ["a chunk that is too small", 1002, (peer) => peer.send(unhex("01 41 00 01 00"))],
+    [
+      "a message that is longer than it said",
+      1002,
+      (peer) =>
+        peer.numbered(
+          chunk({ last: false, totalBytes: 1025, payload: zeros(1024) }),
+          chunk({ first: false, payload: zeros(2) }),
+        ),
+    ],
+    [
+      "a message that says that it is too large",
+      1009,
+      (peer) => peer.numbered(chunk({ last: false, totalBytes: 2 ** 53 - 1, payload: zeros(1024) })),
+    ],
+    ["a channel without a name", 1002, (peer) => peer.numbered(open(1, ""))],
+    ["a channel twice", 1002, (peer) => peer.numbered(open(1), open(1, "other"))],
+    ["a name twice", 1002, (peer) => peer.numbered(open(1, "a"), open(2, "a"))],
+    ["a channel name that is not UTF-8", 1007, (peer) => peer.send(unhex("01 11 01 01 01 ff"))],
+    ["the end of a channel that is not open", 1002, (peer) => peer.numbered({ type: "channel-close", channel: 1 })],
+    ["a reset of nothing", 1002, (peer) => peer.numbered({ type: "reset", channel: 0 })],
+    [
+      "an ack of what was not sent",
+      1002,
+      (peer) => peer.unnumbered({ type: "ack", number: 9, bytes: 9, receivedTicks: 0, delayTicks: 0 }),
+    ],
+    ["a ping that is too long", 1002, (peer) => peer.send(unhex(`00 07 407e ${"07".repeat(126)}`))],
+    ["a close code that does not exist", 1002, (peer) => peer.send(unhex("01 10 01 00"))],
+    ["a close reason that is not UTF-8", 1007, (peer) => peer.send(unhex("01 10 43e8 01 ff"))],
+    ["HELLO once more", 1002, (peer) => peer.hello()],
+    [
+      "a message behind its own CLOSE",
+      1002,
+      (peer) => peer.numbered({ type: "close", code: 1000, reason: zeros(0) }, chunk({})),
+    ],
+  ])("by %s", async (_, code, attack) => {
+    const peer = await new RawClient(loopback).established();
+    const server = await loopback.connections.next();
+    const story: unknown[] = [];
+    server.on("error", ({ code }) => story.push(code));
+    const closed = new Promise((resolve) => server.on("close", resolve));
+    attack(peer);
+    await expectRefused(peer, code);
+    story.push(await closed);
+    expect(story).toEqual(["ERR_PEER_VIOLATION", 1006]);
+  });
+
+  it("by a batch over the limit", async () => {
+    const peer = await new RawClient(loopback).established();
+    peer.numbered(chunk({ payload: zeros(65 * KIB) }));
+    expect(await peer.closed).toEqual([1009, ""]);
+  });
+
+  it("and nobody listens to `error`", async () => {
+    const peer = await new RawClient(loopback).established();
+    const server = await loopback.connections.next();
+    const closed = new Promise((resolve) => server.on("close", resolve));
+    peer.send(text("garbage"));
+    await expectRefused(peer, 1002);
+    expect(await closed).toBe(1006);
+  });
+
+  it("what stood before the violation has taken effect", async () => {
+    const peer = await new RawClient(loopback).established();
+    const server = await loopback.connections.next();
+    const arrived = once(server, "message");
+    peer.send(Buffer.concat([encodeBatch(1, [chunk({ payload: text("hi") })]), unhex("3f")]));
+    expect(String((await arrived)[0])).toBe("hi");
+    await expectRefused(peer, 1002);
+  });
+});
+
+describe("a peer that wants too much", () => {
+  it("of a message: 1009 as soon as the limit is passed", async () => {
+    await serve({ maxPayload: 100_000 });
+    const peer = await new RawClient(loopback).established();
+    peer.numbered(chunk({ last: false, payload: zeros(60_000) }));
+    peer.numbered(chunk({ first: false, last: false, payload: zeros(40_001) }));
+    await expectRefused(peer, 1009);
+  });
+
+  it("of unfinished messages", async () => {
+    await serve({ limits: { reassemblyMessagesMax: 4 } });
+    const peer = await new RawClient(loopback).established();
+    for (let i = 1; i <= 5; i++) peer.numbered(open(i), chunk({ channel: i, last: false, payload: zeros(1024) }));
+    await expectRefused(peer, 1009);
+  });
+
+  it("of room for unfinished messages", async () => {
+    await serve({ limits: { messageBytesMax: 100_000, reassemblyBytesMax: 150_000 } });
+    const peer = await new RawClient(loopback).established();
+    for (let i = 1; i <= 4; i++) peer.numbered(open(i), chunk({ channel: i, last: false, payload: zeros(50_000) }));
+    await expectRefused(peer, 1009);
+  });
+
+  it("of channels: 1008", async () => {
+    await serve({ limits: { channelsMax: 10 } });
+    const peer = await new RawClient(loopback).established();
+    for (let i = 1; i <= 10; i++) peer.numbered(open(i));
+    await expectRefused(peer, 1008);
+  });
+
+  it("of early data, while its credentials are being looked at: 1002", async () => {
+    await serve({ authenticate: ({ auth }) => auth === "honest" || new Promise(() => {}) });
+    const peer = await new RawClient(loopback).greeted();
+    peer.hello();
+    for (let i = 0; i < 3; i++) peer.numbered(chunk({ payload: zeros(16 * KIB) }));
+    await expectRefused(peer, 1002);
+    expect(loopback.connections.items).toHaveLength(1);
+  });
+
+  it("of time before its HELLO: 1008", async () => {
+    await serve({ limits: { handshakeTimeoutMs: 30 } });
+    const peer = await new RawClient(loopback).greeted();
+    expect((await peer.closed)[0]).toBe(1008);
+    expect(peer.of("abort")).toMatchObject([{ code: 1008 }]);
+  });
+
+  it("of memory for messages on channels that nobody listens to: 1009", async () => {
+    await serve({ limits: { messageBytesMax: 100_000, reassemblyBytesMax: 200_000 } });
+    const peer = await new RawClient(loopback).established();
+    peer.numbered(open(1));
+    for (let i = 0; i < 5; i++) peer.numbered(chunk({ channel: 1, payload: zeros(50_000) }));
+    expect((await peer.closed)[0]).toBe(1009);
+    expect(peer.of("abort")).toMatchObject([{ code: 1009 }]);
+  });
+
+  it("of memory for channels that nobody is told of, opened and closed again and again: 1009", async () => {
+    await serve({ limits: { messageBytesMax: 100_000, reassemblyBytesMax: 200_000 } });
+    const peer = await new RawClient(loopback).established();
+    for (let i = 0; i < 200; i++) peer.numbered(open(1), { type: "channel-close", channel: 1 });
+    expect((await peer.closed)[0]).toBe(1009);
+  });
+
+  it("of pongs: it gets those of the last pings, and goes on", async () => {
+    await serve();
+    const peer = await new RawClient(loopback).established();
+    const pings: Frame[] = Array.from({ length: 400 }, (_, i) => ({ type: "ping", payload: Uint8Array.of(i >> 8, i) }));
+    peer.unnumbered(...pings);
+    peer.numbered(chunk({ payload: text("and now?") }));
+    const echoed = await peer.next("chunk");
+    expect(Buffer.from(echoed.payload).toString()).toBe("and now?");
+    expect(peer.of("pong")).toHaveLength(16);
+    expect(peer.of("pong").at(-1)).toEqual({ type: "pong", payload: Uint8Array.of(1, 399 - 256) });
+    peer.webSocket.close();
+    await peer.closed;
+  });
+});
+
+describe("an application's listener that throws", () => {
+  it("takes down no session", async () => {
+    await serve();
+    const error = new Error("thrown by the application");
+    process.off("uncaughtExceptionMonitor", onUncaught);
+    const caught = await captureUncaught(async () => {
+      const [socket, server] = await loopback.connect();
+      server.prependOnceListener("message", () => {
+        throw error;
+      });
+      const inbox = inboxOf(socket);
+      await socket.send("a").delivered;
+      socket.send("b");
+      expect(await inbox.next()).toBe("b");
+      socket.close();
+      await once(socket, "close");
+    });
+    expect(caught).toEqual([error]);
+  });
+});

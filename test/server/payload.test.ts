@@ -1,0 +1,57 @@
+import { describe, expect, it } from "vitest";
+import type { Payload } from "../../src/driver/outbox.js";
+import { payloadOf } from "../../src/server/payload.js";
+
+const shown = (payload: Payload) =>
+  payload.type === "source" ? "source" : [payload.type, Buffer.from(payload.bytes).toString("latin1")];
+
+const bytes = Uint8Array.of(97, 98, 99, 100);
+
+describe("payloadOf", () => {
+  it.each<[string, unknown, boolean | undefined, unknown]>([
+    ["a string", "ab", undefined, ["text", "ab"]],
+    ["a string as binary", "ab", true, ["binary", "ab"]],
+    ["a string as text", "ab", false, ["text", "ab"]],
+    ["an empty string", "", undefined, ["text", ""]],
+    ["a number", 12, undefined, ["text", "12"]],
+    ["a Buffer", Buffer.from("ab"), undefined, ["binary", "ab"]],
+    ["a Buffer as text", Buffer.from("ab"), false, ["text", "ab"]],
+    ["a view of a part", bytes.subarray(1, 3), undefined, ["binary", "bc"]],
+    ["a DataView", new DataView(bytes.buffer, 2), undefined, ["binary", "cd"]],
+    ["an ArrayBuffer", bytes.buffer, undefined, ["binary", "abcd"]],
+    ["an ArrayBuffer as text", bytes.buffer, false, ["text", "abcd"]],
+    ["a SharedArrayBuffer", new SharedArrayBuffer(2), undefined, ["binary", "\0\0"]],
+    ["a Blob", new Blob(["ab"]), undefined, "source"],
+    ["a File", new File(["ab"], "name"), undefined, "source"],
+  ])("of %s", (_, data, binary, payload) => {
+    expect(shown(payloadOf(data, binary))).toEqual(payload);
+  });
+
+  it("is a snapshot, of a Buffer from the pool too", () => {
+    const data = Buffer.from("ab");
+    const payload = payloadOf(data);
+    data.fill(0);
+    expect(shown(payload)).toEqual(["binary", "ab"]);
+    expect(payload.type === "binary" && payload.bytes.buffer.byteLength).toBe(2);
+  });
+
+  it("reads a Blob piece by piece", async () => {
+    const payload = payloadOf(new Blob(["0123456789"]));
+    if (payload.type !== "source") throw new Error("no source");
+    expect(payload.source.totalBytes).toBe(10);
+    expect(Buffer.from(await payload.source.read(3, 4)).toString()).toBe("3456");
+  });
+
+  it.each<[string, unknown]>([
+    ["undefined", undefined],
+    ["null", null],
+    ["an object", {}],
+    ["an array", [1, 2]],
+    ["a boolean", true],
+    ["a symbol", Symbol("a")],
+    ["a promise", Promise.resolve("a")],
+    ["a stream", new ReadableStream()],
+  ])("refuses %s", (_, data) => {
+    expect(() => payloadOf(data)).toThrow(TypeError);
+  });
+});

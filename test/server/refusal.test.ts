@@ -1,0 +1,37 @@
+import { PassThrough } from "node:stream";
+import { text } from "node:stream/consumers";
+import { describe, expect, it } from "vitest";
+import { refuseUpgrade } from "../../src/server/refusal.js";
+
+describe("refuseUpgrade", () => {
+  it.each([
+    [400, "Bad Request"],
+    [401, "Unauthorized"],
+    [403, "Forbidden"],
+    [404, "Not Found"],
+    [500, "Internal Server Error"],
+    [503, "Service Unavailable"],
+  ] as const)("answers %i completely, and ends the connection", async (status, reason) => {
+    const socket = new PassThrough();
+    const answer = text(socket);
+    refuseUpgrade(socket, status);
+    const [head, body] = (await answer).split("\r\n\r\n");
+    expect(head?.split("\r\n")).toEqual([
+      `HTTP/1.1 ${status} ${reason}`,
+      "Connection: close",
+      "Content-Type: text/plain",
+      `Content-Length: ${reason.length}`,
+    ]);
+    expect(body).toBe(reason);
+    expect(socket.destroyed).toBe(true);
+  });
+
+  it("survives a peer that is gone already", async () => {
+    const socket = new PassThrough();
+    const closed = new Promise((resolve) => socket.on("close", resolve));
+    refuseUpgrade(socket, 403);
+    socket.destroy();
+    socket.emit("error", new Error("ECONNRESET"));
+    await closed;
+  });
+});

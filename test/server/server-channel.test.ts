@@ -1,0 +1,169 @@
+import { beforeEach, describe, expect, it } from "vitest";
+import { MailboxBudget } from "../../src/driver/mailbox.js";
+import { ServerChannel, type ServerChannelInit } from "../../src/server/server-channel.js";
+import { captureUncaught, reactions } from "../support/event-loop.js";
+import { Talk } from "../support/talk.js";
+
+/** A channel with the side that its socket holds, which the published types leave out. */
+type InsideChannel = ServerChannel & {
+  handleMessage(data: Uint8Array, isBinary: boolean): void;
+  handleClosing(): void;
+  handleClosed(): void;
+};
+const InsideChannel = ServerChannel as unknown as new (init: ServerChannelInit) => InsideChannel;
+
+let talk: Talk;
+let channel: InsideChannel;
+let exceeded: number;
+let seen: string[];
+
+beforeEach(() => {
+  talk = new Talk().connect();
+  exceeded = 0;
+  seen = [];
+  const { conversation } = talk.server;
+  channel = new InsideChannel({
+    key: conversation.openChannel("files", "low"),
+    name: "files",
+    priority: "low",
+    conversation,
+    budget: new MailboxBudget(100, () => {
+      exceeded += 1;
+    }),
+  });
+});
+
+const say = (value: string, isBinary = false) => channel.handleMessage(Buffer.from(value), isBinary);
+const listen = () => channel.on("message", (data, isBinary) => seen.push(`${data}${isBinary ? " binary" : ""}`));
+
+describe("ServerChannel: sending", () => {
+  it("sends on its own channel, and counts what is not acknowledged", () => {
+    const receipt = channel.send("hello");
+    channel.send(Buffer.from("bytes"));
+    channel.send(Buffer.from("text"), { binary: false });
+    expect(channel.bufferedAmount).toBe(14);
+    talk.run(20);
+    expect(channel.bufferedAmount).toBe(0);
+    expect(receipt.state).toBe("delivered");
+    expect(talk.client.of("channel")).toMatchObject([{ name: "files", priority: "low" }]);
+    expect(talk.client.of("message").map(({ text }) => text)).toEqual([true, false, true]);
+  });
+
+  it("takes the options of `send`", () => {
+    const receipt = channel.send("a", { signal: AbortSignal.abort() });
+    expect(receipt.state).toBe("cancelled");
+  });
+
+  it("refuses what cannot be sent", () => {
+    expect(() => channel.send({} as never)).toThrow(TypeError);
+  });
+
+  it("has a name, and a priority that can be changed", () => {
+    expect([channel.name, channel.priority]).toEqual(["files", "low"]);
+    channel.priority = "high";
+    expect(talk.server.conversation.stats.channels["files"]?.priority).toBe("high");
+    expect(() => {
+      channel.priority = "urgent" as never;
+    }).toThrow(expect.objectContaining({ code: "ERR_USAGE_ARGUMENT" }));
+    expect(channel.priority).toBe("high");
+  });
+});
+
+describe("ServerChannel: messages", () => {
+  it("come as Buffers, with whether they are binary", async () => {
+    channel.on("message", (data) => seen.push(String(Buffer.isBuffer(data))));
+    listen();
+    say("text");
+    say("bytes", true);
+    await reactions();
+    expect(seen).toEqual(["true", "text", "true", "bytes binary"]);
+  });
+
+  it.each(["on", "once", "addListener", "prependListener"] as const)("wait for the first listener: %s", async (how) => {
+    say("a");
+    say("b");
+    channel[how]("message", (data) => seen.push(String(data)));
+    expect(seen).toEqual([]);
+    say("c");
+    await reactions();
+    expect(seen).toEqual(how === "once" ? ["a"] : ["a", "b", "c"]);
+    expect(exceeded).toBe(0);
+  });
+
+  it("do not take a listener for other events for one of theirs", async () => {
+    channel.on("close", () => {});
+    say("a");
+    await reactions();
+    listen();
+    await reactions();
+    expect(seen).toEqual(["a"]);
+  });
+
+  it("that nobody reads use up the budget", () => {
+    say("x".repeat(100));
+    expect(exceeded).toBe(0);
+    say("x");
+    expect(exceeded).toBe(1);
+  });
+
+  it("go on when a listener throws, those that have waited too", async () => {
+    const error = new Error("thrown by the application");
+    say("a");
+    say("b");
+    const uncaught = await captureUncaught(async () => {
+      channel.on("message", (data) => {
+        seen.push(String(data));
+        if (String(data) !== "b") throw error;
+      });
+      await reactions();
+      say("c");
+      say("d");
+    });
+    expect(seen).toEqual(["a", "b", "c", "d"]);
+    expect(uncaught).toEqual([error, error, error]);
+  });
+});
+
+describe("ServerChannel: closing", () => {
+  it("delivers what was accepted, then says so, once", () => {
+    channel.on("close", () => seen.push("close"));
+    channel.send("last");
+    channel.close();
+    channel.close();
+    expect(channel.state).toBe("closing");
+    expect(channel.send("late").state).toBe("never-written");
+    talk.run(50);
+    expect(talk.client.of("message")).toMatchObject([{ data: "last" }]);
+    expect(talk.server.of("channel-closed")).toHaveLength(1);
+    channel.handleClosed();
+    channel.handleClosed();
+    expect([channel.state, seen]).toEqual(["closed", ["close"]]);
+  });
+
+  it("is closing when the client closes", () => {
+    channel.handleClosing();
+    expect(channel.state).toBe("closing");
+    channel.handleClosed();
+    channel.handleClosing();
+    expect(channel.state).toBe("closed");
+  });
+
+  it("comes behind the messages, also those that wait for a listener", async () => {
+    channel.on("close", () => seen.push("close"));
+    say("a");
+    channel.handleClosed();
+    expect(seen).toEqual([]);
+    listen();
+    await reactions();
+    expect(seen).toEqual(["a", "close"]);
+  });
+
+  it("comes behind the messages when all of it happens in one turn", async () => {
+    listen();
+    channel.on("close", () => seen.push("close"));
+    say("a");
+    channel.handleClosed();
+    await reactions();
+    expect(seen).toEqual(["a", "close"]);
+  });
+});
