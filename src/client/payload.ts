@@ -1,4 +1,5 @@
-import type { Payload, Source } from "../driver/outbox.js";
+import { BlobSource } from "../driver/blob-source.js";
+import type { Payload } from "../driver/outbox.js";
 
 /** What `send()` takes. */
 export type SendData = string | ArrayBufferLike | ArrayBufferView | Blob;
@@ -27,20 +28,6 @@ export function payloadOf(data: unknown, encodeUtf8: (text: string) => Uint8Arra
     default:
       // A template would convert as well; `String` would let symbols through.
       return { type: "text", bytes: encodeUtf8(`${data}`) };
-  }
-}
-
-class BlobSource implements Source {
-  readonly #blob: Blob;
-  readonly totalBytes: number;
-
-  constructor(blob: Blob) {
-    this.#blob = blob;
-    this.totalBytes = blob.size;
-  }
-
-  async read(offset: number, size: number): Promise<Uint8Array> {
-    return new Uint8Array(await this.#blob.slice(offset, offset + size).arrayBuffer());
   }
 }
 

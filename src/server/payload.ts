@@ -1,4 +1,5 @@
-import type { Payload, Source } from "../driver/outbox.js";
+import { BlobSource } from "../driver/blob-source.js";
+import type { Payload } from "../driver/outbox.js";
 import { nodeHost } from "./platform.js";
 
 /** What `send()` takes. Numbers are sent as strings, as `ws` does. */
@@ -21,18 +22,4 @@ function bytesOf(data: unknown): Uint8Array {
   if (ArrayBuffer.isView(data)) return new Uint8Array(data.buffer, data.byteOffset, data.byteLength).slice();
   if (data instanceof ArrayBuffer || data instanceof SharedArrayBuffer) return new Uint8Array(data).slice();
   throw new TypeError("A message is a string, a Buffer, an ArrayBuffer, a view of one or a Blob");
-}
-
-class BlobSource implements Source {
-  readonly #blob: Blob;
-  readonly totalBytes: number;
-
-  constructor(blob: Blob) {
-    this.#blob = blob;
-    this.totalBytes = blob.size;
-  }
-
-  async read(offset: number, size: number): Promise<Uint8Array> {
-    return new Uint8Array(await this.#blob.slice(offset, offset + size).arrayBuffer());
-  }
 }

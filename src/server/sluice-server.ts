@@ -74,6 +74,9 @@ export interface SluiceServerEvents {
   close: [];
 }
 
+/** Whose an `upgrade` listener is: several servers may share one HTTP server, each with a path of its own. */
+const OWNERS = new WeakMap<object, SluiceServer>();
+
 /** How long `ws` waits for the other side when a connection is closed. */
 const TRANSPORT_CLOSE_TIMEOUT_MS = 5000;
 
@@ -121,6 +124,7 @@ export class SluiceServer extends EventEmitter<SluiceServerEvents> {
     this.#ownsHttp = options.port !== undefined;
     this.#http = options.server ?? (this.#ownsHttp ? upgradeOnlyServer() : undefined);
     if (this.#http === undefined) return;
+    OWNERS.set(this.#onUpgrade, this);
     this.#http.on("upgrade", this.#onUpgrade);
     this.#http.on("listening", this.#onListening);
     this.#http.on("error", this.#onHttpError);
@@ -196,7 +200,9 @@ export class SluiceServer extends EventEmitter<SluiceServerEvents> {
   #handleServerUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
     if (!this.shouldHandle(request)) {
       // The path may be another listener's; a request that nobody takes must not hang.
-      if ((this.#http?.listenerCount("upgrade") ?? 0) <= 1) refuseUpgrade(socket, 404);
+      const owners = (this.#http?.listeners("upgrade") ?? []).map((listener) => OWNERS.get(listener));
+      const isNobodys = owners.every((owner) => owner !== undefined && !owner.shouldHandle(request));
+      if (isNobodys && owners.at(-1) === this) refuseUpgrade(socket, 404);
       return;
     }
     this.handleUpgrade(request, socket, head, (serverSocket) => this.emit("connection", serverSocket, request));

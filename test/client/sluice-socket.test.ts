@@ -838,17 +838,22 @@ describe("SluiceSocket: channels", () => {
   });
 
   it("opened by both at the same time are one", async () => {
-    const socket = loopback.client();
-    const channel = socket.channel("files");
-    channel.send("from the client");
-    const inbox = inboxOf(channel);
-    const server = await loopback.connections.next();
+    await loopback.stop();
+    loopback = await Loopback.start({
+      authenticate: () =>
+        reactions()
+          .then(reactions)
+          .then(() => true),
+    });
     // The client's CHANNEL_OPEN has come with the early data, and its event waits behind `connection`.
-    const other = server.channel("files");
-    other.send("from the server");
-    const arrived = once(other, "message");
-    expect(String((await arrived)[0])).toBe("from the client");
-    expect(await inbox.next()).toBe("from the server");
+    loopback.server.on("connection", (server) => {
+      const other = server.channel("files");
+      other.on("message", (data) => other.send(`re: ${data}`));
+    });
+    const channel = loopback.client().channel("files");
+    const inbox = inboxOf(channel);
+    channel.send("from the client");
+    expect(await inbox.next()).toBe("re: from the client");
   });
 
   it("end at both ends, and their name is free again", async () => {

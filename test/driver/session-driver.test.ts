@@ -304,6 +304,8 @@ describe("SessionDriver: a defect of ours", () => {
     client.driver.input(() => {});
     client.driver.input((session, now) => session.handleDeadline(now));
     client.driver.input((session, now) => session.handleDeadline(now));
+    // The server's.
+    expect(host.timers).toHaveLength(1);
     expect(host.reports).toEqual([internal]);
     expect(client.of("closed")).toMatchObject([{ code: 1006, wasClean: false, error: { code: "ERR_INTERNAL" } }]);
     expect(client.transport.ended).toMatchObject({ how: "terminated" });

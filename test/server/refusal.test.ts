@@ -12,7 +12,8 @@ describe("refuseUpgrade", () => {
     [500, "Internal Server Error"],
     [503, "Service Unavailable"],
   ] as const)("answers %i completely, and ends the connection", async (status, reason) => {
-    const socket = new PassThrough();
+    // As the sockets of an HTTP server: they do not end by themselves when the peer keeps its half open.
+    const socket = new PassThrough({ autoDestroy: false });
     const answer = text(socket);
     refuseUpgrade(socket, status);
     const [head, body] = (await answer).split("\r\n\r\n");

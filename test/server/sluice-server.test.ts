@@ -193,6 +193,23 @@ describe("SluiceServer: paths", () => {
     http.off("upgrade", other);
   });
 
+  it("shares an HTTP server with others of its kind: 404 for what none of them serves", async () => {
+    const started = await serve({ path: "/live" });
+    const others = ["/news", "/files"].map((path) => new SluiceServer({ server: started.http, path }));
+    expectRefusal(await answerTo(started.port, { path: "/other" }), 404);
+    for (const path of ["live", "news", "files"]) {
+      const client = new SluiceSocket(started.url + path, [], { WebSocket });
+      await client.send("a").delivered;
+      client.close();
+      await once(client, "close");
+    }
+    for (const other of others) {
+      other.close();
+      await once(other, "close");
+    }
+    expectRefusal(await answerTo(started.port, { path: "/news" }), 404);
+  });
+
   it("answers 400 under `noServer`", async () => {
     const server = new SluiceServer({ noServer: true, path: "/live" });
     const { http, port } = await serve({ path: "/unused" });
