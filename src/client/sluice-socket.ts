@@ -48,6 +48,8 @@ export class SluiceSocket extends SocketEventTarget {
   readonly CLOSED = 3;
 
   readonly #url: string;
+  /** The `origin` of every `message` event. */
+  readonly #origin: string;
   readonly #protocols: readonly string[];
   readonly #host: Host;
   readonly #limits: Limits;
@@ -86,6 +88,7 @@ export class SluiceSocket extends SocketEventTarget {
       throw new TypeError("Failed to construct 'SluiceSocket': 1 argument required, but only 0 present.");
     super();
     this.#url = parseUrl(url);
+    this.#origin = new URL(this.#url).origin;
     this.#protocols = parseProtocols(protocols);
     this.#limits = limitsOf(options);
     const WebSocket = webSocketOf(options);
@@ -373,7 +376,7 @@ export class SluiceSocket extends SocketEventTarget {
       conversation: this.#conversation,
       tasks: this.#tasks,
       budget: this.#mailboxes,
-      origin: new URL(this.#url).origin,
+      origin: this.#origin,
       encodeUtf8: this.#host.encodeUtf8,
     });
     this.#channels.set(key, channel);
@@ -392,7 +395,7 @@ export class SluiceSocket extends SocketEventTarget {
   #message(data: string | Uint8Array): void {
     // As in the standard, what comes after `close()` is not shown.
     if (this.#readyState !== SluiceSocket.OPEN) return;
-    const init = { data: dataOf(data, this.#binaryType), origin: new URL(this.#url).origin };
+    const init = { data: dataOf(data, this.#binaryType), origin: this.#origin };
     this.dispatchEvent(new MessageEvent("message", init));
   }
 
