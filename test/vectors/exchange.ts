@@ -1,94 +1,115 @@
-import { DEFAULT_LIMITS } from "../../src/core/limits.js";
 import type { SessionEvent } from "../../src/core/session/events.js";
-import { Session } from "../../src/core/session/session.js";
+import type { Session } from "../../src/core/session/session.js";
 import { BatchReader } from "../../src/core/wire/decode.js";
 import { testPorts } from "../support/ports.js";
-import { bytesOf, type FrameVector, frameVectorOf, notationOf } from "./notation.js";
+import { ClientHost, type Host, type Outlet, ServerHost } from "./hosts.js";
+import { type FrameVector, frameVectorOf, notationOf } from "./notation.js";
 
-/** The conversation of PROTOCOL.md, "A worked example": what is given, and what the two ends then say. */
+type EndName = "client" | "server";
+
+/** The conversations of PROTOCOL.md, "A worked example": what is given, and what the two ends then say. */
 export interface Exchange {
   readonly delayMs: number;
-  readonly client: { readonly clockMs: number; readonly attemptId: string; readonly auth: string };
-  readonly server: { readonly clockMs: number; readonly sessionId: string; readonly protocol: string };
+  readonly client: {
+    readonly clockMs: number;
+    readonly attemptId: string;
+    readonly auth: string;
+    readonly random: number;
+  };
+  readonly server: {
+    readonly clockMs: number;
+    readonly instance: string;
+    readonly sessionId: string;
+    readonly tokens: readonly string[];
+    readonly protocol: string;
+  };
   readonly inputs: readonly ExchangeInput[];
   readonly batches: readonly ExchangeBatch[];
+  readonly events: readonly string[];
 }
 
-export type ExchangeInput =
-  | { readonly atMs: number; readonly end: "client" | "server"; readonly do: "open" }
-  | { readonly atMs: number; readonly end: "client" | "server"; readonly do: "send"; readonly text: string }
-  | {
-      readonly atMs: number;
-      readonly end: "client" | "server";
-      readonly do: "close";
-      readonly code: number;
-      readonly reason: string;
-    };
+export type ExchangeInput = { readonly atMs: number; readonly end: EndName } & (
+  | { readonly do: "dial" }
+  | { readonly do: "open"; readonly transport: number }
+  /** What is on the line is lost, and this end is told. */
+  | { readonly do: "cut"; readonly transport: number }
+  | { readonly do: "send"; readonly text: string }
+  | { readonly do: "close"; readonly code: number; readonly reason: string }
+);
 
 export interface ExchangeBatch {
   readonly atMs: number;
-  readonly from: "client" | "server";
+  readonly from: EndName;
+  readonly transport: number;
+  /** Whether it has never arrived. */
+  readonly lost?: true;
   readonly hex: string;
   readonly number: number;
   readonly frames: readonly FrameVector[];
 }
 
+interface Due {
+  readonly atMs: number;
+  readonly end: EndName;
+  readonly run: (host: Host, now: number) => void;
+  /** The batch that arrives, as an index. */
+  readonly arriving?: { readonly transport: number; readonly index: number };
+}
+
+/** Heartbeats are not part of a conversation, and would go on for ever. */
+const END_MS = 2000;
+
 /** Lets two engines hold the conversation, and returns what went over the line and how it ended for each. */
-export function hold(exchange: Omit<Exchange, "batches">): { batches: ExchangeBatch[]; events: string[] } {
+export function hold(exchange: Exchange): { batches: ExchangeBatch[]; events: string[] } {
   const { client, server, delayMs } = exchange;
-  const sessions = {
-    client: new Session({
-      side: { role: "client", attemptId: bytesOf(client.attemptId), auth: testPorts.encodeUtf8(client.auth) },
-      limits: DEFAULT_LIMITS,
-      ports: testPorts,
-    }),
-    server: new Session({
-      side: {
-        role: "server",
-        sessionId: bytesOf(server.sessionId),
-        protocol: testPorts.encodeUtf8(server.protocol),
-      },
-      limits: { ...DEFAULT_LIMITS, handshakeTimeoutMs: 5000 },
-      ports: testPorts,
-    }),
-  };
   const batches: ExchangeBatch[] = [];
   const events: string[] = [];
-  const queue: { atMs: number; end: "client" | "server"; run: (session: Session, now: number) => void }[] =
-    exchange.inputs.map((input) => ({ atMs: input.atMs, end: input.end, run: (s, now) => apply(input, s, now) }));
+  const cut = new Set<number>();
+  let queue: Due[] = [];
+  let atMs = 0;
 
-  const follow = (end: "client" | "server", atMs: number): void => {
-    const now = atMs + exchange[end].clockMs;
-    const session = sessions[end];
-    for (
-      let batch = session.pollTransmit(1 << 20, now);
-      batch !== undefined;
-      batch = session.pollTransmit(1 << 20, now)
-    ) {
-      const arrived = batch;
-      batches.push({ atMs, from: end, hex: notationOf(batch), ...decoded(batch) });
-      const to = end === "client" ? "server" : "client";
-      queue.push({ atMs: atMs + delayMs, end: to, run: (s, at) => s.handleBatch(arrived, at) });
-    }
-    for (let event = session.pollEvent(); event !== undefined; event = session.pollEvent()) {
-      events.push(`${atMs} ${end} ${told(event)}`);
-      if (event.type === "hello") queue.push({ atMs, end, run: (s, at) => s.accept(bytesOf(server.sessionId), at) });
-    }
+  const outlet = (from: EndName): Outlet => ({
+    transmit(transport, batch) {
+      const isLost = cut.has(transport);
+      const index = batches.length;
+      const lost = isLost ? { lost: true as const } : {};
+      batches.push({ atMs, from, transport, ...lost, hex: notationOf(batch), ...decoded(batch) });
+      if (isLost) return;
+      const end = from === "client" ? "server" : "client";
+      const run: Due["run"] = (host, now) => host.receive(transport, batch, now);
+      queue.push({ atMs: atMs + delayMs, end, run, arriving: { transport, index } });
+    },
+    end: () => {},
+    tell: (event) => events.push(`${atMs} ${from} ${told(event)}`),
+  });
+  const hosts: Record<EndName, Host> = {
+    client: new ClientHost(client, outlet("client")),
+    server: new ServerHost({ ...server, sessionIds: [server.sessionId] }, outlet("server")),
   };
+
+  const lose = (transport: number): void => {
+    cut.add(transport);
+    for (const { arriving } of queue) {
+      if (arriving?.transport !== transport) continue;
+      const { hex, number, frames, ...where } = batches[arriving.index] as ExchangeBatch;
+      batches[arriving.index] = { ...where, lost: true, hex, number, frames };
+    }
+    queue = queue.filter(({ arriving }) => arriving?.transport !== transport);
+  };
+  queue = exchange.inputs.map((input) => ({ atMs: input.atMs, end: input.end, run: applied(input, lose) }));
 
   for (;;) {
     for (const end of ["client", "server"] as const) {
-      const deadline = sessions[end].nextDeadline();
-      // Heartbeats are not part of the conversation, and would go on for ever.
-      const atMs = deadline === undefined ? Number.POSITIVE_INFINITY : deadline - exchange[end].clockMs;
-      const isFirst = queue.every((entry) => entry.atMs > atMs);
-      if (isFirst && atMs < 1000) queue.push({ atMs, end, run: (s, now) => s.handleDeadline(now) });
+      const deadline = hosts[end].nextDeadline();
+      const dueMs = deadline === undefined ? Number.POSITIVE_INFINITY : deadline - exchange[end].clockMs;
+      const isFirst = queue.every((entry) => entry.atMs > dueMs);
+      if (isFirst && dueMs < END_MS) queue.push({ atMs: dueMs, end, run: (host, now) => host.handleDeadline(now) });
     }
     queue.sort((a, b) => a.atMs - b.atMs);
     const next = queue.shift();
     if (next === undefined) return { batches, events };
-    next.run(sessions[next.end], next.atMs + exchange[next.end].clockMs);
-    follow(next.end, next.atMs);
+    atMs = next.atMs;
+    next.run(hosts[next.end], atMs + exchange[next.end].clockMs);
   }
 }
 
@@ -100,26 +121,43 @@ export function decoded(batch: Uint8Array): { number: number; frames: FrameVecto
   return { number: reader.number, frames };
 }
 
-function apply(input: ExchangeInput, session: Session, now: number): void {
-  switch (input.do) {
-    case "open":
-      return session.handleTransportOpen(65 * 1024, now);
-    case "send": {
-      const bytes = testPorts.encodeUtf8(input.text);
-      session.send(0, { text: true, totalBytes: bytes.length, wantsProgress: false, bytes }, now);
-      return;
-    }
-    case "close":
-      return session.close(input.code, input.reason, now);
-  }
+/** Sends `text` as one message on the default channel. */
+export function sendText(session: Session, text: string, now: number): void {
+  const bytes = testPorts.encodeUtf8(text);
+  session.send(0, { text: true, totalBytes: bytes.length, wantsProgress: false, bytes }, now);
 }
 
-function told(event: SessionEvent): string {
+function applied(input: ExchangeInput, lose: (transport: number) => void): Due["run"] {
+  return (host, now) => {
+    switch (input.do) {
+      case "dial":
+        if (!(host instanceof ClientHost)) throw new Error("only a client dials");
+        return host.command((session) => session.start(now), now);
+      case "open":
+        return host.open(input.transport, now);
+      case "cut":
+        lose(input.transport);
+        return host.cut(input.transport, now);
+      case "send":
+        return host.command((session) => sendText(session, input.text, now), now);
+      case "close":
+        return host.command((session) => session.close(input.code, input.reason, now), now);
+    }
+  };
+}
+
+function told(event: SessionEvent | { readonly type: "hello" }): string {
   switch (event.type) {
-    case "open":
-      return `open ${event.protocol}`;
+    case "dial":
+      return `dial ${event.epoch}`;
+    case "greeted":
+      return `greeted ${event.protocol}`;
     case "message":
       return `message ${event.data}`;
+    case "detached":
+      return `detached ${event.epoch}`;
+    case "resumed":
+      return `resumed ${event.epoch}`;
     case "closed":
       return `closed ${event.code} ${event.reason} ${event.wasClean}`;
     default:

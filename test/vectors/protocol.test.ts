@@ -1,6 +1,8 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
+import { DEFAULT_LIMITS } from "../../src/core/limits.js";
 import { carriage, type Frame, FrameType, Parameter } from "../../src/core/wire/frame.js";
+import { greetingFrame, helloFrame, welcomeFrame } from "../../src/core/wire/handshake.js";
 import type { Exchange } from "./exchange.js";
 import { bytesOf, notationOf, vectors } from "./notation.js";
 
@@ -13,7 +15,7 @@ const defined = [...protocol.matchAll(/^- \*\*([A-Z]+-\d\d)\*\* /gm)].map((match
 
 describe("PROTOCOL.md", () => {
   it("gives no id twice", () => {
-    expect(defined.length).toBeGreaterThan(90);
+    expect(defined.length).toBeGreaterThan(125);
     expect(new Set(defined).size).toBe(defined.length);
   });
 
@@ -43,16 +45,75 @@ describe("PROTOCOL.md", () => {
     expect(rows.map(([number, name]) => [name, Number(number)])).toEqual(Object.entries(Parameter));
   });
 
-  it("shows the worked example byte for byte", () => {
-    const start = protocol.indexOf("## A worked example");
-    const section = protocol.slice(start, protocol.indexOf("\n## ", start + 1));
-    const shown = [...section.matchAll(/```\n([^`]*)```/g)].map(([, block]) => {
-      const hex = (block as string).replace(/;.*$/gm, "").replace(/\s/g, "");
-      return notationOf(bytesOf(hex));
-    });
-    expect(shown).toEqual(vectors<Exchange>("exchange.json").batches.map(({ hex }) => hex));
+  it("HSK-03: says in which frame a parameter is, as the code does", () => {
+    const rows = new Map(rowsOf("| number | parameter |").map(([, name, , frames]) => [name, frames ?? ""]));
+    const { limits, ...rest } = sample;
+    const made = {
+      GREETING: greetingFrame({ limits, ...rest.greeting }),
+      HELLO: helloFrame({ limits, ...rest.hello }),
+      WELCOME: welcomeFrame({ limits, ...rest.welcome }),
+    };
+    const names = new Map<number, string>(Object.entries(Parameter).map(([name, id]) => [id, name]));
+    for (const [frame, { parameters }] of Object.entries(made)) {
+      const told = [...rows].filter(([, frames]) => frames.includes(frame) || frames === "all").map(([name]) => name);
+      const sent = [...parameters.keys()].map((id) => names.get(id));
+      expect(sent.sort()).toEqual(told.sort());
+    }
+  });
+
+  it("ERR-01: has a row for every code that a refusal has", () => {
+    const codes = rowsOf("| code | meaning |").map(([code]) => code);
+    expect(codes).toEqual(["1000", "1001", "1002", "1007", "1008", "1009", "1011", "1012", "1013", "3000 – 4999"]);
+  });
+
+  it("RES: is in force, and has no gap", () => {
+    expect(protocol).not.toContain("RES: resuming a session (reserved)");
+    const ids = defined.filter((id) => id.startsWith("RES-"));
+    expect(ids).toEqual(ids.map((_, index) => `RES-${String(index + 1).padStart(2, "0")}`));
+    expect(ids.length).toBeGreaterThanOrEqual(16);
+  });
+
+  it("shows the first worked example byte for byte", () => {
+    expect(shownIn("## A worked example")).toEqual(vectors<Exchange>("exchange.json").batches.map(({ hex }) => hex));
+  });
+
+  it("shows the second worked example byte for byte, from the first batch that is lost", () => {
+    const { batches } = vectors<Exchange>("resume.json");
+    const shown = batches.slice(batches.findIndex(({ lost }) => lost));
+    expect(shown.length).toBe(12);
+    expect(shownIn("## A worked example: a cut line")).toEqual(shown.map(({ hex }) => hex));
   });
 });
+
+/** The parameters of all three frames, each with everything that it may have. */
+const sample = {
+  limits: DEFAULT_LIMITS,
+  greeting: { protocol: Uint8Array.of(1), instance: Uint8Array.of(1) },
+  hello: {
+    attemptId: new Uint8Array(16),
+    epoch: 2,
+    auth: Uint8Array.of(1),
+    resume: { sessionId: new Uint8Array(16), token: new Uint8Array(32) },
+    received: 1,
+  },
+  welcome: {
+    sessionId: new Uint8Array(16),
+    token: new Uint8Array(32),
+    resumeWindowMs: 1,
+    received: 1,
+    protocol: Uint8Array.of(1),
+  },
+};
+
+/** The blocks of bytes in the section with this heading, as notation. */
+function shownIn(heading: string): string[] {
+  const start = protocol.indexOf(`${heading}\n`);
+  const section = protocol.slice(start, protocol.indexOf("\n## ", start + 1));
+  return [...section.matchAll(/```\n([^`]*)```/g)].map(([, block]) => {
+    const hex = (block as string).replace(/;.*$/gm, "").replace(/\s/g, "");
+    return notationOf(bytesOf(hex));
+  });
+}
 
 /** The cells of the table that begins so. */
 function rowsOf(head: string): string[][] {

@@ -1,13 +1,12 @@
 import { describe, expect, it, test } from "vitest";
-import { DEFAULT_LIMITS, type Limits } from "../../src/core/limits.js";
-import { Session } from "../../src/core/session/session.js";
+import type { Limits } from "../../src/core/limits.js";
 import { BatchStreamReader, framedBatch } from "../../src/core/wire/batch-stream.js";
 import { BatchReader } from "../../src/core/wire/decode.js";
 import { encodeBatch, frameBytes } from "../../src/core/wire/encode.js";
 import { FrameType } from "../../src/core/wire/frame.js";
 import { readVarint, varintBytes, varintBytesAt, writeVarint } from "../../src/core/wire/varint.js";
-import { testPorts } from "../support/ports.js";
 import { decoded, type Exchange, hold } from "./exchange.js";
+import { ClientHost, type Host, type Outlet, ServerHost } from "./hosts.js";
 import { bytesOf, type FrameVector, frameOf, frameVectorOf, notationOf, vectors } from "./notation.js";
 
 interface Varints {
@@ -36,7 +35,8 @@ type State =
   | "server-authenticating"
   | "server-established"
   | "client-awaiting-greeting"
-  | "client-awaiting-welcome";
+  | "client-awaiting-welcome"
+  | "client-attached";
 
 interface Sessions {
   readonly sessions: readonly {
@@ -45,7 +45,10 @@ interface Sessions {
     limits?: Partial<Limits>;
     batches: string[];
     abort?: number;
+    /** The session is over, and the peer is not told. */
     silentEnd?: boolean;
+    /** The code that the transport is ended with, and nothing else. */
+    ends?: number;
     messages?: ({ text: string } | { binary: string })[];
     ackNumber?: number;
   }[];
@@ -55,7 +58,8 @@ const varints = vectors<Varints>("varints.json");
 const batches = vectors<Batches>("batches.json");
 const { streams } = vectors<Streams>("streams.json");
 const { sessions } = vectors<Sessions>("sessions.json");
-const exchange = vectors<Exchange & { events: string[] }>("exchange.json");
+const exchange = vectors<Exchange>("exchange.json");
+const resume = vectors<Exchange>("resume.json");
 
 describe("varints", () => {
   test.each(varints.valid)("WIRE-02: $hex is $value", ({ hex, value, canonical }) => {
@@ -128,7 +132,7 @@ describe("streams", () => {
 });
 
 describe("sessions", () => {
-  test.each(sessions)("$title", ({ state, limits, batches, abort, silentEnd, messages, ackNumber }) => {
+  test.each(sessions)("$title", ({ state, limits, batches, abort, silentEnd, ends, messages, ackNumber }) => {
     const end = ended(state, limits ?? {});
     for (const batch of batches) end.receive(bytesOf(batch));
     end.wait(20);
@@ -137,6 +141,8 @@ describe("sessions", () => {
       aborts: abort === undefined ? 0 : 1,
     });
     expect(end.isClosed).toBe(abort !== undefined || silentEnd === true);
+    expect(end.transportCode !== undefined).toBe(end.isClosed || ends !== undefined);
+    if (ends !== undefined) expect(end.transportCode).toBe(ends);
     // ERR-02: the peer learns the code, and no more.
     for (const { reason } of end.aborts) expect(reason).toBe("");
     if (messages !== undefined) expect(end.messages).toEqual(messages);
@@ -144,10 +150,23 @@ describe("sessions", () => {
   });
 });
 
-describe("the worked example", () => {
-  it("is what two engines say", () => {
-    const { batches, events, ...given } = exchange;
-    expect(hold(given)).toEqual({ batches, events });
+describe("the worked examples", () => {
+  it("are what two engines say", () => {
+    for (const example of [exchange, resume]) {
+      const { batches, events } = example;
+      expect(hold(example)).toEqual({ batches, events });
+    }
+  });
+
+  it("RES-06: a cut line loses batches, and no message", () => {
+    const lost = resume.batches.filter((batch) => batch.lost);
+    expect(lost.map(({ number }) => number)).toEqual([1, 2]);
+    for (const { from, hex } of lost) {
+      const again = resume.batches.filter((batch) => batch.from === from && batch.hex === hex && !batch.lost);
+      expect(again.map(({ transport }) => transport)).toEqual([2]);
+    }
+    const received = resume.events.filter((event) => event.includes(" message "));
+    expect(received.map((event) => event.split(" ").at(-1)).sort()).toEqual(["one", "three", "two"]);
   });
 });
 
@@ -157,8 +176,9 @@ describe("how much there is", () => {
     expect(batches.valid.length).toBeGreaterThanOrEqual(39);
     expect(batches.invalid.length).toBeGreaterThanOrEqual(66);
     expect(streams.length).toBeGreaterThanOrEqual(10);
-    expect(sessions.length).toBeGreaterThanOrEqual(75);
-    expect(exchange.batches.length).toBe(8);
+    expect(sessions.length).toBeGreaterThanOrEqual(100);
+    expect(exchange.batches.length).toBe(9);
+    expect(resume.batches.length).toBe(17);
   });
 
   it("frames survive the way into a vector and back", () => {
@@ -176,67 +196,73 @@ interface AckOrAbort {
 
 /** One end in the state that a vector asks for, and what it says from there on. */
 function ended(state: State, limits: Partial<Limits>) {
-  const isServer = state.startsWith("server");
-  const session = new Session({
-    side: isServer
-      ? { role: "server", sessionId: new Uint8Array(16), protocol: testPorts.encodeUtf8("chat.v2") }
-      : { role: "client", attemptId: new Uint8Array(16), auth: undefined },
-    limits: { ...DEFAULT_LIMITS, ...limits },
-    ports: testPorts,
-  });
   const messages: ({ text: string } | { binary: string })[] = [];
   const acks: AckOrAbort[] = [];
   const aborts: AckOrAbort[] = [];
-  let now = 0;
-
-  const drain = () => {
-    for (
-      let batch = session.pollTransmit(1 << 20, now);
-      batch !== undefined;
-      batch = session.pollTransmit(1 << 20, now)
-    ) {
+  let transportCode: number | undefined;
+  let isSessionClosed = false;
+  const outlet: Outlet = {
+    transmit(_, batch) {
       for (const frame of decoded(batch).frames) {
         if (frame.type === "ack") acks.push(frame as unknown as AckOrAbort);
         if (frame.type === "abort") aborts.push(frame as unknown as AckOrAbort);
       }
-    }
-    let accepts = false;
-    for (let event = session.pollEvent(); event !== undefined; event = session.pollEvent()) {
-      if (event.type === "hello") accepts = state !== "server-authenticating";
-      if (event.type !== "message") continue;
+    },
+    end(_, code) {
+      transportCode ??= code;
+    },
+    tell(event) {
+      if (event.type === "closed") isSessionClosed = true;
+      if (event.type !== "message") return;
       const { data } = event;
       messages.push(typeof data === "string" ? { text: data } : { binary: notationOf(data) });
-    }
-    if (!accepts) return;
-    session.accept(new Uint8Array(16), now);
-    drain();
+    },
   };
-
+  const { host, begun } = state.startsWith("server") ? server(state, limits, outlet) : client(state, limits, outlet);
+  let now = 0;
   const receive = (batch: Uint8Array) => {
     now += 1;
-    session.handleBatch(batch, now);
-    drain();
+    host.receive(1, batch, now);
   };
 
-  session.handleTransportOpen(65 * 1024, now);
-  drain();
-  const [greeting, hello] = exchange.batches;
-  if (greeting === undefined || hello === undefined) throw new Error("the worked example begins with a handshake");
-  if (state === "client-awaiting-welcome") receive(bytesOf(greeting.hex));
-  if (state === "server-authenticating" || state === "server-established") receive(bytesOf(hello.hex));
+  host.open(1, now);
+  for (const { hex } of begun) receive(bytesOf(hex));
+  const hasSession = !(state === "server-awaiting-hello" || state === "server-authenticating");
 
   return {
     receive,
     wait(ms: number) {
       now += ms;
-      session.handleDeadline(now);
-      drain();
+      host.handleDeadline(now);
     },
+    /** Whether the session is over or, where there is none yet, the transport. */
     get isClosed() {
-      return session.isClosed;
+      return hasSession ? isSessionClosed : transportCode !== undefined;
+    },
+    get transportCode() {
+      return transportCode;
     },
     messages,
     acks,
     aborts,
   };
+}
+
+type Begun = { readonly host: Host; readonly begun: readonly { hex: string }[] };
+
+function server(state: State, limits: Partial<Limits>, outlet: Outlet): Begun {
+  const { sessionId, tokens, instance, protocol } = exchange.server;
+  const decides = state !== "server-authenticating";
+  const host = new ServerHost({ sessionIds: [sessionId], tokens, instance, protocol, limits, decides }, outlet);
+  const hello = exchange.batches.slice(1, 2);
+  return { host, begun: state === "server-awaiting-hello" ? [] : hello };
+}
+
+function client(state: State, limits: Partial<Limits>, outlet: Outlet): Begun {
+  const host = new ClientHost({ ...exchange.client, limits }, outlet);
+  host.command((session) => session.start(0), 0);
+  const [greeting, , welcome] = exchange.batches;
+  if (greeting === undefined || welcome === undefined) throw new Error("the worked example begins with a handshake");
+  if (state === "client-awaiting-greeting") return { host, begun: [] };
+  return { host, begun: state === "client-attached" ? [greeting, welcome] : [greeting] };
 }
