@@ -25,8 +25,10 @@ export type SluiceErrorCode =
   | "ERR_CONNECT_FAILED"
   /** The server is no Sluice server: it did not select the subprotocol `sluice.v1`. */
   | "ERR_NOT_SLUICE"
-  /** The transport ended without a close handshake. */
+  /** The line was cut while the session was closing, or this end has cut it. */
   | "ERR_CONNECTION_LOST"
+  /** The session cannot be resumed: it was gone for too long, or the server does not know it any more. */
+  | "ERR_SESSION_LOST"
   /** The peer broke the protocol. */
   | "ERR_PEER_VIOLATION"
   /** The server refused the session: authentication failed or took too long. */

@@ -22,11 +22,21 @@ export interface Limits {
    * 40 ms: 64 KiB leave a quarter of it idle, as acks come late by up to two chunks, and a chat line waits for the rest.
    */
   readonly windowBytes: number;
+  /**
+   * Bytes kept because the peer has not acknowledged them, to send them again on another transport. Where they are used
+   * up, nothing numbered leaves. At least the window. Default 1 MiB.
+   */
+  readonly replayBytesMax: number;
+  /**
+   * How long the server keeps a session whose transport is gone, ms; 0 for not at all. Default 120,000, as long as a
+   * phone takes to leave a tunnel, and what peers do (Ably, Socket.IO).
+   */
+  readonly resumeWindowMs: number;
   /** How long the server waits between two heartbeats, ms. Default 25,000. */
   readonly heartbeatMs: number;
   /** How long past its due time a heartbeat may be before the line counts as dead, ms. Default 10,000. */
   readonly heartbeatGraceMs: number;
-  /** From the open transport to the end of the handshake, ms. Default 5,000 on the server, 10,000 on the client. */
+  /** From dialling, on the server from the open transport, to the WELCOME, ms. Default 5,000 on the server, 10,000 on the client. */
   readonly handshakeTimeoutMs: number;
   /** Without progress in a close handshake for this long, the session ends unclean, ms. Default 5,000. */
   readonly closeTimeoutMs: number;
@@ -43,6 +53,8 @@ export const DEFAULT_LIMITS: Limits = {
   reassemblyMessagesMax: 64,
   chunkBytes: 16 * KIB,
   windowBytes: 96 * KIB,
+  replayBytesMax: MIB,
+  resumeWindowMs: 120_000,
   heartbeatMs: 25_000,
   heartbeatGraceMs: 10_000,
   handshakeTimeoutMs: 10_000,
@@ -52,8 +64,14 @@ export const DEFAULT_LIMITS: Limits = {
 /** Non-final chunks carry at least this much, so that a peer cannot make us keep a record per byte (MSG-06). */
 export const CHUNK_BYTES_MIN: number = KIB;
 
-/** A client may send this much before the WELCOME, and a server holds no more (HSK-07). Equals the start window. */
+/** A client may send this much between HELLO and WELCOME, and a server holds no more (HSK-07). Equals the start window. */
 export const EARLY_BYTES_MAX: number = 32 * KIB;
+
+/** Bytes of an attempt id, a session id and an instance: 128 bits (HSK-04, HSK-08, RES-04). */
+export const ID_BYTES = 16;
+
+/** Bytes of a resume token: 256 bits (RES-02). */
+export const TOKEN_BYTES = 32;
 
 /** HELLO and WELCOME are padded to this, and so prove that the path carries real frames both ways (HSK-05). */
 export const HANDSHAKE_BYTES_MIN: number = 2 * KIB;
@@ -91,9 +109,11 @@ export function limitsWith(given: Partial<Limits>): Limits {
 
 function checkedLimits(limits: Limits): Limits {
   for (const [name, value] of Object.entries(limits)) {
-    require(Number.isSafeInteger(value) && value > 0, `${name} must be a positive integer, not ${value}`);
+    const min = name === "resumeWindowMs" ? 0 : 1;
+    require(Number.isSafeInteger(value) && value >= min, `${name} must be an integer of at least ${min}, not ${value}`);
   }
   const { channelsMax, chunkBytes, windowBytes, messageBytesMax, reassemblyBytesMax, batchBytesMax } = limits;
+  require(limits.replayBytesMax >= windowBytes + chunkBytes, "replayBytesMax must be at least a window and a chunk");
   require(channelsMax <= CHANNELS_MAX, `channelsMax must be at most ${CHANNELS_MAX}`);
   require(chunkBytes >= BATCH_BYTES_MIN && chunkBytes <= 64 * KIB, "chunkBytes must be between 4096 and 65536");
   require(windowBytes >= 2 * chunkBytes, "windowBytes must be at least two chunks");

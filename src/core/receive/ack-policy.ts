@@ -12,6 +12,7 @@ const ACK_DELAY_MS = 20;
 /** Decides when to acknowledge, and says it in absolute values. */
 export class AckPolicy {
   readonly #order: BatchOrder;
+  #delayMs = ACK_DELAY_MS;
   #chunksPending = 0;
   /** When the oldest unacknowledged batch has to be acknowledged; `undefined` while all are. */
   #deadline: Millis | undefined;
@@ -22,12 +23,31 @@ export class AckPolicy {
 
   handleBatch(bytes: number, now: Millis): void {
     if (bytes >= CHUNK_BYTES_MIN) this.#chunksPending += 1;
-    this.#deadline ??= now + ACK_DELAY_MS;
+    this.#deadline ??= now + this.#delayMs;
   }
 
   /** A batch came that had been accepted before: its sender has missed the ack, so it is said again at once. */
   handleDuplicate(now: Millis): void {
     this.#deadline = now;
+  }
+
+  /**
+   * Whether timers come when they are asked for. Where they do not (a hidden page), every batch is acknowledged at once:
+   * the peer's sending must not hang on a timer that comes once a second.
+   */
+  handleTimers(areReliable: boolean): void {
+    this.#delayMs = areReliable ? ACK_DELAY_MS : 0;
+  }
+
+  /** Another transport: the handshake has said what was accepted, or `restate` says it. */
+  handleAttached(): void {
+    this.handleSent();
+  }
+
+  /** Everything accepted so far, be it nothing, whether or not it was said before (RES-05). */
+  restate(now: Millis): AckFrame {
+    this.handleSent();
+    return this.#frame(now);
   }
 
   /** Whether an ack has to leave now, even alone. */
@@ -37,15 +57,7 @@ export class AckPolicy {
 
   /** The ack to send now, if there is anything new to say: it rides along with any batch that leaves. */
   peek(now: Millis): AckFrame | undefined {
-    if (this.#deadline === undefined) return undefined;
-    const { number, bytes, receivedAt } = this.#order;
-    return {
-      type: "ack",
-      number,
-      bytes,
-      receivedTicks: millisToTicks(receivedAt),
-      delayTicks: millisToTicks(now - receivedAt),
-    };
+    return this.#deadline === undefined ? undefined : this.#frame(now);
   }
 
   /** What `peek` gave has left. */
@@ -57,5 +69,12 @@ export class AckPolicy {
   /** When `isDue` turns true by itself. */
   get nextDeadline(): Millis | undefined {
     return this.#deadline;
+  }
+
+  #frame(now: Millis): AckFrame {
+    const { number, bytes } = this.#order;
+    const receivedAt = this.#order.receivedAt(now);
+    const receivedTicks = millisToTicks(receivedAt);
+    return { type: "ack", number, bytes, receivedTicks, delayTicks: millisToTicks(now - receivedAt) };
   }
 }

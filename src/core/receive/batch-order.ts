@@ -11,7 +11,7 @@ export type Verdict = "next" | "duplicate" | "gap";
 export class BatchOrder {
   #number = 0;
   #bytes = 0;
-  #receivedAt: Millis = 0;
+  #receivedAt: Millis | undefined;
 
   /** Judges the number of an arriving batch, and accepts it when it is the next one. */
   accept(number: number, bytes: number, now: Millis): Verdict {
@@ -32,8 +32,8 @@ export class BatchOrder {
     return this.#bytes;
   }
 
-  /** When the last one was accepted; meaningful once there is one. */
-  get receivedAt(): Millis {
-    return this.#receivedAt;
+  /** When the last one was accepted; `absent` while there is none. */
+  receivedAt(absent: Millis): Millis {
+    return this.#receivedAt ?? absent;
   }
 }

@@ -64,6 +64,11 @@ export class Inbound {
     return this.#reassembly.heldBytes;
   }
 
+  /** The highest batch number accepted. */
+  get receivedNumber(): number {
+    return this.#order.number;
+  }
+
   /** Bytes of all batches accepted. */
   get receivedBytes(): number {
     return this.#order.bytes;

@@ -1,4 +1,3 @@
-import { Fifo } from "../fifo.js";
 import type { Millis } from "../time.js";
 import type { OutgoingMessage } from "./outgoing-message.js";
 import type { SendChannel } from "./send-channel.js";
@@ -14,56 +13,99 @@ export interface SentChunk {
 /** A numbered batch that the peer has not acknowledged. */
 export interface SentBatch {
   readonly number: number;
-  readonly bytes: number;
-  readonly sentAt: Millis;
+  /** What goes over the line, and goes again as it is (BAT-05). */
+  readonly batch: Uint8Array;
+  /** When it was handed to the present transport, or to the last that had it. */
+  sentAt: Millis;
   readonly chunks: readonly SentChunk[];
   /** Channels whose CHANNEL_CLOSE it carries: their wire ids are free again once it is acknowledged (CHN-06). */
   readonly closes: readonly SendChannel[];
 }
 
+/** Acknowledged batches are dropped from the array in portions of this many: moving the rest for each would cost more. */
+const COMPACT_AT = 64;
+
 /**
- * The numbered batches between this end and the peer's session (ACK-02).
+ * The numbered batches between this end and the peer's session (ACK-02): those on the present transport, and behind them
+ * those that have yet to be sent again on it (RES-06).
  *
- * Invariant: `ackedNumber <= sentNumber`, and `bytes` is the sum over the batches between them.
+ * Invariant: `ackedNumber <= lineNumber <= sentNumber`; `bytes` is the sum over the batches from the first to the last of
+ * them, `lineBytes` that up to the middle one.
  */
 export class InFlight {
-  readonly #batches: Fifo<SentBatch> = new Fifo();
+  #batches: SentBatch[] = [];
+  /** Where the batches begin that are not acknowledged, and where those that the present transport has not had. */
+  #head = 0;
+  #cursor = 0;
   #sentNumber = 0;
   #sentBytes = 0;
   #ackedNumber = 0;
   #ackedBytes = 0;
+  #lineBytes = 0;
 
   add(batch: SentBatch): void {
     this.#batches.push(batch);
+    this.#cursor = this.#batches.length;
     this.#sentNumber = batch.number;
-    this.#sentBytes += batch.bytes;
+    this.#sentBytes += batch.batch.length;
+    this.#lineBytes += batch.batch.length;
   }
 
   /** The batches that an ack newly covers; `undefined` when no honest receiver could have sent it (ACK-05). */
   take(number: number, bytes: number): SentBatch[] | undefined {
-    if (number > this.#sentNumber) return undefined;
-    const taken: SentBatch[] = [];
-    for (
-      let batch = this.#batches.peek();
-      batch !== undefined && batch.number <= number;
-      batch = this.#batches.peek()
-    ) {
-      this.#batches.shift();
-      this.#ackedNumber = batch.number;
-      this.#ackedBytes += batch.bytes;
-      taken.push(batch);
-    }
+    if (number > this.#lineNumber) return undefined;
+    const taken = this.#takeUpTo(number);
     // An older ack than one before is no fault, only late (ACK-04).
     if (number < this.#ackedNumber) return taken;
     return bytes === this.#ackedBytes ? taken : undefined;
+  }
+
+  /** Whether a peer that is resuming may say that it has accepted everything up to `number` (RES-05). */
+  canSettle(number: number): boolean {
+    return number >= this.#ackedNumber && number <= this.#sentNumber;
+  }
+
+  /** The batches that the peer's RECEIVED newly covers, whichever transport has carried them. `canSettle` must hold. */
+  settle(number: number): SentBatch[] {
+    return this.#takeUpTo(number);
+  }
+
+  /** Another transport: everything that is not acknowledged has to be sent on it, from the oldest on. */
+  rewind(): void {
+    this.#cursor = this.#head;
+    this.#lineBytes = 0;
+  }
+
+  /** The batch to send again next; `undefined` when the present transport has had them all. */
+  get due(): SentBatch | undefined {
+    return this.#batches[this.#cursor];
+  }
+
+  /** `due` has been handed to the present transport. */
+  handleReplayed(now: Millis): void {
+    const batch = this.#batches[this.#cursor] as SentBatch;
+    batch.sentAt = now;
+    this.#cursor += 1;
+    this.#lineBytes += batch.batch.length;
   }
 
   get nextNumber(): number {
     return this.#sentNumber + 1;
   }
 
+  /** The highest number given. */
+  get sentNumber(): number {
+    return this.#sentNumber;
+  }
+
+  /** Bytes not acknowledged. */
   get bytes(): number {
     return this.#sentBytes - this.#ackedBytes;
+  }
+
+  /** Those of them that the present transport has had. */
+  get lineBytes(): number {
+    return this.#lineBytes;
   }
 
   get sentBytes(): number {
@@ -72,5 +114,32 @@ export class InFlight {
 
   get ackedBytes(): number {
     return this.#ackedBytes;
+  }
+
+  /** The highest number that the present transport has had. */
+  get #lineNumber(): number {
+    return this.#ackedNumber + this.#cursor - this.#head;
+  }
+
+  #takeUpTo(number: number): SentBatch[] {
+    const taken: SentBatch[] = [];
+    for (let batch = this.#batches[this.#head]; batch !== undefined && batch.number <= number; ) {
+      if (this.#head < this.#cursor) this.#lineBytes -= batch.batch.length;
+      else this.#cursor += 1;
+      this.#head += 1;
+      this.#ackedNumber = batch.number;
+      this.#ackedBytes += batch.batch.length;
+      taken.push(batch);
+      batch = this.#batches[this.#head];
+    }
+    this.#compact();
+    return taken;
+  }
+
+  #compact(): void {
+    if (this.#head < COMPACT_AT && this.#head < this.#batches.length) return;
+    this.#batches = this.#batches.slice(this.#head);
+    this.#cursor -= this.#head;
+    this.#head = 0;
   }
 }

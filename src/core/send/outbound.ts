@@ -2,7 +2,7 @@ import { type Millis, ticksToMillis } from "../time.js";
 import { encodeBatch, frameBytes } from "../wire/encode.js";
 import type { AckFrame, CloseFrame, Frame, Violation } from "../wire/frame.js";
 import { varintBytes } from "../wire/varint.js";
-import { InFlight } from "./in-flight.js";
+import { InFlight, type SentBatch } from "./in-flight.js";
 import { PathEstimator } from "./path-estimator.js";
 import type { ChannelKey } from "./send-channel.js";
 import type { Sender } from "./sender.js";
@@ -12,14 +12,18 @@ import type { WindowController } from "./window.js";
 export interface BatchSpace {
   /** The largest batch that both the peer and the transport take. */
   readonly batchBytesMax: number;
-  /** What may leave in all, whatever the window says: early data is limited (HSK-07). */
+  /** What may leave, whatever the window says: early data is limited (HSK-07). */
   readonly allowanceBytes: number;
   /** What the transport may still buffer. Channel control is not held to it: acks must not overtake it (CHN-08). */
   readonly budgetBytes: number;
+  /** What may leave beyond the window. */
+  readonly overdraftBytes: number;
 }
 
 export interface SentDraft {
   readonly batch: Uint8Array;
+  /** Whether it leaves for the first time. */
+  readonly isNew: boolean;
   /** Channels whose outgoing direction ends with this batch. */
   readonly ended: readonly ChannelKey[];
 }
@@ -30,41 +34,58 @@ export type AckOutcome =
   | { readonly type: "old" }
   | { readonly type: "violation"; readonly violation: Violation };
 
-/** Turns drafts into numbered batches inside the window, and acks into what they mean for messages and window. */
+/** Own data that nothing acknowledges for so long, in round trips, says that the line is dead; within these bounds, ms. */
+const STALL_ROUND_TRIPS = 8;
+const STALL_MIN_MS = 5_000;
+const STALL_MAX_MS = 15_000;
+
+/** Turns drafts into numbered batches inside the window, keeps them until they are acknowledged, and sends them again. */
 export class Outbound {
   readonly #sender: Sender;
   readonly #window: WindowController;
+  readonly #replayBytesMax: number;
   readonly #inFlight = new InFlight();
-  readonly #path = new PathEstimator();
+  #path = new PathEstimator();
+  /** When the line was last known to carry our batches: the last news, or when it was idle for the last time. */
+  #progressAt: Millis = 0;
 
-  constructor(sender: Sender, window: WindowController) {
+  constructor(sender: Sender, window: WindowController, replayBytesMax: number) {
     this.#sender = sender;
     this.#window = window;
+    this.#replayBytesMax = replayBytesMax;
   }
 
-  /** The next numbered batch. It gets its number here, when it leaves, so that replay order is wire order (BAT-05). */
+  /**
+   * The next numbered batch: those that have to be sent again first. A new one gets its number here, when it leaves, so
+   * that replay order is wire order (BAT-05).
+   */
   pollBatch(space: BatchSpace, ack: AckFrame | undefined, now: Millis): SentDraft | undefined {
+    if (this.#inFlight.due !== undefined) return this.#pollReplay(this.#inFlight.due, space, now);
     const number = this.#inFlight.nextNumber;
     const overhead = varintBytes(number) + (ack === undefined ? 0 : frameBytes(ack));
+    // What cannot be kept must not leave: it could not be sent again.
+    const replayRoomBytes = this.#replayBytesMax - this.#inFlight.bytes;
+    const windowBytes = this.#window.windowBytes + space.overdraftBytes;
     const draft = this.#sender.pollDraft({
-      spaceBytes: Math.min(space.batchBytesMax, space.allowanceBytes) - overhead,
-      roomBytes:
-        space.budgetBytes > 0 ? this.#window.windowBytes - this.#inFlight.bytes - overhead : Number.NEGATIVE_INFINITY,
+      number,
+      spaceBytes: Math.min(space.batchBytesMax, space.allowanceBytes, replayRoomBytes) - overhead,
+      roomBytes: space.budgetBytes > 0 ? windowBytes - this.#inFlight.bytes - overhead : Number.NEGATIVE_INFINITY,
       batchBytesMax: space.batchBytesMax,
     });
     if (draft === undefined) return undefined;
-    const batch = this.#encode(number, ack, draft.frames);
     const { chunks, closes } = draft;
-    this.#inFlight.add({ number, bytes: batch.length, sentAt: now, chunks, closes });
-    return { batch, ended: closes.map((channel) => channel.key) };
+    const batch = this.#encode(number, ack, draft.frames);
+    this.#add({ number, batch, sentAt: now, chunks, closes }, now);
+    return { batch, isNew: true, ended: closes.map((channel) => channel.key) };
   }
 
-  /** The batch that says that nothing follows it (CLS-01). `undefined` while early data leaves it no room. */
+  /** The batch that says that nothing follows it (CLS-01). `undefined` while others are ahead of it, or it has no room. */
   closeBatch(frame: CloseFrame, space: BatchSpace, ack: AckFrame | undefined, now: Millis): Uint8Array | undefined {
+    if (this.#inFlight.due !== undefined) return undefined;
     const number = this.#inFlight.nextNumber;
     const batch = this.#encode(number, ack, [frame]);
     if (batch.length > space.allowanceBytes) return undefined;
-    this.#inFlight.add({ number, bytes: batch.length, sentAt: now, chunks: [], closes: [] });
+    this.#add({ number, batch, sentAt: now, chunks: [], closes: [] }, now);
     return batch;
   }
 
@@ -75,6 +96,7 @@ export class Outbound {
     }
     const newest = batches.at(-1);
     if (newest === undefined) return { type: "old" };
+    this.#progressAt = now;
     // The receiver's clock tells of its newest batch only; an ack that covers it partly does not exist.
     const sample = {
       receivedAt: ticksToMillis(frame.receivedTicks),
@@ -83,16 +105,61 @@ export class Outbound {
     };
     this.#path.handleAck(sample);
     this.#window.handleAck(sample, now);
-    for (const batch of batches) this.#sender.handleAcked(batch);
-    return { type: "news", ended: batches.flatMap((batch) => batch.closes.map((channel) => channel.key)) };
+    return this.#news(batches);
+  }
+
+  /** Whether the peer may say so in RECEIVED: neither less than it has acknowledged, nor more than was sent. */
+  canSettle(received: number): boolean {
+    return this.#inFlight.canSettle(received);
+  }
+
+  /** Another transport carries the session: everything that is not acknowledged is sent again on it. */
+  handleAttached(now: Millis): void {
+    this.#inFlight.rewind();
+    this.#path = new PathEstimator(this.#path.roundTripTimeMs);
+    this.#progressAt = now;
+  }
+
+  /** The peer says, at the start of an attachment, what it has accepted (RES-05). Tells nothing of the path. */
+  handleReceived(received: number): AckOutcome {
+    const batches = this.#inFlight.settle(received);
+    return batches.length === 0 ? { type: "old" } : this.#news(batches);
+  }
+
+  /** The line has woken up together with this end: what was missed meanwhile is no sign of its death. */
+  handleWoken(now: Millis): void {
+    this.#progressAt = now;
+  }
+
+  /** When the line counts as dead because it does not carry our batches; `undefined` while nothing is on it. */
+  get stallDeadline(): Millis | undefined {
+    if (this.#inFlight.lineBytes === 0) return undefined;
+    const patienceMs = STALL_ROUND_TRIPS * (this.#path.roundTripTimeMs ?? STALL_MAX_MS);
+    return this.#progressAt + Math.min(STALL_MAX_MS, Math.max(STALL_MIN_MS, patienceMs));
   }
 
   get sentBytes(): number {
     return this.#inFlight.sentBytes;
   }
 
+  /** The highest number given to a batch. */
+  get sentNumber(): number {
+    return this.#inFlight.sentNumber;
+  }
+
+  /** Bytes sent and not acknowledged, on whichever transport: what is kept for a replay. */
   get inFlightBytes(): number {
     return this.#inFlight.bytes;
+  }
+
+  /** Whether there are batches that the present transport has yet to be given again. */
+  get isReplaying(): boolean {
+    return this.#inFlight.due !== undefined;
+  }
+
+  /** Whether nothing is on the line that the peer has not acknowledged. */
+  get isQuiet(): boolean {
+    return this.#inFlight.lineBytes === 0;
   }
 
   get windowBytes(): number {
@@ -101,6 +168,27 @@ export class Outbound {
 
   get path(): Pick<PathEstimator, "roundTripTimeMs" | "bandwidthBitsPerSecond"> {
     return this.#path;
+  }
+
+  /**
+   * Not held to the window: it was in it once, and what is new must not have to wait for it (CHN-08). The transport's
+   * budget and the bound on early data hold.
+   */
+  #pollReplay(due: SentBatch, space: BatchSpace, now: Millis): SentDraft | undefined {
+    if (due.batch.length > space.allowanceBytes || space.budgetBytes <= 0) return undefined;
+    if (this.#inFlight.lineBytes === 0) this.#progressAt = now;
+    this.#inFlight.handleReplayed(now);
+    return { batch: due.batch, isNew: false, ended: [] };
+  }
+
+  #add(batch: SentBatch, now: Millis): void {
+    if (this.#inFlight.lineBytes === 0) this.#progressAt = now;
+    this.#inFlight.add(batch);
+  }
+
+  #news(batches: readonly SentBatch[]): AckOutcome {
+    for (const batch of batches) this.#sender.handleAcked(batch);
+    return { type: "news", ended: batches.flatMap((batch) => batch.closes.map((channel) => channel.key)) };
   }
 
   #encode(number: number, ack: AckFrame | undefined, frames: readonly Frame[]): Uint8Array {

@@ -19,6 +19,8 @@ export class OutgoingMessage {
   readonly totalBytes: number | undefined;
   readonly wantsProgress: boolean;
   stage: MessageStage = "queued";
+  /** The batch that carries its first piece; `undefined` while it is queued. */
+  firstNumber: number | undefined;
   /** Bytes that the peer has acknowledged. */
   ackedBytes = 0;
   #pieces: Uint8Array[] = [];

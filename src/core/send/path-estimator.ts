@@ -9,9 +9,15 @@ const SPAN_MS = 250;
 
 /** What the acks tell about the path, for `stats()`. Rates are read on the receiver's clock. */
 export class PathEstimator {
+  readonly #guessMs: Millis | undefined;
   #roundTripTimeMs: Millis | undefined;
   #bandwidthBitsPerSecond: number | undefined;
   #spanStart: { receivedAt: Millis; ackedBytes: number } | undefined;
+
+  /** @param roundTripTimeMs what is known of another path to the same peer: a guess until the first ack */
+  constructor(roundTripTimeMs?: Millis) {
+    this.#guessMs = roundTripTimeMs;
+  }
 
   handleAck(sample: AckSample): void {
     const known = this.#roundTripTimeMs ?? sample.roundTripTimeMs;
@@ -25,9 +31,9 @@ export class PathEstimator {
     this.#spanStart = { receivedAt: sample.receivedAt, ackedBytes: sample.ackedBytes };
   }
 
-  /** Smoothed, without the receiver's ack delay; `undefined` before the first ack. */
+  /** Smoothed, without the receiver's ack delay; `undefined` before the first ack to this end. */
   get roundTripTimeMs(): Millis | undefined {
-    return this.#roundTripTimeMs;
+    return this.#roundTripTimeMs ?? this.#guessMs;
   }
 
   /** What went through lately; less than the line could carry when less was sent. */

@@ -32,6 +32,8 @@ export interface Draft {
 }
 
 export interface DraftSpace {
+  /** The number that the batch will have. */
+  readonly number: number;
   /** Bytes for frames in this batch. */
   readonly spaceBytes: number;
   /** Bytes that the window leaves. May be negative after an overdraft. */
@@ -188,12 +190,13 @@ export class Sender {
 
   /**
    * Ends every message that is not delivered. Nothing leaves after this.
-   * @param isUnread the peer has said that it has read nothing: it has refused the session (HSK-07)
+   * @param readNumberMax the peer has read no batch beyond this one: it has refused what came later (HSK-07)
    */
-  handleEnd(isUnread: boolean): void {
+  handleEnd(readNumberMax: number): void {
     for (const { message } of this.#messages.values()) {
       // Of a message whose first pieces have left, the peer's application may have seen those.
-      const fate = isUnread || message.stage === "queued" ? "never-written" : "unknown";
+      const isUnread = message.firstNumber === undefined || message.firstNumber > readNumberMax;
+      const fate = isUnread ? "never-written" : "unknown";
       this.#emit({ type: "dropped", message: message.id, fate });
     }
     this.#messages.clear();
@@ -229,6 +232,7 @@ export class Sender {
         closes.push(channel);
       } else {
         frame = cutChunk(channel.id as number, message, this.#size(channel, rest, isFirstInBatch) as number);
+        message.firstNumber ??= space.number;
         chunks.push({ channel, message, bytes: frame.payload.length, last: frame.last });
         this.#handleCut(channel, message, frame.payload.length);
       }
@@ -246,6 +250,11 @@ export class Sender {
     if (this.#control.length > 0) return false;
     for (const channel of this.#channels.values()) if (channel.isBacklogged) return false;
     return true;
+  }
+
+  /** Whether frames wait that an ack must not overtake (CHN-08). */
+  get isControlWaiting(): boolean {
+    return this.#control.length > 0;
   }
 
   bufferedBytes(key: ChannelKey): number {

@@ -1,5 +1,5 @@
+import { Machine, type Transitions } from "../machine.js";
 import type { Millis } from "../time.js";
-import { Machine, type Transitions } from "./machine.js";
 
 /** Why and how a session ends, in the terms of a WebSocket `close` event. 1005 stands for no code. */
 export interface CloseInfo {

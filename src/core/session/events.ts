@@ -6,12 +6,21 @@ import type { Priority } from "../wire/frame.js";
 /** What the session tells its host, in order. */
 export type SessionEvent =
   | SendEvent
-  /** The server has spoken `sluice.v1`: messages may flow. Client only. */
-  | { readonly type: "open"; readonly protocol: string }
-  /** A client has introduced itself: the host answers with `accept` or `abort`. Server only. */
-  | { readonly type: "hello"; readonly attemptId: Uint8Array; readonly auth: string | undefined }
-  /** The session exists. */
+  /** Open a transport, and report what it does under this epoch. Client only. */
+  | { readonly type: "dial"; readonly epoch: number; readonly sessionId: Uint8Array | undefined }
+  /**
+   * The server on the transport of this epoch speaks `sluice.v1`: the host answers with `provideAuth` or `abort`. The first
+   * one means "open": messages may flow. Client only.
+   */
+  | { readonly type: "greeted"; readonly epoch: number; readonly protocol: string }
+  /** The session exists, and has a transport. */
   | { readonly type: "established"; readonly sessionId: Uint8Array }
+  /** The transport of this epoch is given up, and can be ended with this code; the session waits for another one. */
+  | { readonly type: "detached"; readonly epoch: number; readonly transportCode: number }
+  /** Another transport carries the session on. */
+  | { readonly type: "resumed"; readonly epoch: number }
+  /** The client has its WELCOME: what it came in with is of no use any more (RES-02). Server only. */
+  | { readonly type: "confirmed" }
   /** The peer has opened a channel that this end does not know. */
   | { readonly type: "channel"; readonly channel: ChannelKey; readonly name: string; readonly priority: Priority }
   /** The peer has ended a channel: what is queued on it still leaves, and nothing more is taken. */

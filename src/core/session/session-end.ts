@@ -1,6 +1,5 @@
 import { SluiceError } from "../error.js";
-import type { ClosingState } from "./closing.js";
-import type { HandshakeState } from "./handshake.js";
+import type { CloseInfo } from "./closing.js";
 
 /** How a transport ended, as its API tells. */
 export interface Death {
@@ -17,16 +16,24 @@ export interface SessionEnd extends Death {
   readonly transportCode: number;
 }
 
-/** What the death of its only transport, or of the line below it, means for a session. */
-export function endOf(death: Death, closing: ClosingState, handshake: HandshakeState): SessionEnd {
-  if (closing.name === "lingering" || closing.name === "settling") {
-    // Both sides have said CLOSE; how the transport went afterwards is of no interest (CLS-05).
-    return { ...closing.info, wasClean: true, error: undefined, transportCode: 1000 };
-  }
-  if (death.wasClean && death.code !== 1006) return { ...death, error: undefined, transportCode: 1000 };
-  const neverOpen = handshake.name === "idle" || handshake.name === "awaiting-greeting";
-  const error = neverOpen
-    ? new SluiceError("ERR_CONNECT_FAILED", "No connection could be made", { retryable: true })
-    : new SluiceError("ERR_CONNECTION_LOST", "The connection was lost", { retryable: true });
-  return { code: 1006, reason: "", wasClean: false, error, transportCode: 1000 };
+/** Both ends have said CLOSE; how the transport went afterwards is of no interest (CLS-05). */
+export function cleanEnd({ code, reason }: CloseInfo): SessionEnd {
+  return { code, reason, wasClean: true, error: undefined, transportCode: 1000 };
+}
+
+/** What applications see when a line is cut: 1006. */
+export function uncleanEnd(error: SluiceError, transportCode = 1000): SessionEnd {
+  return { code: 1006, reason: "", wasClean: false, error, transportCode };
+}
+
+export function connectFailed(message: string): SluiceError {
+  return new SluiceError("ERR_CONNECT_FAILED", message, { retryable: true });
+}
+
+export function connectionLost(): SluiceError {
+  return new SluiceError("ERR_CONNECTION_LOST", "The connection was lost", { retryable: true });
+}
+
+export function sessionLost(message: string): SluiceError {
+  return new SluiceError("ERR_SESSION_LOST", message, { retryable: true });
 }

@@ -1,12 +1,28 @@
 import type { Limits } from "../limits.js";
 import type { Ports } from "../ports.js";
 import type { Millis } from "../time.js";
-import type { Side } from "./handshake.js";
+import type { Hello } from "../wire/handshake.js";
 
 export interface SessionOptions {
-  readonly side: Side;
   readonly limits: Limits;
   readonly ports: Ports;
+}
+
+/** A batch that waits for the application's decision. */
+export interface HeldBatch {
+  readonly batch: Uint8Array;
+  readonly receivedAt: Millis;
+}
+
+/** A transport whose client has been let in, for the server's end of its session. */
+export interface Admission {
+  readonly hello: Hello;
+  /** What the client needs for the next resume; `undefined` where there is to be none. */
+  readonly token: Uint8Array | undefined;
+  /** The largest batch that the transport carries. */
+  readonly batchBytesMax: number;
+  /** What has come behind the HELLO. */
+  readonly held: readonly HeldBatch[];
 }
 
 export interface MessageInit {
@@ -30,7 +46,9 @@ export interface SessionStats {
   readonly queuedBytes: number;
   /** Bytes received of messages that are not complete. */
   readonly reassemblyBytes: number;
-  /** Bytes of numbered batches. */
+  /** Bytes of numbered batches, each counted once. */
   readonly bytesSent: number;
   readonly bytesReceived: number;
+  /** How often another transport has carried the session on. */
+  readonly resumes: number;
 }

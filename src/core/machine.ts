@@ -1,4 +1,4 @@
-import { invariant } from "../invariant.js";
+import { invariant } from "./invariant.js";
 
 /** State x input -> the states that may follow. What is not in the table must not happen. */
 export type Transitions<State extends string, Input extends string> = Readonly<

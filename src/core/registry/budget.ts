@@ -1,0 +1,115 @@
+/** How much memory a server spends on what it keeps for its clients. */
+export interface BudgetLimits {
+  /**
+   * Bytes of all sessions together: to be sent, to be sent again, unfinished, and of early data. Above half of it parked
+   * sessions leave, the largest first; at the limit nobody new is let in. Default 256 MiB.
+   */
+  readonly processBytesMax: number;
+}
+
+/** What a parked session weighs beside its data: its objects and tables, measured with Node 20. */
+export const PARKED_BYTES: number = 8 * 1024;
+
+/** The share of one principal in the whole: its parked sessions leave above it. */
+const PRINCIPAL_SHARE = 1 / 16;
+
+/** Above this share of the whole, parked sessions leave. */
+const PARKED_SHARE = 1 / 2;
+
+interface Weighed {
+  readonly owner: { readonly principal: string | undefined };
+}
+
+/**
+ * Who holds how much, and who has to leave when it is too much: parked sessions, the largest first, as nobody is there to
+ * miss them yet; where that is not enough, and the limit is reached, the largest of all.
+ *
+ * Invariant: `heldBytes` is the sum of what was accounted, plus `PARKED_BYTES` for each parked session.
+ */
+export class Budget<T extends Weighed> {
+  readonly #limits: BudgetLimits;
+  readonly #bytes = new Map<T, number>();
+  readonly #parked = new Set<T>();
+  readonly #byPrincipal = new Map<string, number>();
+  /** Principals over their share. Few: a share is a sixteenth. */
+  readonly #overdrawn = new Set<string>();
+  #heldBytes = 0;
+
+  constructor(limits: BudgetLimits) {
+    this.#limits = limits;
+  }
+
+  /** Returns whether it has become more. */
+  account(who: T, bytes: number): boolean {
+    const delta = bytes - (this.#bytes.get(who) ?? 0);
+    if (delta === 0) return false;
+    this.#bytes.set(who, bytes);
+    this.#add(who, delta);
+    return delta > 0;
+  }
+
+  accountOther(deltaBytes: number): void {
+    this.#heldBytes += deltaBytes;
+  }
+
+  park(who: T): void {
+    if (this.#parked.has(who)) return;
+    this.#parked.add(who);
+    this.#add(who, PARKED_BYTES);
+  }
+
+  unpark(who: T): void {
+    if (this.#parked.delete(who)) this.#add(who, -PARKED_BYTES);
+  }
+
+  remove(who: T): void {
+    this.unpark(who);
+    this.account(who, 0);
+    this.#bytes.delete(who);
+  }
+
+  /** Who has to leave next; `undefined` when what is held is within bounds. The caller removes it. */
+  pollExcess(): T | undefined {
+    const { processBytesMax } = this.#limits;
+    if (this.#heldBytes > processBytesMax * PARKED_SHARE) {
+      const parked = this.#largest(this.#parked);
+      if (parked !== undefined) return parked;
+    }
+    for (const principal of this.#overdrawn) {
+      const own = [...this.#parked].filter(({ owner }) => owner.principal === principal);
+      const parked = this.#largest(own);
+      if (parked !== undefined) return parked;
+    }
+    return this.#heldBytes > processBytesMax ? this.#largest(this.#bytes.keys()) : undefined;
+  }
+
+  /** Whether nobody new can be let in. */
+  get isFull(): boolean {
+    return this.#heldBytes >= this.#limits.processBytesMax;
+  }
+
+  get heldBytes(): number {
+    return this.#heldBytes;
+  }
+
+  #add(who: T, bytes: number): void {
+    this.#heldBytes += bytes;
+    const { principal } = who.owner;
+    if (principal === undefined) return;
+    const sum = (this.#byPrincipal.get(principal) ?? 0) + bytes;
+    if (sum === 0) this.#byPrincipal.delete(principal);
+    else this.#byPrincipal.set(principal, sum);
+    if (sum > this.#limits.processBytesMax * PRINCIPAL_SHARE) this.#overdrawn.add(principal);
+    else this.#overdrawn.delete(principal);
+  }
+
+  #largest(candidates: Iterable<T>): T | undefined {
+    let largest: T | undefined;
+    let most = -1;
+    for (const candidate of candidates) {
+      const bytes = this.#bytes.get(candidate) ?? 0;
+      if (bytes > most) [largest, most] = [candidate, bytes];
+    }
+    return largest;
+  }
+}

@@ -1,0 +1,155 @@
+import type { Limits } from "../limits.js";
+import type { Ports } from "../ports.js";
+import type { Verdict } from "../receive/batch-order.js";
+import { Inbound } from "../receive/inbound.js";
+import { type AckOutcome, type BatchSpace, Outbound } from "../send/outbound.js";
+import { Sender } from "../send/sender.js";
+import { FixedWindow } from "../send/window.js";
+import type { Millis } from "../time.js";
+import { type ChunkFrame, carriage, type Frame, type Violation } from "../wire/frame.js";
+import type { AnnouncedLimits } from "../wire/parameters.js";
+import { Channels } from "./channels.js";
+import { Closing } from "./closing.js";
+import type { SessionEvent } from "./events.js";
+
+/** The frames that mean the same on whichever transport they come. */
+export type ExchangeFrame = Exclude<
+  Frame,
+  { type: "greeting" | "hello" | "welcome" | "ping" | "pong" | "abort" | "detach" | "goaway" }
+>;
+
+/**
+ * What the two ends have said to each other, and have yet to say: channels, messages, numbered batches and their acks,
+ * the close handshake. It outlives every transport, and knows none.
+ */
+export class Exchange {
+  readonly sender: Sender;
+  readonly channels: Channels;
+  readonly outbound: Outbound;
+  readonly inbound: Inbound;
+  readonly closing: Closing;
+  readonly #ports: Ports;
+  readonly #emit: (event: SessionEvent) => void;
+
+  constructor(options: { limits: Limits; ports: Ports }, emit: (event: SessionEvent) => void) {
+    const { limits, ports } = options;
+    this.#ports = ports;
+    this.#emit = emit;
+    this.sender = new Sender(limits, emit);
+    this.channels = new Channels(this.sender, options, emit);
+    this.outbound = new Outbound(this.sender, new FixedWindow(limits.windowBytes), limits.replayBytesMax);
+    this.inbound = new Inbound(limits, ports);
+    this.closing = new Closing(limits.closeTimeoutMs);
+  }
+
+  /** `false` when more channels are open than the peer takes (CHN-09). */
+  handlePeerLimits(limits: AnnouncedLimits): boolean {
+    this.sender.handlePeerLimits(limits);
+    return this.sender.channelsCount <= limits.channelsMax;
+  }
+
+  /** Another transport carries the session. What the handshake has said replaces the acks that were due. */
+  handleAttached(now: Millis): void {
+    this.inbound.acks.handleAttached();
+    this.outbound.handleAttached(now);
+  }
+
+  /** What the peer says in its HELLO or WELCOME that it has accepted. `Outbound.canSettle` must hold. */
+  handleReceived(received: number, now: Millis): void {
+    this.#handleNews(this.outbound.handleReceived(received), now);
+  }
+
+  /** Judges a numbered batch; only what is `"next"` is to be read. */
+  acceptBatch(number: number, bytes: number, receivedAt: Millis, now: Millis): Verdict {
+    const verdict = this.inbound.acceptBatch(number, bytes, receivedAt);
+    if (verdict === "next") this.closing.handleProgress(now);
+    return verdict;
+  }
+
+  handleFrame(frame: ExchangeFrame, now: Millis): Violation | undefined {
+    if (this.closing.isReceived && carriage(frame.type) === "numbered") {
+      return { code: 1002, reason: `${frame.type} behind close` };
+    }
+    switch (frame.type) {
+      case "chunk":
+        return this.#handleChunk(frame);
+      case "ack":
+        return this.#handleNews(this.outbound.handleAck(frame, now), now);
+      case "channel-open":
+        return this.channels.handlePeerOpen(frame.channel, frame.priority, frame.name);
+      case "channel-close":
+        return this.inbound.handleChannelClose(frame.channel) ?? this.channels.handlePeerClose(frame.channel);
+      case "reset":
+        return this.inbound.handleReset(frame.channel);
+      case "close":
+        return this.#handleClose(frame.code, frame.reason, now);
+      default:
+        // Assigned, and without effect in this revision (FRM-04).
+        return undefined;
+    }
+  }
+
+  /**
+   * The next numbered batch, an old one again or a new one. `undefined` when none is there or none may leave.
+   * @param mayBegin whether new ones may leave, beside those that have to leave again
+   */
+  pollBatch(space: BatchSpace, mayBegin: boolean, mayAck: boolean, now: Millis): Uint8Array | undefined {
+    if (space.allowanceBytes <= 0) return undefined;
+    const ack = mayAck ? this.inbound.acks.peek(now) : undefined;
+    // Behind our CLOSE, what is left is to be sent again (CLS-01).
+    const isNewAllowed = mayBegin && !this.closing.isSent;
+    if (!isNewAllowed && !this.outbound.isReplaying) return undefined;
+    const draft = this.outbound.pollBatch(space, ack, now);
+    if (draft !== undefined) {
+      if (draft.isNew && ack !== undefined) this.inbound.acks.handleSent();
+      this.channels.handleEnded(draft.ended);
+      return draft.batch;
+    }
+    return isNewAllowed ? this.#pollClose(space, ack, now) : undefined;
+  }
+
+  /** Whether both ends have said CLOSE and know that the other has heard it. */
+  get isSettled(): boolean {
+    return this.closing.isExchanged && this.outbound.inFlightBytes === 0;
+  }
+
+  #pollClose(space: BatchSpace, ack: ReturnType<Inbound["acks"]["peek"]>, now: Millis): Uint8Array | undefined {
+    const info = this.closing.due;
+    if (info === undefined || !this.sender.isDrained) return undefined;
+    const code = info.code === 1005 ? 0 : info.code;
+    const frame = { type: "close", code, reason: this.#ports.encodeUtf8(info.reason) } as const;
+    const batch = this.outbound.closeBatch(frame, space, ack, now);
+    if (batch === undefined) return undefined;
+    this.closing.handleSent();
+    if (ack !== undefined) this.inbound.acks.handleSent();
+    return batch;
+  }
+
+  #handleChunk(chunk: ChunkFrame): Violation | undefined {
+    const channel = this.channels.incoming(chunk.channel);
+    if (channel === undefined) return { code: 1002, reason: "chunk on an unopened channel" };
+    const outcome = this.inbound.handleChunk(chunk);
+    if (outcome === undefined) return undefined;
+    if ("violation" in outcome) return outcome.violation;
+    this.#emit({ type: "message", channel, ...outcome.message });
+    return undefined;
+  }
+
+  #handleNews(outcome: AckOutcome, now: Millis): Violation | undefined {
+    if (outcome.type === "violation") return outcome.violation;
+    if (outcome.type === "old") return undefined;
+    this.closing.handleProgress(now);
+    this.channels.handleEnded(outcome.ended);
+    return undefined;
+  }
+
+  #handleClose(code: number, reasonBytes: Uint8Array, now: Millis): Violation | undefined {
+    const reason = this.#ports.decodeUtf8(reasonBytes);
+    if (reason === undefined) return { code: 1007, reason: "close reason is not UTF-8" };
+    const info = { code: code === 0 ? 1005 : code, reason };
+    const step = this.closing.handlePeerClose(info, now);
+    if (step === undefined) return { code: 1002, reason: "close twice" };
+    if (step === "reply") this.#emit({ type: "closing" });
+    return undefined;
+  }
+}

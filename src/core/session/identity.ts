@@ -1,0 +1,83 @@
+import type { Limits } from "../limits.js";
+import type { Millis } from "../time.js";
+import type { HandshakeFrame } from "../wire/frame.js";
+import { helloFrame, type Welcome } from "../wire/handshake.js";
+
+/**
+ * How a client makes itself known: by its attempt until the server has welcomed it, by session and token from then on
+ * (PROTOCOL.md, HSK-04, RES-02 to RES-04).
+ */
+export class Identity {
+  readonly #attemptId: Uint8Array;
+  #welcome: Pick<Welcome, "sessionId" | "token" | "resumeWindowMs"> | undefined;
+  /** Who has greeted on the present transport, and who may have read batches of this attempt: instances, as keys. */
+  #greeter = "";
+  #reader: string | undefined;
+
+  constructor(attemptId: Uint8Array) {
+    this.#attemptId = attemptId;
+  }
+
+  /**
+   * The HELLO for a transport.
+   * @param greeter the instance that has greeted on it, as a key; empty where the server names none
+   */
+  hello(details: HelloDetails, greeter: string): HandshakeFrame {
+    const { limits, epoch, auth, received } = details;
+    const { sessionId, token } = this.#welcome ?? {};
+    const resume = sessionId !== undefined && token !== undefined ? { sessionId, token } : undefined;
+    // Another server cannot know whether the one before has read what was sent: it must not begin anew (RES-04).
+    const isAnother = this.#reader !== undefined && (this.#reader !== greeter || greeter === "");
+    this.#greeter = greeter;
+    const wantsKnown = resume !== undefined || isAnother;
+    return helloFrame({
+      limits,
+      attemptId: this.#attemptId,
+      epoch,
+      auth,
+      resume,
+      received: wantsKnown ? received : undefined,
+    });
+  }
+
+  /** A numbered batch has left: who has greeted may read it. */
+  handleSent(): void {
+    this.#reader ??= this.#greeter;
+  }
+
+  handleWelcome(welcome: Welcome): void {
+    const { sessionId, token, resumeWindowMs } = welcome;
+    this.#welcome = { sessionId, token, resumeWindowMs };
+  }
+
+  /** Whether the next HELLO can ask for a session that exists already, and for no other. */
+  get isBound(): boolean {
+    return this.#welcome !== undefined || this.#reader !== undefined;
+  }
+
+  /** Whether there has been a WELCOME. */
+  get isWelcomed(): boolean {
+    return this.#welcome !== undefined;
+  }
+
+  /** Whether the session can outlive its transport. Before the first WELCOME the attempt can be repeated. */
+  get canResume(): boolean {
+    return this.#welcome === undefined || (this.#welcome.token !== undefined && this.#welcome.resumeWindowMs > 0);
+  }
+
+  /** How long the server keeps the session without a transport. */
+  get resumeWindowMs(): Millis {
+    return this.#welcome?.resumeWindowMs ?? 0;
+  }
+
+  get sessionId(): Uint8Array | undefined {
+    return this.#welcome?.sessionId;
+  }
+}
+
+interface HelloDetails {
+  readonly limits: Limits;
+  readonly epoch: number;
+  readonly auth: Uint8Array | undefined;
+  readonly received: number;
+}

@@ -1,0 +1,105 @@
+import type { SluiceError } from "../error.js";
+import type { Millis } from "../time.js";
+import type { Violation } from "../wire/frame.js";
+import { welcomeFrame } from "../wire/handshake.js";
+import { Keepalive } from "./keepalive.js";
+import { abortedEnd, type RoleFrame, Session } from "./session.js";
+import { cleanEnd, sessionLost, uncleanEnd } from "./session-end.js";
+import type { Admission, SessionOptions } from "./session-types.js";
+
+export interface ServerSessionOptions extends SessionOptions {
+  readonly sessionId: Uint8Array;
+  /** The application protocol chosen from the client's list, UTF-8. Empty for none. */
+  readonly protocol: Uint8Array;
+}
+
+/** The server's end: it is handed transports whose clients have been let in, and waits for the next one between them. */
+export class ServerSession extends Session {
+  readonly #sessionId: Uint8Array;
+  readonly #protocol: Uint8Array;
+  #isWelcomed = false;
+
+  constructor(options: ServerSessionOptions) {
+    super(options);
+    this.#sessionId = options.sessionId;
+    this.#protocol = options.protocol;
+  }
+
+  /**
+   * The client has been let in, for the first time or again. A transport that the session still has is cut before the
+   * answer is made: what it brings from here on must not count.
+   */
+  attach(admission: Admission, now: Millis): void {
+    this.begin(now);
+    if (this.isClosed) return;
+    const { hello, token, batchBytesMax, held } = admission;
+    this.detach(1000);
+    this.unnumbered.clear();
+    this.attachment.admit(hello.epoch, this.#welcome(token));
+    this.transportBatchBytesMax = batchBytesMax;
+    const { heartbeatMs: intervalMs, heartbeatGraceMs: graceMs } = this.limits;
+    this.keepalive = new Keepalive({ sendsPings: true, intervalMs, graceMs }, now);
+    if (!this.#isWelcomed && !this.handlePeerLimits(hello.limits)) return;
+    this.#isWelcomed = true;
+    this.exchange.handleAttached(now);
+    this.handleAttached(hello.epoch, this.#sessionId, hello.received ?? 0, now);
+    for (const { batch, receivedAt } of held) this.read(batch, receivedAt, now);
+  }
+
+  /** Asks the client to come back on another transport, in `delayMs`. */
+  recall(delayMs: Millis, now: Millis): void {
+    this.begin(now);
+    if (this.attachment.isAttached) this.unnumbered.push({ type: "goaway", delayMs });
+  }
+
+  /** Whether the session is there, and a client that says this of it can have known it (RES-05). */
+  canAttach(received: number): boolean {
+    return !this.isClosed && this.exchange.outbound.canSettle(received);
+  }
+
+  protected override handleRoleFrame(frame: RoleFrame, now: Millis): Violation | undefined {
+    switch (frame.type) {
+      case "abort":
+        this.end(abortedEnd(frame.code, this.ports.decodeUtf8(frame.reason) ?? ""));
+        return undefined;
+      case "detach":
+        this.handleDeath(1000, now);
+        return undefined;
+      case "greeting":
+      case "hello":
+      case "welcome":
+        return { code: 1002, reason: `${frame.type} out of turn` };
+      case "goaway":
+      case "close":
+        return { code: 1002, reason: `${frame.type} out of turn` };
+    }
+  }
+
+  protected override handleDeath(transportCode: number, _now: Millis, error?: SluiceError): void {
+    const { state } = this.exchange.closing;
+    const isKept = this.limits.resumeWindowMs > 0;
+    // Both have said CLOSE: only for the peer to fetch ours is the session kept (CLS-05).
+    if ((state.name === "settling" || state.name === "lingering") && (this.exchange.isSettled || !isKept)) {
+      this.end(cleanEnd(state.info));
+    } else if (isKept) {
+      this.detach(transportCode);
+    } else {
+      this.end(uncleanEnd(error ?? sessionLost("The connection was lost, and sessions are not kept"), transportCode));
+    }
+  }
+
+  protected override get roleDeadlines(): (Millis | undefined)[] {
+    return [];
+  }
+
+  #welcome(token: Uint8Array | undefined): ReturnType<typeof welcomeFrame> {
+    return welcomeFrame({
+      limits: this.limits,
+      sessionId: this.#sessionId,
+      token,
+      resumeWindowMs: this.limits.resumeWindowMs,
+      received: this.exchange.inbound.receivedNumber,
+      protocol: this.#protocol,
+    });
+  }
+}

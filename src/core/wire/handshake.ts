@@ -1,0 +1,152 @@
+import { ID_BYTES, type Limits, TOKEN_BYTES } from "../limits.js";
+import type { Millis } from "../time.js";
+import { type HandshakeFrame, Parameter, type Parameters, type Violation } from "./frame.js";
+import { type AnnouncedLimits, integer, limitParameters, padded, REVISION, readLimits, varint } from "./parameters.js";
+
+/** What a GREETING says (PROTOCOL.md, HSK). */
+export interface Greeting {
+  readonly limits: AnnouncedLimits;
+  /** The application protocol chosen, UTF-8; empty for none. */
+  readonly protocol: Uint8Array;
+  /** Names the memory of the server: who has the same instance knows the same sessions and attempts. May be empty. */
+  readonly instance: Uint8Array;
+  readonly heartbeatMs: Millis;
+  readonly heartbeatGraceMs: Millis;
+}
+
+/** What a HELLO says. */
+export interface Hello {
+  readonly limits: AnnouncedLimits;
+  readonly attemptId: Uint8Array;
+  /** Which attachment this is to be, from 1 (RES-03). */
+  readonly epoch: number;
+  readonly auth: Uint8Array | undefined;
+  /** The session to resume, with its secret; `undefined` while the client has had no WELCOME. */
+  readonly resume: { readonly sessionId: Uint8Array; readonly token: Uint8Array } | undefined;
+  /** The highest batch number accepted; given where only a session that exists already will do (RES-04). */
+  readonly received: number | undefined;
+}
+
+/** What a WELCOME says. */
+export interface Welcome {
+  readonly limits: AnnouncedLimits;
+  readonly sessionId: Uint8Array;
+  /** What the next resume needs; `undefined` where the session cannot be resumed. */
+  readonly token: Uint8Array | undefined;
+  readonly resumeWindowMs: Millis;
+  /** The highest batch number accepted. */
+  readonly received: number;
+}
+
+export function isViolation(value: object): value is Violation {
+  return "code" in value;
+}
+
+export function greetingFrame(greeting: {
+  limits: Limits;
+  protocol: Uint8Array;
+  instance: Uint8Array;
+}): HandshakeFrame {
+  const { limits, protocol, instance } = greeting;
+  const parameters = new Map([
+    [Parameter.REVISION, varint(REVISION)],
+    ...(protocol.length > 0 ? ([[Parameter.PROTOCOL, protocol]] as const) : []),
+    ...(instance.length > 0 ? ([[Parameter.INSTANCE, instance]] as const) : []),
+    ...limitParameters(limits),
+    [Parameter.HEARTBEAT_MS, varint(limits.heartbeatMs)],
+    [Parameter.HEARTBEAT_GRACE_MS, varint(limits.heartbeatGraceMs)],
+  ]);
+  return { type: "greeting", parameters };
+}
+
+export function helloFrame(hello: Omit<Hello, "limits"> & { readonly limits: Limits }): HandshakeFrame {
+  const parameters: [number, Uint8Array][] = [
+    [Parameter.REVISION, varint(REVISION)],
+    [Parameter.ATTEMPT, hello.attemptId],
+  ];
+  if (hello.auth !== undefined) parameters.push([Parameter.AUTH, hello.auth]);
+  if (hello.resume !== undefined) {
+    parameters.push([Parameter.SESSION, hello.resume.sessionId], [Parameter.RESUME_TOKEN, hello.resume.token]);
+  }
+  if (hello.epoch > 1) parameters.push([Parameter.EPOCH, varint(hello.epoch)]);
+  if (hello.received !== undefined) parameters.push([Parameter.RECEIVED, varint(hello.received)]);
+  parameters.push(...limitParameters(hello.limits));
+  return { type: "hello", parameters: padded(parameters) };
+}
+
+export function welcomeFrame(
+  welcome: Omit<Welcome, "limits"> & { readonly limits: Limits; readonly protocol: Uint8Array },
+): HandshakeFrame {
+  const parameters: [number, Uint8Array][] = [
+    [Parameter.REVISION, varint(REVISION)],
+    [Parameter.SESSION, welcome.sessionId],
+    ...limitParameters(welcome.limits),
+  ];
+  if (welcome.protocol.length > 0) parameters.push([Parameter.PROTOCOL, welcome.protocol]);
+  if (welcome.token !== undefined) {
+    parameters.push(
+      [Parameter.RESUME_TOKEN, welcome.token],
+      [Parameter.RESUME_WINDOW_MS, varint(welcome.resumeWindowMs)],
+    );
+  }
+  if (welcome.received > 0) parameters.push([Parameter.RECEIVED, varint(welcome.received)]);
+  return { type: "welcome", parameters: padded(parameters) };
+}
+
+export function readGreeting(
+  parameters: Parameters,
+  known: AnnouncedLimits,
+  absent: Pick<Limits, "heartbeatMs" | "heartbeatGraceMs">,
+): Greeting | Violation {
+  const limits = readLimits(parameters, known);
+  if (limits === undefined) return violation("limits make no sense");
+  const heartbeatMs = integer(parameters, Parameter.HEARTBEAT_MS, absent.heartbeatMs);
+  const heartbeatGraceMs = integer(parameters, Parameter.HEARTBEAT_GRACE_MS, absent.heartbeatGraceMs);
+  if (heartbeatMs === undefined || heartbeatMs === 0 || heartbeatGraceMs === undefined) {
+    return violation("heartbeat makes no sense");
+  }
+  const protocol = parameters.get(Parameter.PROTOCOL)?.slice() ?? new Uint8Array(0);
+  const instance = parameters.get(Parameter.INSTANCE)?.slice() ?? new Uint8Array(0);
+  if (instance.length > ID_BYTES) return violation("instance too long");
+  return { limits, protocol, instance, heartbeatMs, heartbeatGraceMs };
+}
+
+export function readHello(parameters: Parameters, known: AnnouncedLimits): Hello | Violation {
+  const limits = readLimits(parameters, known);
+  if (limits === undefined) return violation("limits make no sense");
+  const attemptId = parameters.get(Parameter.ATTEMPT);
+  if (attemptId?.length !== ID_BYTES) return violation("hello without an attempt id");
+  const epoch = integer(parameters, Parameter.EPOCH, 1);
+  if (epoch === undefined || epoch === 0) return violation("epoch makes no sense");
+  const received = parameters.has(Parameter.RECEIVED) ? integer(parameters, Parameter.RECEIVED, 0) : -1;
+  if (received === undefined) return violation("counter makes no sense");
+  const sessionId = parameters.get(Parameter.SESSION);
+  const token = parameters.get(Parameter.RESUME_TOKEN);
+  const isComplete = sessionId?.length === ID_BYTES && token?.length === TOKEN_BYTES && received !== -1;
+  if (!isComplete && (sessionId !== undefined || token !== undefined)) return violation("half a resume");
+  return {
+    limits,
+    attemptId: attemptId.slice(),
+    epoch,
+    auth: parameters.get(Parameter.AUTH)?.slice(),
+    resume: isComplete ? { sessionId: sessionId.slice(), token: token.slice() } : undefined,
+    received: received === -1 ? undefined : received,
+  };
+}
+
+export function readWelcome(parameters: Parameters, known: AnnouncedLimits): Welcome | Violation {
+  const limits = readLimits(parameters, known);
+  if (limits === undefined) return violation("limits make no sense");
+  const sessionId = parameters.get(Parameter.SESSION);
+  if (sessionId?.length !== ID_BYTES) return violation("welcome without a session id");
+  const token = parameters.get(Parameter.RESUME_TOKEN);
+  if (token !== undefined && token.length !== TOKEN_BYTES) return violation("resume token of a wrong length");
+  const resumeWindowMs = integer(parameters, Parameter.RESUME_WINDOW_MS, 0);
+  const received = integer(parameters, Parameter.RECEIVED, 0);
+  if (resumeWindowMs === undefined || received === undefined) return violation("counter makes no sense");
+  return { limits, sessionId: sessionId.slice(), token: token?.slice(), resumeWindowMs, received };
+}
+
+function violation(reason: string): Violation {
+  return { code: 1002, reason };
+}
