@@ -1,4 +1,4 @@
-import type { Source } from "./outbox.js";
+import type { Source } from "./pending-message.js";
 
 /** The part of `Blob` that is used: the type itself belongs to the platforms. */
 interface BlobLike {

@@ -1,21 +1,25 @@
 import { SluiceError } from "../core/error.js";
-import type { Limits } from "../core/limits.js";
 import type { ChannelKey } from "../core/send/send-channel.js";
 import type { SessionEvent } from "../core/session/events.js";
-import type { Side } from "../core/session/handshake.js";
-import { Session } from "../core/session/session.js";
+import type { Session } from "../core/session/session.js";
+import type { Millis } from "../core/time.js";
 import type { Priority } from "../core/wire/frame.js";
-import type { Transport, TransportName } from "../transport/transport.js";
+import type { Transport, TransportHandler, TransportName } from "../transport/transport.js";
 import type { Host } from "./host.js";
-import { Outbox, type Payload, type SendOptions } from "./outbox.js";
+import { type Losses, neverWritten, Outbox } from "./outbox.js";
+import { cancelled, type Payload, PendingMessage, type SendOptions } from "./pending-message.js";
 import { type Receipt, ReceiptControl } from "./receipt.js";
 import { SessionDriver } from "./session-driver.js";
 
+type EngineClosed = Extract<SessionEvent, { type: "closed" }>;
+
+/** The end of a session, and what is known of its messages. Whoever gets it ends those that were never written. */
+export type ConversationClosed = EngineClosed & { readonly losses: Losses };
+
 /** What an application learns of its session; the events of single messages go to their receipts. */
-export type ConversationEvent = Exclude<
-  SessionEvent,
-  { type: "started" | "written" | "progress" | "delivered" | "dropped" | "pull" }
->;
+export type ConversationEvent =
+  | Exclude<SessionEvent, { type: "started" | "written" | "progress" | "delivered" | "dropped" | "pull" | "closed" }>
+  | ConversationClosed;
 
 /** What is going on, for people and dashboards. A plain object, cheap enough to read every second. */
 export interface Stats {
@@ -42,36 +46,53 @@ export interface Stats {
 }
 
 /** One end of a session with everything around the engine that both platforms share. */
-export class Conversation {
-  readonly #driver: SessionDriver;
+export class Conversation<S extends Session = Session> {
+  readonly #driver: SessionDriver<S>;
   readonly #outbox: Outbox;
   readonly #host: Host;
   readonly #onEvent: (event: ConversationEvent) => void;
+  readonly #onTurn: () => void;
   readonly #channels = new Map<ChannelKey, { name: string; priority: Priority }>([
     [0, { name: "", priority: "normal" }],
   ]);
   /** Callbacks that wait for `bufferedAmount` to fall, oldest first. */
   #waiting: { channel: ChannelKey; belowBytes: number; run: () => void }[] = [];
-  #transport: Transport | undefined;
-  #isEnded = false;
+  /** What the session has said since it has been there. */
+  #state: "new" | "detached" | "attached" | "ended" = "new";
   #messagesSent = 0;
   #messagesReceived = 0;
 
-  constructor(options: { side: Side; limits: Limits; host: Host }, onEvent: (event: ConversationEvent) => void) {
-    const { side, limits, host } = options;
+  constructor(
+    options: { readonly session: S; readonly host: Host; readonly onTurn?: () => void },
+    onEvent: (event: ConversationEvent) => void,
+  ) {
+    const { session, host, onTurn = () => {} } = options;
     this.#host = host;
     this.#onEvent = onEvent;
-    this.#driver = new SessionDriver(new Session({ side, limits, ports: host }), host, {
+    this.#onTurn = onTurn;
+    this.#driver = new SessionDriver(session, host, {
       handleEvent: (event) => this.#handle(event),
-      handleTurn: () => this.#runWaiting(),
+      handleTurn: () => {
+        this.#runWaiting();
+        this.#onTurn();
+      },
     });
     this.#outbox = new Outbox(this.#driver, host);
   }
 
-  /** Lets `transport` carry the session. `accept` looks at what the server has selected. */
-  attach(transport: Transport, accept: (subprotocol: string, extensions: string) => boolean = () => true): void {
-    this.#transport = transport;
-    this.#driver.attach(transport, accept);
+  /** What leaves goes to `transport` from here on. See `SessionDriver.attach`. */
+  attach(epoch: number, transport: Transport, onOpen?: TransportHandler["handleOpen"]): TransportHandler {
+    return this.#driver.attach(epoch, transport, onOpen);
+  }
+
+  /** Takes what has happened. */
+  input(run: (session: S, now: Millis) => void): void {
+    this.#driver.input(run);
+  }
+
+  /** Takes what the application asks for. */
+  command<T>(run: (session: S, now: Millis) => T): T {
+    return this.#driver.command(run);
   }
 
   /**
@@ -79,13 +100,35 @@ export class Conversation {
    * @throws SluiceError `ERR_MESSAGE_TOO_LARGE`, `ERR_TOO_MANY_CHANNELS`
    */
   send(channel: ChannelKey, payload: Payload, options: SendOptions): Receipt {
-    if (this.#isEnded || !this.#channels.has(channel) || this.#driver.session.isSendClosed(channel)) {
+    if (this.isSendClosed(channel)) {
       const error = new SluiceError("ERR_NEVER_WRITTEN", "The channel is closing or closed");
       return ReceiptControl.ended("never-written", error);
     }
-    const receipt = this.#outbox.send(channel, payload, options);
-    if (receipt.state !== "cancelled") this.#messagesSent += 1;
-    return receipt;
+    if (options.signal?.aborted) return ReceiptControl.ended("cancelled", cancelled());
+    const message = new PendingMessage(payload, options);
+    this.#outbox.send(channel, message);
+    this.#messagesSent += 1;
+    return message.control.receipt;
+  }
+
+  /** Sends what another session has not sent. Where that cannot be, the message ends as never written. */
+  resend(channel: ChannelKey, message: PendingMessage): void {
+    if (this.isSendClosed(channel)) {
+      message.control.fail("never-written", neverWritten());
+      return;
+    }
+    try {
+      this.#outbox.send(channel, message);
+      this.#messagesSent += 1;
+    } catch (error) {
+      // The next server may take less than the one before.
+      message.control.fail("never-written", error as SluiceError);
+    }
+  }
+
+  /** Whether nothing more is taken on the channel. */
+  isSendClosed(channel: ChannelKey): boolean {
+    return this.#state === "ended" || !this.#channels.has(channel) || this.#driver.session.isSendClosed(channel);
   }
 
   /**
@@ -112,16 +155,6 @@ export class Conversation {
     this.#driver.command((session, now) => session.closeChannel(channel, now));
   }
 
-  /** Credentials for the HELLO, where they were `"pending"`. */
-  provideAuth(auth: string | undefined): void {
-    this.#driver.input((session, now) => session.provideAuth(auth, now));
-  }
-
-  /** Lets the client in. */
-  accept(sessionId: Uint8Array): void {
-    this.#driver.input((session, now) => session.accept(sessionId, now));
-  }
-
   close(code: number, reason: string): void {
     this.#driver.command((session, now) => session.close(code, reason, now));
   }
@@ -131,12 +164,10 @@ export class Conversation {
     this.#driver.input((session, now) => session.abort(code, reason, error, now));
   }
 
-  /** The line is given up, or never came to be: as if the transport had ended by itself. */
-  fail(): void {
-    this.#transport?.terminate();
-    this.#driver.input((session, now) =>
-      session.handleTransportClosed({ wasClean: false, code: 1006, reason: "" }, now),
-    );
+  /** Ends the session and its transport at once; the peer is told nothing. */
+  fail(error: SluiceError): void {
+    this.#driver.cut();
+    this.#driver.input((session, now) => session.abort(1000, "", error, now));
   }
 
   ping(payload: Uint8Array): void {
@@ -165,13 +196,27 @@ export class Conversation {
       ...stats,
       messagesSent: this.#messagesSent,
       messagesReceived: this.#messagesReceived,
-      resumes: 0,
       channels,
     };
   }
 
+  /** What carries the session; `null` while nothing does. */
   get transport(): TransportName | null {
-    return this.#transport?.name ?? null;
+    return this.#state === "attached" ? (this.#driver.transport?.name ?? null) : null;
+  }
+
+  get session(): S {
+    return this.#driver.session;
+  }
+
+  /** The name of a channel; `undefined` for one that has ended. */
+  channelName(channel: ChannelKey): string | undefined {
+    return this.#channels.get(channel)?.name;
+  }
+
+  /** Bytes that the session keeps. */
+  get heldBytes(): number {
+    return this.#driver.session.heldBytes;
   }
 
   #runWaiting(): void {
@@ -180,7 +225,7 @@ export class Conversation {
     const waiting = this.#waiting;
     this.#waiting = [];
     for (const entry of waiting) {
-      const isBelow = this.#isEnded || session.bufferedBytes(entry.channel) < entry.belowBytes;
+      const isBelow = this.#state === "ended" || session.bufferedBytes(entry.channel) < entry.belowBytes;
       if (isBelow) this.#call(entry.run);
       else this.#waiting.push(entry);
     }
@@ -215,11 +260,21 @@ export class Conversation {
       case "message":
         this.#messagesReceived += 1;
         break;
-      case "closed":
-        this.#transport = undefined;
-        this.#isEnded = true;
-        this.#outbox.handleEnd();
+      case "greeted":
+        // To the application a client is connected from its first greeting on, and later when it has been welcomed again.
+        if (this.#state === "new") this.#state = "attached";
         break;
+      case "established":
+      case "resumed":
+        this.#state = "attached";
+        break;
+      case "detached":
+        this.#state = "detached";
+        break;
+      case "closed":
+        this.#state = "ended";
+        this.#onEvent({ ...event, losses: this.#outbox.handleEnd() });
+        return;
       default:
     }
     this.#onEvent(event);

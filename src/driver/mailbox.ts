@@ -22,6 +22,10 @@ export class MailboxBudget {
   release(bytes: number): void {
     this.#bytes -= bytes;
   }
+
+  get heldBytes(): number {
+    return this.#bytes;
+  }
 }
 
 /** Keeps what arrives until somebody listens, then hands it on in order. */

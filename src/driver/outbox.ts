@@ -3,58 +3,33 @@ import type { MessageId } from "../core/send/outgoing-message.js";
 import type { ChannelKey } from "../core/send/send-channel.js";
 import type { Fate, SendEvent } from "../core/send/sender.js";
 import type { Host } from "./host.js";
-import { type Receipt, ReceiptControl } from "./receipt.js";
+import { cancelled, type PendingMessage } from "./pending-message.js";
+import type { Receipt } from "./receipt.js";
 import type { SessionDriver } from "./session-driver.js";
 
 /** Bytes read from a source at a time: Chromium reads Blobs six times slower in pieces of 16 KiB. */
 const SLAB_BYTES = 256 * 1024;
 
-/** What is sent. The library owns the bytes from here on. */
-export type Payload =
-  | { readonly type: "text" | "binary"; readonly bytes: Uint8Array }
-  | { readonly type: "source"; readonly source: Source };
-
-/** Something that is read piece by piece, only as far ahead as the line asks: a Blob or File. */
-export interface Source {
-  readonly totalBytes: number;
-  read(offset: number, size: number): Promise<Uint8Array>;
+/** A message that no session has sent, for the next one. */
+export interface Leftover {
+  readonly channel: ChannelKey;
+  readonly message: PendingMessage;
 }
 
-/** How far a message has come. */
-export interface SendProgress {
-  /** Bytes that the peer has acknowledged. */
-  readonly loaded: number;
-  readonly total: number;
-}
-
-/** The part of `AbortSignal` that is used. */
-export interface SignalLike {
-  readonly aborted: boolean;
-  addEventListener(type: "abort", listener: () => void): void;
-  removeEventListener(type: "abort", listener: () => void): void;
-}
-
-export interface SendOptions {
-  /** Takes the message back when aborted, also in its middle. */
-  readonly signal?: SignalLike | undefined;
-  /** Called when more of the message has been acknowledged by the peer. */
-  readonly onprogress?: ((progress: SendProgress) => void) | undefined;
-}
-
-interface Entry {
-  readonly control: ReceiptControl;
-  readonly source: Source | undefined;
-  readonly totalBytes: number;
-  readonly onprogress: ((progress: SendProgress) => void) | undefined;
-  /** Why the library itself has taken the message back. */
-  failure: SluiceError | undefined;
+/** What is known of the messages that had not ended when their session did. */
+export interface Losses {
+  /** Nothing of them was read: sending them again cannot double them. In the order in which they would have left. */
+  readonly neverWritten: readonly Leftover[];
+  readonly unknown: readonly Receipt[];
 }
 
 /** The messages under way: their receipts, and the sources that are still being read. */
 export class Outbox {
   readonly #driver: SessionDriver;
   readonly #host: Host;
-  readonly #entries = new Map<MessageId, Entry>();
+  readonly #entries = new Map<MessageId, Leftover>();
+  #neverWritten: Leftover[] = [];
+  readonly #unknown: Receipt[] = [];
 
   constructor(driver: SessionDriver, host: Host) {
     this.#driver = driver;
@@ -62,69 +37,60 @@ export class Outbox {
   }
 
   /** @throws SluiceError as `Session.send` does */
-  send(channel: ChannelKey, payload: Payload, options: SendOptions): Receipt {
-    const { signal, onprogress } = options;
-    if (signal?.aborted) return ReceiptControl.ended("cancelled", cancelled());
-    const source = payload.type === "source" ? payload.source : undefined;
-    const totalBytes = payload.type === "source" ? payload.source.totalBytes : payload.bytes.length;
-    let id: MessageId | undefined;
-    const control = new ReceiptControl(() => id !== undefined && this.#cancel(id));
+  send(channel: ChannelKey, message: PendingMessage): void {
+    const { payload, totalBytes } = message;
     // The entry is there before the engine's first event about it is handed on.
-    id = this.#driver.command((session, now) => {
-      const message = session.send(
-        channel,
-        {
-          text: payload.type === "text",
-          totalBytes,
-          wantsProgress: onprogress !== undefined,
-          ...(payload.type === "source" ? {} : { bytes: payload.bytes }),
-        },
-        now,
-      );
-      this.#entries.set(message, { control, source, totalBytes, onprogress, failure: undefined });
-      return message;
+    const id = this.#driver.command((session, now) => {
+      const init = {
+        text: payload.type === "text",
+        totalBytes,
+        wantsProgress: message.onprogress !== undefined,
+        ...(payload.type === "source" ? {} : { bytes: payload.bytes }),
+      };
+      const given = session.send(channel, init, now);
+      this.#entries.set(given, { channel, message });
+      return given;
     });
-    if (signal !== undefined) {
-      const onAbort = () => control.cancel();
-      signal.addEventListener("abort", onAbort);
-      control.onSettled(() => signal.removeEventListener("abort", onAbort));
-    }
-    return control.receipt;
+    message.handleAccepted(() => this.#cancel(id));
   }
 
   handle(event: SendEvent): void {
     const entry = this.#entries.get(event.message);
     if (entry === undefined) return;
+    const { control, onprogress, totalBytes } = entry.message;
     switch (event.type) {
       case "started":
-        entry.control.writing();
+        control.writing();
         return;
       case "written":
-        entry.control.handleWritten();
+        control.handleWritten();
         return;
       case "progress":
-        entry.onprogress?.({ loaded: event.ackedBytes, total: entry.totalBytes });
+        onprogress?.({ loaded: event.ackedBytes, total: totalBytes });
         return;
       case "delivered":
         this.#entries.delete(event.message);
-        entry.control.handleDelivered();
+        control.handleDelivered();
         return;
-      case "dropped": {
+      case "dropped":
         this.#entries.delete(event.message);
-        const [state, error] = endOf(event.fate);
-        entry.control.fail(state, entry.failure ?? error);
+        this.#drop(entry, event.fate);
         return;
-      }
       case "pull":
-        if (entry.source !== undefined) this.#pull(event.message, entry, entry.source, event.offset);
+        this.#pull(event.message, entry.message, event.offset);
     }
   }
 
-  /** The session has ended. Messages that it has not told of by now it never will: a defect has ended it. */
-  handleEnd(): void {
-    const [state, error] = endOf("unknown");
-    for (const { control } of this.#entries.values()) control.fail(state, error);
+  /**
+   * The session has ended. Messages that it has not told of by now it never will: a defect has ended it. Those that were
+   * never written have not ended yet: whoever takes them ends them, by `fail` or by sending them.
+   */
+  handleEnd(): Losses {
+    for (const entry of this.#entries.values()) this.#drop(entry, "unknown");
     this.#entries.clear();
+    const neverWritten = this.#neverWritten;
+    this.#neverWritten = [];
+    return { neverWritten, unknown: this.#unknown };
   }
 
   /** Messages that have not ended. */
@@ -136,7 +102,32 @@ export class Outbox {
     return this.#entries.has(id) && this.#driver.command((session, now) => session.cancel(id, now));
   }
 
-  #pull(id: MessageId, entry: Entry, source: Source, offset: number): void {
+  #drop(entry: Leftover, fate: Fate): void {
+    const { control, failure } = entry.message;
+    switch (fate) {
+      case "cancelled":
+        return control.fail("cancelled", failure ?? cancelled());
+      case "never-written":
+        // The session is ending, and whether there is a next one is not for the outbox to know.
+        this.#neverWritten.push(entry);
+        return;
+      case "too-large":
+        return control.fail(
+          "never-written",
+          new SluiceError("ERR_MESSAGE_TOO_LARGE", "The message is over the peer's limit"),
+        );
+      case "unknown":
+        this.#unknown.push(control.receipt);
+        return control.fail(
+          "unknown",
+          new SluiceError("ERR_DELIVERY_UNKNOWN", "The session ended before the peer acknowledged the message"),
+        );
+    }
+  }
+
+  #pull(id: MessageId, message: PendingMessage, offset: number): void {
+    if (message.payload.type !== "source") return;
+    const { source } = message.payload;
     const size = Math.min(SLAB_BYTES, source.totalBytes - offset);
     source
       .read(offset, size)
@@ -144,38 +135,28 @@ export class Outbox {
         (piece) => {
           if (!this.#entries.has(id)) return;
           if (piece.length !== size) {
-            this.#fail(id, entry, new Error(`${piece.length} bytes where ${size} were asked for`));
+            this.#fail(id, message, new Error(`${piece.length} bytes where ${size} were asked for`));
             return;
           }
           this.#driver.input((session, now) => session.supply(id, piece, offset + size === source.totalBytes, now));
         },
-        (cause: unknown) => this.#fail(id, entry, cause),
+        (cause: unknown) => this.#fail(id, message, cause),
       )
       .catch((error: unknown) => this.#host.report(error));
   }
 
-  #fail(id: MessageId, entry: Entry, cause: unknown): void {
-    entry.failure = new SluiceError("ERR_SOURCE_FAILED", "The Blob or File could not be read", { cause });
+  #fail(id: MessageId, message: PendingMessage, cause: unknown): void {
+    if (!this.#entries.has(id)) return;
+    message.failure = new SluiceError("ERR_SOURCE_FAILED", "The Blob or File could not be read", { cause });
     this.#cancel(id);
   }
 }
 
-function cancelled(): SluiceError {
-  return new SluiceError("ERR_CANCELLED", "The message was cancelled");
+/** Ends messages that no session will send. */
+export function failNeverWritten(leftovers: readonly Leftover[]): void {
+  for (const { message } of leftovers) message.control.fail("never-written", neverWritten());
 }
 
-function endOf(fate: Fate): ["cancelled" | "never-written" | "unknown", SluiceError] {
-  switch (fate) {
-    case "cancelled":
-      return ["cancelled", cancelled()];
-    case "never-written":
-      return ["never-written", new SluiceError("ERR_NEVER_WRITTEN", "The session ended before the message was sent")];
-    case "too-large":
-      return ["never-written", new SluiceError("ERR_MESSAGE_TOO_LARGE", "The message is over the peer's limit")];
-    case "unknown":
-      return [
-        "unknown",
-        new SluiceError("ERR_DELIVERY_UNKNOWN", "The session ended before the peer acknowledged the message"),
-      ];
-  }
+export function neverWritten(): SluiceError {
+  return new SluiceError("ERR_NEVER_WRITTEN", "The session ended before the message was sent");
 }

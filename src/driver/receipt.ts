@@ -101,6 +101,11 @@ export class ReceiptControl {
     this.#settled();
   }
 
+  /** No session has sent it: the next one will. */
+  requeue(): void {
+    this.#state = "queued";
+  }
+
   fail(state: "cancelled" | "never-written" | "unknown", error: SluiceError): void {
     this.#state = state;
     this.#written.settle(error);

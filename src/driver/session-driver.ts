@@ -3,7 +3,7 @@ import { Fifo } from "../core/fifo.js";
 import type { SessionEvent } from "../core/session/events.js";
 import type { Session } from "../core/session/session.js";
 import type { Millis } from "../core/time.js";
-import type { Transport } from "../transport/transport.js";
+import type { Transport, TransportHandler } from "../transport/transport.js";
 import type { Host } from "./host.js";
 
 /**
@@ -18,47 +18,71 @@ export interface DriverHandler {
   handleTurn(): void;
 }
 
+/** A transport and the attachment that it is for. */
+interface Line {
+  readonly epoch: number;
+  readonly transport: Transport;
+}
+
 /**
- * Runs one session on one transport: takes an input, lets leave what may, hands on the events, re-arms the one timer.
- * The application's callbacks run after all that, so they may call back in.
+ * Runs one session on its transports, one after the other: takes an input, lets leave what may, hands on the events,
+ * re-arms the one timer. The application's callbacks run after all that, so they may call back in.
  */
-export class SessionDriver {
-  readonly #session: Session;
+export class SessionDriver<S extends Session = Session> {
+  readonly #session: S;
   readonly #host: Host;
   readonly #handler: DriverHandler;
   readonly #pending: Fifo<SessionEvent> = new Fifo();
-  #transport: Transport | undefined;
+  #line: Line | undefined;
   #cancelTimer: (() => void) | undefined;
   #timerAt: Millis | undefined;
   #turn: "idle" | "deferred" | "dispatching" | "broken" = "idle";
 
-  constructor(session: Session, host: Host, handler: DriverHandler) {
+  constructor(session: S, host: Host, handler: DriverHandler) {
     this.#session = session;
     this.#host = host;
     this.#handler = handler;
   }
 
-  /** Starts `transport` and lets it carry the session. `onOpen` may refuse it, by `false`. */
-  attach(transport: Transport, onOpen: (subprotocol: string, extensions: string) => boolean): void {
-    this.#transport = transport;
-    transport.start({
-      handleOpen: ({ subprotocol, extensions }) => {
-        if (!onOpen(subprotocol, extensions)) return;
-        this.input((session, now) => session.handleTransportOpen(transport.batchBytesMax, now));
+  /**
+   * What leaves goes to `transport` from here on; one that was there before is ended at once. The handler takes what it
+   * tells, and ignores it when another one has followed.
+   * @param onOpen what to do when it is open
+   */
+  attach(epoch: number, transport: Transport, onOpen: TransportHandler["handleOpen"] = () => {}): TransportHandler {
+    this.#line?.transport.terminate();
+    const line = { epoch, transport };
+    this.#line = line;
+    return {
+      handleOpen: (opened) => {
+        if (this.#line === line) onOpen(opened);
       },
-      handleBatch: (batch) => this.input((session, now) => session.handleBatch(batch, now)),
-      handleWritable: () => this.input(() => {}),
+      handleBatch: (batch) => {
+        if (this.#line === line) this.input((session, now) => session.handleBatch(epoch, batch, now));
+      },
+      handleWritable: () => {
+        if (this.#line === line) this.input(() => {});
+      },
       handleClosed: (death) => {
-        this.#transport = undefined;
-        this.input((session, now) => session.handleTransportClosed(death, now));
+        if (this.#line !== line) return;
+        this.#line = undefined;
+        this.input((session, now) => session.handleTransportClosed(epoch, death, now));
       },
-    });
+    };
+  }
+
+  /** Ends the transport at once; nothing more leaves. */
+  cut(): void {
+    this.#line?.transport.terminate();
+    this.#line = undefined;
   }
 
   /** Takes what has happened, and lets everything follow at once. */
-  input(run: (session: Session, now: Millis) => void): void {
+  input(run: (session: S, now: Millis) => void): void {
     if (this.#turn === "broken") return;
     try {
+      // A transport that ends inside `send` comes in while the session still has events of the input before.
+      this.#collect();
       run(this.#session, this.#host.now());
       this.#settle();
     } catch (error) {
@@ -70,7 +94,7 @@ export class SessionDriver {
    * Takes what the application asks for. What follows leaves when its script has ended: small messages of one tick
    * share a batch.
    */
-  command<T>(run: (session: Session, now: Millis) => T): T {
+  command<T>(run: (session: S, now: Millis) => T): T {
     const result = run(this.#session, this.#host.now());
     this.#collect();
     if (this.#turn === "idle") {
@@ -83,8 +107,13 @@ export class SessionDriver {
     return result;
   }
 
-  get session(): Session {
+  get session(): S {
     return this.#session;
+  }
+
+  /** What carries the session, or is to. */
+  get transport(): Transport | undefined {
+    return this.#line?.transport;
   }
 
   #settle(): void {
@@ -95,9 +124,10 @@ export class SessionDriver {
   }
 
   #transmit(): void {
-    const transport = this.#transport;
-    if (transport === undefined) return;
     for (;;) {
+      // Read anew: a transport may end inside `send`.
+      const transport = this.#line?.transport;
+      if (transport === undefined) return;
       const budget = TRANSPORT_BUFFERED_BYTES_MAX - transport.bufferedBytes;
       const batch = this.#session.pollTransmit(budget, this.#host.now());
       if (batch === undefined) return;
@@ -119,6 +149,7 @@ export class SessionDriver {
     do {
       for (let event = this.#pending.shift(); event !== undefined; event = this.#pending.shift()) {
         if (event.type === "closed") this.#release(event.transportCode);
+        if (event.type === "detached" && event.epoch === this.#line?.epoch) this.#release(event.transportCode);
         this.#call(() => this.#handler.handleEvent(event));
       }
       this.#call(() => this.#handler.handleTurn());
@@ -146,8 +177,7 @@ export class SessionDriver {
     this.#turn = "broken";
     this.#pending.drain();
     this.#cancelTimer?.();
-    this.#transport?.terminate();
-    this.#transport = undefined;
+    this.cut();
     this.#host.report(error);
     const cause = new SluiceError("ERR_INTERNAL", "A defect of Sluice has ended the session", { cause: error });
     const end = { code: 1006, reason: "", wasClean: false, error: cause, transportCode: 1011 };
@@ -156,8 +186,8 @@ export class SessionDriver {
   }
 
   #release(code: number): void {
-    this.#transport?.close(code, "");
-    this.#transport = undefined;
+    this.#line?.transport.close(code, "");
+    this.#line = undefined;
   }
 
   #arm(): void {
