@@ -1,12 +1,13 @@
+import { SluiceError } from "../core/error.js";
 import type { ChannelKey } from "../core/send/send-channel.js";
 import { checkedPriority, type Priority } from "../core/wire/frame.js";
-import type { Conversation } from "../driver/conversation.js";
 import { Mailbox, type MailboxBudget } from "../driver/mailbox.js";
-import type { SendOptions } from "../driver/outbox.js";
-import type { Receipt } from "../driver/receipt.js";
+import type { SendOptions } from "../driver/pending-message.js";
+import { type Receipt, ReceiptControl } from "../driver/receipt.js";
 import { EventHandlers, type Handler } from "./event-handlers.js";
 import type { ChannelEventMap } from "./events.js";
 import { dataOf, heldBytes, type SluiceBinaryType } from "./incoming.js";
+import type { Lifeline } from "./lifeline.js";
 import { payloadOf, type SendData } from "./payload.js";
 import type { TaskQueue } from "./platform.js";
 import type { TypedEventTargetConstructor } from "./typed-event-target.js";
@@ -18,15 +19,18 @@ export interface ChannelOptions {
 
 /** What a channel is made of; the socket hands it over. */
 export interface ChannelInit {
-  readonly key: ChannelKey;
   readonly name: string;
   readonly priority: Priority;
-  readonly conversation: Conversation;
+  /** The session of the moment; the channel may go on in another. */
+  readonly lifeline: () => Lifeline;
   readonly tasks: TaskQueue;
   readonly budget: MailboxBudget;
   readonly origin: string;
   readonly encodeUtf8: (text: string) => Uint8Array;
 }
+
+/** No session has a channel of this key. */
+const NO_CHANNEL: ChannelKey = -1;
 
 const ChannelEventTarget: TypedEventTargetConstructor<ChannelEventMap> = EventTarget;
 
@@ -43,10 +47,14 @@ export class Channel extends ChannelEventTarget {
   #binaryType: SluiceBinaryType = "blob";
   #state: "open" | "closing" | "closed" = "open";
 
+  /** @internal What the session of the moment calls it. */
+  key: ChannelKey;
+
   /** @internal */
-  constructor(init: ChannelInit) {
+  constructor(init: ChannelInit, key: ChannelKey) {
     super();
     this.#init = init;
+    this.key = key;
     this.#priority = init.priority;
     this.#mailbox = new Mailbox(init.budget, (data) => init.tasks.push(() => this.#dispatch(data)));
   }
@@ -57,14 +65,19 @@ export class Channel extends ChannelEventTarget {
    * @throws SluiceError `ERR_MESSAGE_TOO_LARGE`; TypeError for what cannot be sent
    */
   send(data: SendData, options: SendOptions = {}): Receipt {
-    return this.#init.conversation.send(this.#init.key, payloadOf(data, this.#init.encodeUtf8), options);
+    const payload = payloadOf(data, this.#init.encodeUtf8);
+    if (this.#state !== "open") {
+      const error = new SluiceError("ERR_NEVER_WRITTEN", "The channel is closing or closed");
+      return ReceiptControl.ended("never-written", error);
+    }
+    return this.#lifeline.send(this.key, this.name, payload, options);
   }
 
   /** Ends the channel in both directions, after what was accepted on either side. */
   close(): void {
     if (this.#state !== "open") return;
     this.#state = "closing";
-    this.#init.conversation.closeChannel(this.#init.key);
+    this.#lifeline.closeChannel(this.key);
   }
 
   override addEventListener<Type extends keyof ChannelEventMap>(
@@ -100,6 +113,8 @@ export class Channel extends ChannelEventTarget {
   handleClosed(): void {
     if (this.#state === "closed") return;
     this.#state = "closed";
+    // The next session gives its number to another channel.
+    this.key = NO_CHANNEL;
     // Behind the messages that nobody has read: who listens late still gets them first.
     this.#mailbox.finish(() => this.#init.tasks.push(() => this.dispatchEvent(new Event("close"))));
   }
@@ -115,12 +130,12 @@ export class Channel extends ChannelEventTarget {
   /** Takes effect at once, also in the middle of a message. Throws SluiceError `ERR_USAGE_ARGUMENT`. */
   set priority(value: Priority) {
     this.#priority = checkedPriority(value);
-    this.#init.conversation.setPriority(this.#init.key, this.#priority);
+    this.#lifeline.conversation.setPriority(this.key, this.#priority);
   }
 
   /** Bytes accepted and not yet acknowledged by the peer. */
   get bufferedAmount(): number {
-    return this.#init.conversation.bufferedAmount(this.#init.key);
+    return this.#lifeline.bufferedAmount(this.key, this.name);
   }
 
   /** What binary messages become: `"blob"` (default) or `"arraybuffer"`. */
@@ -151,6 +166,10 @@ export class Channel extends ChannelEventTarget {
 
   set onclose(value: Handler<Event>) {
     this.#handlers.set("close", value);
+  }
+
+  get #lifeline(): Lifeline {
+    return this.#init.lifeline();
   }
 
   #dispatch(data: string | Uint8Array): void {

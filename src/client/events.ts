@@ -1,4 +1,5 @@
 import type { SluiceError } from "../core/error.js";
+import type { Receipt } from "../driver/receipt.js";
 import type { Channel } from "./channel.js";
 
 /** What `close` events are. Node 20 has no `CloseEvent`. */
@@ -19,6 +20,19 @@ export interface ChannelEvent extends Event {
   readonly channel: Channel;
 }
 
+/** What is known of the messages of a session that cannot be resumed, each list in the order of `send`. */
+export interface SessionLoss {
+  /** Nothing of them has been read. Under `onSessionLost: "reopen"` they go into the next session. */
+  readonly neverWritten: readonly Receipt[];
+  /** They have left, in part or whole, and nobody knows whether they have arrived. They are not sent again. */
+  readonly unknown: readonly Receipt[];
+}
+
+/** A session could not be resumed. */
+export interface SessionLostEvent extends Event {
+  readonly detail: SessionLoss;
+}
+
 /** The events of a `SluiceSocket`, by their names. */
 export interface SluiceSocketEventMap {
   open: Event;
@@ -26,6 +40,7 @@ export interface SluiceSocketEventMap {
   error: SluiceErrorEvent;
   close: SluiceCloseEvent;
   channel: ChannelEvent;
+  sessionlost: SessionLostEvent;
   transportchange: Event;
   connectionstatechange: Event;
 }
@@ -49,6 +64,11 @@ export function errorEvent(error: SluiceError): SluiceErrorEvent {
 
 export function channelEvent(channel: Channel): ChannelEvent {
   return eventWith("channel", { channel });
+}
+
+/** A plain event with a `detail`, as a `CustomEvent` has it; Node 18 and jsdom know that one differently. */
+export function sessionLostEvent(detail: SessionLoss): SessionLostEvent {
+  return eventWith("sessionlost", { detail });
 }
 
 function eventWith<T extends object>(type: string, members: T): Event & T {

@@ -1,7 +1,7 @@
 export { SluiceError, type SluiceErrorCode } from "../core/error.js";
 export type { Priority } from "../core/wire/frame.js";
 export type { Stats } from "../driver/conversation.js";
-export type { SendOptions, SendProgress, SignalLike } from "../driver/outbox.js";
+export type { SendOptions, SendProgress, SignalLike } from "../driver/pending-message.js";
 export { Receipt, type ReceiptState } from "../driver/receipt.js";
 export type { TransportName } from "../transport/transport.js";
 export { Channel, type ChannelOptions } from "./channel.js";
@@ -9,6 +9,8 @@ export type { Handler } from "./event-handlers.js";
 export type {
   ChannelEvent,
   ChannelEventMap,
+  SessionLoss,
+  SessionLostEvent,
   SluiceCloseEvent,
   SluiceErrorEvent,
   SluiceSocketEventMap,

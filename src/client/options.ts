@@ -1,3 +1,5 @@
+import { type BackoffOptions, DEFAULT_BACKOFF } from "../core/dial/backoff.js";
+import type { DialOptions } from "../core/dial/dialer.js";
 import { SluiceError } from "../core/error.js";
 import { DEFAULT_LIMITS, type Limits, limitsWith } from "../core/limits.js";
 import type { WebSocketConstructor } from "../transport/browser/websocket.js";
@@ -5,11 +7,22 @@ import type { WebSocketConstructor } from "../transport/browser/websocket.js";
 export interface SluiceSocketOptions {
   /**
    * What `authenticate` on the server gets: anything that JSON can carry, or a function that gives it, or a promise of
-   * it. It never enters a URL.
+   * it. A function is called again for every connection. It never enters a URL.
    */
   readonly auth?: unknown;
-  /** From the constructor to the server's welcome, ms. Default 10,000. */
+  /** From the constructor to the server's first welcome, and of each attempt to connect again, ms. Default 10,000. */
   readonly connectTimeoutMs?: number;
+  /**
+   * What follows when a session cannot be resumed. `"reopen"` (default): `sessionlost`, then a new session with a new
+   * `open`, in which what was never written is sent after what the `open` handlers send. `"close"`: `error` and `close`
+   * 1006, as with a native WebSocket; such a socket also gives up at once when the first attempt meets no server.
+   */
+  readonly onSessionLost?: "reopen" | "close";
+  /**
+   * How long to wait between attempts to connect: a random time up to `baseMs` (default 500), twice that with every
+   * failure, up to `maxMs` (default 15,000).
+   */
+  readonly backoff?: { readonly baseMs?: number; readonly maxMs?: number };
   /** How long `close()` waits while nothing moves, ms. Default 5,000. */
   readonly closeTimeoutMs?: number;
   /** Bounds of this end. */
@@ -30,6 +43,37 @@ export function limitsOf(options: SluiceSocketOptions): Limits {
     handshakeTimeoutMs: options.connectTimeoutMs ?? DEFAULT_LIMITS.handshakeTimeoutMs,
     closeTimeoutMs: options.closeTimeoutMs ?? DEFAULT_LIMITS.closeTimeoutMs,
   });
+}
+
+/** @throws SluiceError `ERR_USAGE_ARGUMENT` */
+export function onSessionLostOf(options: SluiceSocketOptions): "reopen" | "close" {
+  const { onSessionLost = "reopen" } = options;
+  if (onSessionLost === "reopen" || onSessionLost === "close") return onSessionLost;
+  throw new SluiceError(
+    "ERR_USAGE_ARGUMENT",
+    `onSessionLost must be "reopen" or "close", not ${String(onSessionLost)}`,
+  );
+}
+
+/**
+ * How the first session is dialled.
+ * @throws SluiceError `ERR_USAGE_ARGUMENT`
+ */
+export function dialOf(options: SluiceSocketOptions): DialOptions {
+  return {
+    backoff: backoffOf(options.backoff),
+    connectTimeoutMs: options.connectTimeoutMs ?? DEFAULT_LIMITS.handshakeTimeoutMs,
+    retriesFirst: onSessionLostOf(options) === "reopen",
+  };
+}
+
+function backoffOf(given: SluiceSocketOptions["backoff"] = {}): BackoffOptions {
+  const backoff = { ...DEFAULT_BACKOFF, ...given };
+  for (const [name, value] of Object.entries(backoff)) {
+    if (typeof value === "number" && Number.isFinite(value) && value > 0) continue;
+    throw new SluiceError("ERR_USAGE_ARGUMENT", `backoff.${name} must be a positive number, not ${String(value)}`);
+  }
+  return backoff;
 }
 
 /** The implementation to dial with; `undefined` where the platform has none. */

@@ -1,5 +1,5 @@
 import { BlobSource } from "../driver/blob-source.js";
-import type { Payload } from "../driver/outbox.js";
+import type { Payload } from "../driver/pending-message.js";
 
 /** What `send()` takes. */
 export type SendData = string | ArrayBufferLike | ArrayBufferView | Blob;

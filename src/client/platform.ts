@@ -19,6 +19,7 @@ export function browserHost(): Host {
     encodeUtf8: (text) => encoder.encode(text),
     decodeUtf8,
     readText: decodeUtf8,
+    random: Math.random,
     now: () => performance.now(),
     setTimer(run, delayMs) {
       const timer = setTimeout(run, delayMs);

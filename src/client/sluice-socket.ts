@@ -1,33 +1,37 @@
 import { SluiceError } from "../core/error.js";
 import type { Limits } from "../core/limits.js";
-import { type ChannelKey, DEFAULT_CHANNEL } from "../core/send/send-channel.js";
+import { DEFAULT_CHANNEL } from "../core/send/send-channel.js";
 import { checkedPriority } from "../core/wire/frame.js";
-import { Conversation, type ConversationEvent, type Stats } from "../driver/conversation.js";
+import type { Stats } from "../driver/conversation.js";
 import type { Host } from "../driver/host.js";
-import { CHANNEL_HELD_BYTES, Mailbox, MailboxBudget } from "../driver/mailbox.js";
-import type { SendOptions } from "../driver/outbox.js";
+import { MailboxBudget } from "../driver/mailbox.js";
+import type { SendOptions } from "../driver/pending-message.js";
 import { type Receipt, ReceiptControl } from "../driver/receipt.js";
-import { type WebSocketConstructor, webSocketTransport } from "../transport/browser/websocket.js";
-import { SUBPROTOCOL, type TransportName } from "../transport/transport.js";
-import { Channel, type ChannelOptions } from "./channel.js";
+import type { TransportName } from "../transport/transport.js";
+import type { Channel, ChannelOptions } from "./channel.js";
+import { ChannelSet } from "./channel-set.js";
 import { EventHandlers, type Handler } from "./event-handlers.js";
 import {
   type ChannelEvent,
   channelEvent,
   closeEvent,
   errorEvent,
+  type SessionLostEvent,
   type SluiceCloseEvent,
   type SluiceErrorEvent,
   type SluiceSocketEventMap,
+  sessionLostEvent,
 } from "./events.js";
 import { dataOf, type SluiceBinaryType } from "./incoming.js";
-import { limitsOf, type SluiceSocketOptions, webSocketOf } from "./options.js";
+import { Lifeline, type LifelineEvent } from "./lifeline.js";
+import { dialOf, limitsOf, onSessionLostOf, type SluiceSocketOptions, webSocketOf } from "./options.js";
 import { payloadOf, type SendData } from "./payload.js";
 import { browserHost, TaskQueue } from "./platform.js";
 import type { TypedEventTargetConstructor } from "./typed-event-target.js";
 import { parseProtocols, parseUrl, syntaxError } from "./url.js";
 
-export type ConnectionState = "connecting" | "connected" | "closed";
+/** `"reconnecting"`: the line was cut, and the session, or the next one, is on its way back. */
+export type ConnectionState = "connecting" | "connected" | "reconnecting" | "closed";
 
 type ReadyState = 0 | 1 | 2 | 3;
 
@@ -50,16 +54,12 @@ export class SluiceSocket extends SocketEventTarget {
   readonly #url: string;
   /** The `origin` of every `message` event. */
   readonly #origin: string;
-  readonly #protocols: readonly string[];
   readonly #host: Host;
   readonly #limits: Limits;
   readonly #tasks = new TaskQueue();
   readonly #handlers: EventHandlers = new EventHandlers(this);
-  readonly #channels = new Map<ChannelKey, Channel>();
-  readonly #conversation: Conversation;
-  readonly #mailboxes: MailboxBudget;
-  /** Channels that the peer has opened and nobody has been told of. */
-  readonly #unseenChannels: Mailbox<Channel>;
+  readonly #lifeline: Lifeline;
+  readonly #channels: ChannelSet;
   #readyState: ReadyState = SluiceSocket.CONNECTING;
   #connectionState: ConnectionState = "connecting";
   #protocol = "";
@@ -69,13 +69,6 @@ export class SluiceSocket extends SocketEventTarget {
   #transport: TransportName | null = null;
   /** Bytes given to `send()` when nothing is sent any more: they count, as the standard says. */
   #discardedBytes = 0;
-  #handleGreeted: () => void = () => {};
-  /** The server has greeted and chosen a protocol to go on with: before that, nothing may leave (NEG-05). */
-  readonly #greeted: Promise<void> = new Promise((resolve) => {
-    this.#handleGreeted = resolve;
-  });
-  /** Why the connection attempt has failed, where this end knows better than the transport. */
-  #failure: SluiceError | undefined;
 
   /**
    * Connects at once.
@@ -89,27 +82,46 @@ export class SluiceSocket extends SocketEventTarget {
     super();
     this.#url = parseUrl(url);
     this.#origin = new URL(this.#url).origin;
-    this.#protocols = parseProtocols(protocols);
     this.#limits = limitsOf(options);
-    const WebSocket = webSocketOf(options);
     this.#host = browserHost();
-    this.#conversation = new Conversation(
-      {
-        side: { role: "client", attemptId: randomId(), auth: "pending" },
-        limits: this.#limits,
-        host: this.#host,
-      },
-      (event) => this.#handle(event),
-    );
-    this.#mailboxes = new MailboxBudget(this.#limits.reassemblyBytesMax, () => {
-      const error = new SluiceError("ERR_PEER_VIOLATION", "Too much has come on channels that nobody listens to");
-      this.#conversation.abort(1009, "nobody listens", error);
-    });
-    this.#unseenChannels = new Mailbox(this.#mailboxes, (channel) =>
+    const budget = new MailboxBudget(this.#limits.reassemblyBytesMax, () => this.#handleUnheard());
+    const channelInit = {
+      lifeline: () => this.#lifeline,
+      tasks: this.#tasks,
+      budget,
+      origin: this.#origin,
+      encodeUtf8: this.#host.encodeUtf8,
+    };
+    this.#channels = new ChannelSet(channelInit, budget, (channel) =>
       this.#tasks.push(() => this.dispatchEvent(channelEvent(channel))),
     );
-    this.#dial(WebSocket);
-    void this.#introduce(options.auth);
+    const lifelineOptions = {
+      url: this.#url,
+      protocols: parseProtocols(protocols),
+      limits: this.#limits,
+      dial: dialOf(options),
+      onSessionLost: onSessionLostOf(options),
+      auth: options.auth,
+      WebSocket: webSocketOf(options),
+      host: this.#host,
+    };
+    this.#lifeline = new Lifeline(lifelineOptions, {
+      handleEvent: (event) => this.#handle(event),
+      handleOpen: (opened) => {
+        const { conversation } = this.#lifeline;
+        const { transport } = conversation;
+        this.#tasks.push(() => {
+          // A session that is lost by now is not told of.
+          if (conversation === this.#lifeline.conversation) this.#open(opened, transport);
+        });
+      },
+      handleReopen: (conversation) => {
+        this.#tasks.push(() => this.#handleReopen());
+        return this.#channels.reopen(conversation);
+      },
+      handleLost: (loss) => this.#tasks.push(() => this.dispatchEvent(sessionLostEvent(loss))),
+      handleClosed: (end, error) => this.#close(end, error),
+    });
   }
 
   /**
@@ -128,7 +140,7 @@ export class SluiceSocket extends SocketEventTarget {
         new SluiceError("ERR_NEVER_WRITTEN", "The socket is closing or closed"),
       );
     }
-    return this.#conversation.send(DEFAULT_CHANNEL, payload, options);
+    return this.#lifeline.send(DEFAULT_CHANNEL, "", payload, options);
   }
 
   /**
@@ -148,8 +160,10 @@ export class SluiceSocket extends SocketEventTarget {
       throw syntaxError("The close reason must not be longer than 123 bytes.");
     if (this.#readyState >= SluiceSocket.CLOSING) return;
     this.#readyState = SluiceSocket.CLOSING;
+    // What waits for `open` will not see it any more, and was accepted all the same.
+    this.#release(() => {});
     // A reason without a code goes as 1000, as in the standard's close frame.
-    this.#conversation.close(checked ?? (text === "" ? 1005 : 1000), text);
+    this.#lifeline.close(checked ?? (text === "" ? 1005 : 1000), text);
   }
 
   /**
@@ -162,11 +176,8 @@ export class SluiceSocket extends SocketEventTarget {
     if (this.#readyState >= SluiceSocket.CLOSING) {
       throw new SluiceError("ERR_USAGE_CHANNEL_CLOSED", "The socket is closing or closed");
     }
-    const key = this.#conversation.openChannel(String(name), priority);
-    const known = this.#channels.get(key);
-    if (known === undefined) return this.#addChannel(key, String(name), priority ?? "normal");
-    if (priority !== undefined) known.priority = priority;
-    return known;
+    const key = this.#lifeline.conversation.openChannel(String(name), priority);
+    return this.#channels.want(key, String(name), priority);
   }
 
   override addEventListener<Type extends keyof SluiceSocketEventMap>(
@@ -185,12 +196,12 @@ export class SluiceSocket extends SocketEventTarget {
     options?: boolean | AddEventListenerOptions,
   ): void {
     super.addEventListener(type, listener, options);
-    if (type === "channel" && listener !== null) this.#unseenChannels.open();
+    if (type === "channel" && listener !== null) this.#channels.openUnseen();
   }
 
   /** What is going on, as a plain object. */
   stats(): Stats {
-    return this.#conversation.stats;
+    return this.#lifeline.conversation.stats;
   }
 
   /** The URL, serialised. */
@@ -214,7 +225,7 @@ export class SluiceSocket extends SocketEventTarget {
 
   /** Bytes accepted by `send()` of this socket and not yet acknowledged by the peer. Never falls after `close`. */
   get bufferedAmount(): number {
-    return this.#conversation.bufferedAmount(DEFAULT_CHANNEL) + this.#discardedBytes;
+    return this.#lifeline.bufferedAmount(DEFAULT_CHANNEL, "") + this.#discardedBytes;
   }
 
   /** What binary messages become: `"blob"` (default) or `"arraybuffer"`. Other values are ignored. */
@@ -280,116 +291,81 @@ export class SluiceSocket extends SocketEventTarget {
     this.#handlers.set("channel", value);
   }
 
-  #dial(WebSocket: WebSocketConstructor | undefined): void {
-    if (WebSocket === undefined) {
-      this.#fail(new SluiceError("ERR_CONNECT_FAILED", "There is no WebSocket here; pass one as an option"));
-      return;
-    }
-    try {
-      // The application's protocols first: a server that does not know ours must see what it would see without us.
-      const transport = webSocketTransport(WebSocket, this.#url, [...this.#protocols, SUBPROTOCOL]);
-      this.#conversation.attach(transport, (subprotocol, extensions) =>
-        this.#handleTransportOpen(subprotocol, extensions),
-      );
-    } catch (cause) {
-      this.#fail(new SluiceError("ERR_CONNECT_FAILED", "The WebSocket could not be made", { cause }));
-    }
+  get onsessionlost(): Handler<SessionLostEvent> {
+    return this.#handlers.get("sessionlost");
   }
 
-  #handleTransportOpen(subprotocol: string, extensions: string): boolean {
-    if (subprotocol === SUBPROTOCOL) {
-      this.#extensions = extensions;
-      return true;
-    }
-    this.#fail(new SluiceError("ERR_NOT_SLUICE", `The server has not selected the subprotocol "${SUBPROTOCOL}"`));
-    return false;
+  set onsessionlost(value: Handler<SessionLostEvent>) {
+    this.#handlers.set("sessionlost", value);
   }
 
-  /** Gives the server the credentials, if there are any, and with that everything that waits. */
-  async #introduce(auth: unknown): Promise<void> {
-    let credentials: string | undefined;
-    try {
-      credentials = JSON.stringify(await (typeof auth === "function" ? auth() : auth));
-    } catch (cause) {
-      this.#fail(new SluiceError("ERR_CONNECT_FAILED", "`auth` has failed", { cause, retryable: true }));
-      return;
-    }
-    await this.#greeted;
-    this.#conversation.provideAuth(credentials);
-  }
-
-  /** Gives the attempt up. The events come later, as those of a native socket do. */
-  #fail(error: SluiceError): void {
-    this.#failure ??= error;
-    this.#host.defer(() => this.#conversation.fail());
-  }
-
-  #handle(event: ConversationEvent): void {
+  #handle(event: LifelineEvent): void {
     switch (event.type) {
-      case "open":
-        this.#handleOpen(event.protocol);
-        return;
-      case "channel": {
-        const channel = this.#addChannel(event.channel, event.name, event.priority);
-        this.#unseenChannels.handle(channel, CHANNEL_HELD_BYTES);
-        return;
-      }
+      case "channel":
+        return this.#channels.handleOpened(event.channel, event.name, event.priority);
       case "channel-closing":
-        this.#channels.get(event.channel)?.handleClosing();
-        return;
+        return this.#channels.get(event.channel)?.handleClosing();
       case "channel-closed":
-        this.#channels.get(event.channel)?.handleClosed();
-        this.#channels.delete(event.channel);
-        return;
+        return this.#channels.handleEnded(event.channel);
       case "message":
         if (event.channel !== DEFAULT_CHANNEL) this.#channels.get(event.channel)?.handleMessage(event.data);
         else this.#tasks.push(() => this.#message(event.data));
         return;
+      case "detached":
+        this.#tasks.push(() => this.#handleDetached());
+        return;
+      case "established":
+      case "resumed": {
+        const { transport } = this.#lifeline.conversation;
+        this.#tasks.push(() => this.#handleAttached(transport));
+        return;
+      }
       case "closing":
         this.#tasks.push(() => {
           if (this.#readyState < SluiceSocket.CLOSING) this.#readyState = SluiceSocket.CLOSING;
         });
         return;
-      case "closed":
-        this.#close(event);
-        return;
       default:
     }
   }
 
-  #handleOpen(protocol: string): void {
-    // WHATWG WebSockets, "establish a WebSocket connection": who offers protocols does not go on without one of them.
-    if (this.#protocols.length > 0 && !this.#protocols.includes(protocol)) {
-      const error = new SluiceError("ERR_CONNECT_FAILED", "The server has chosen none of the protocols offered");
-      this.#conversation.abort(1002, "no protocol chosen", error);
-      return;
-    }
-    this.#handleGreeted();
-    this.#tasks.push(() => this.#open(protocol));
+  /** More has come than is kept for an application that does not listen. */
+  #handleUnheard(): void {
+    const error = new SluiceError("ERR_PEER_VIOLATION", "Too much has come on channels that nobody listens to");
+    this.#lifeline.conversation.abort(1009, "nobody listens", error);
   }
 
-  #addChannel(key: ChannelKey, name: string, priority: Channel["priority"]): Channel {
-    const channel = new Channel({
-      key,
-      name,
-      priority,
-      conversation: this.#conversation,
-      tasks: this.#tasks,
-      budget: this.#mailboxes,
-      origin: this.#origin,
-      encodeUtf8: this.#host.encodeUtf8,
-    });
-    this.#channels.set(key, channel);
-    return channel;
-  }
-
-  #open(protocol: string): void {
+  #open(opened: { protocol: string; extensions: string }, transport: TransportName | null): void {
     if (this.#readyState !== SluiceSocket.CONNECTING) return;
     this.#readyState = SluiceSocket.OPEN;
-    this.#protocol = protocol;
+    this.#protocol = opened.protocol;
+    this.#extensions = opened.extensions;
     this.#mode = "framed";
-    this.#setConnection("connected", this.#conversation.transport);
-    this.dispatchEvent(new Event("open"));
+    if (transport !== null) this.#setConnection("connected", transport);
+    // What `open` handlers send goes before what waits for the new session.
+    this.#release(() => this.dispatchEvent(new Event("open")));
+  }
+
+  #release(first: () => void): void {
+    this.#lifeline.release(first, (name) => (name === "" ? DEFAULT_CHANNEL : this.#channels.keyOf(name)));
+  }
+
+  /** Before the first `open` it is still connecting, however often it takes. */
+  #handleDetached(): void {
+    const isBefore = this.#connectionState === "connecting" || this.#connectionState === "closed";
+    if (!isBefore) this.#setConnection("reconnecting", null);
+  }
+
+  #handleAttached(transport: TransportName | null): void {
+    if (transport !== null && this.#readyState !== SluiceSocket.CLOSED && this.#connectionState !== "connecting") {
+      this.#setConnection("connected", transport);
+    }
+  }
+
+  /** The session is lost, and the socket begins anew. */
+  #handleReopen(): void {
+    if (this.#readyState === SluiceSocket.OPEN) this.#readyState = SluiceSocket.CONNECTING;
+    if (this.#connectionState === "connected") this.#setConnection("reconnecting", null);
   }
 
   #message(data: string | Uint8Array): void {
@@ -399,13 +375,11 @@ export class SluiceSocket extends SocketEventTarget {
     this.dispatchEvent(new MessageEvent("message", init));
   }
 
-  #close(end: { code: number; reason: string; wasClean: boolean; error: SluiceError | undefined }): void {
-    for (const channel of this.#channels.values()) channel.handleClosed();
-    this.#channels.clear();
+  #close(end: { code: number; reason: string; wasClean: boolean }, error: SluiceError | undefined): void {
+    this.#channels.end();
     this.#tasks.push(() => {
       this.#readyState = SluiceSocket.CLOSED;
       this.#setConnection("closed", null);
-      const error = this.#failure ?? end.error;
       if (error !== undefined) this.dispatchEvent(errorEvent(error));
       this.dispatchEvent(closeEvent(end));
     });
@@ -418,11 +392,6 @@ export class SluiceSocket extends SocketEventTarget {
     if (changed.transport) this.dispatchEvent(new Event("transportchange"));
     if (changed.state) this.dispatchEvent(new Event("connectionstatechange"));
   }
-}
-
-/** 128 random bits: names a connection attempt (HSK-04). */
-function randomId(): Uint8Array {
-  return crypto.getRandomValues(new Uint8Array(16));
 }
 
 /** WebIDL `[Clamp] unsigned short`. */

@@ -23,6 +23,17 @@ export function parseUrl(url: string | URL): string {
   return parsed.href;
 }
 
+/** The query parameter by which balancers can find the server of a session. It gives no right to anything (RES-08). */
+const SESSION_PARAMETER = "sluice-session";
+
+/** The URL to resume a session at. */
+export function withSession(url: string, sessionId: Uint8Array | undefined): string {
+  if (sessionId === undefined) return url;
+  const id = Array.from(sessionId, (byte) => byte.toString(16).padStart(2, "0")).join("");
+  // By hand: `searchParams` would write the application's own query anew.
+  return `${url}${url.includes("?") ? "&" : "?"}${SESSION_PARAMETER}=${id}`;
+}
+
 /**
  * The application's protocols, in its order of preference.
  * @throws DOMException `SyntaxError` for what is no HTTP token (RFC 9110, 5.6.2), stands twice, or is ours

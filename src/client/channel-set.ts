@@ -1,0 +1,99 @@
+import { SluiceError } from "../core/error.js";
+import type { ChannelKey } from "../core/send/send-channel.js";
+import type { Priority } from "../core/wire/frame.js";
+import type { Conversation } from "../driver/conversation.js";
+import { CHANNEL_HELD_BYTES, Mailbox, type MailboxBudget } from "../driver/mailbox.js";
+import { Channel, type ChannelInit } from "./channel.js";
+
+interface Known {
+  readonly channel: Channel;
+  /** Whether the application has asked for it: then it lives on in the next session. */
+  isWanted: boolean;
+}
+
+/** The channels of a socket beside the default one, by their keys in the present session. */
+export class ChannelSet {
+  readonly #init: Omit<ChannelInit, "name" | "priority">;
+  readonly #known = new Map<ChannelKey, Known>();
+  /** Channels that the peer has opened and nobody has been told of. */
+  readonly #unseen: Mailbox<Channel>;
+
+  constructor(init: Omit<ChannelInit, "name" | "priority">, budget: MailboxBudget, tell: (channel: Channel) => void) {
+    this.#init = init;
+    this.#unseen = new Mailbox(budget, tell);
+  }
+
+  /** The application asks for a channel, which `key` names now. */
+  want(key: ChannelKey, name: string, priority: Priority | undefined): Channel {
+    const known = this.#known.get(key) ?? this.#add(key, name, priority ?? "normal");
+    known.isWanted = true;
+    if (priority !== undefined) known.channel.priority = priority;
+    return known.channel;
+  }
+
+  /** The peer has opened a channel. */
+  handleOpened(key: ChannelKey, name: string, priority: Priority): void {
+    this.#unseen.handle(this.#add(key, name, priority).channel, CHANNEL_HELD_BYTES);
+  }
+
+  handleEnded(key: ChannelKey): void {
+    this.#known.get(key)?.channel.handleClosed();
+    this.#known.delete(key);
+  }
+
+  get(key: ChannelKey): Channel | undefined {
+    return this.#known.get(key)?.channel;
+  }
+
+  /** The key of an open channel in the present session. */
+  keyOf(name: string): ChannelKey | undefined {
+    for (const [key, { channel }] of this.#known) if (channel.name === name) return key;
+    return undefined;
+  }
+
+  /** Somebody listens to new channels from now on. */
+  openUnseen(): void {
+    this.#unseen.open();
+  }
+
+  /** Opens in a new session what the application holds on to, and ends the rest. Returns the names of those that go on. */
+  reopen(conversation: Conversation): Set<string> {
+    const before = [...this.#known.values()];
+    this.#known.clear();
+    const names = new Set<string>();
+    for (const known of before) {
+      const { channel } = known;
+      const key = known.isWanted && channel.state === "open" ? tryOpen(conversation, channel) : undefined;
+      if (key === undefined) {
+        channel.handleClosed();
+        continue;
+      }
+      channel.key = key;
+      this.#known.set(key, known);
+      names.add(channel.name);
+    }
+    return names;
+  }
+
+  /** The socket is closed. */
+  end(): void {
+    for (const { channel } of this.#known.values()) channel.handleClosed();
+    this.#known.clear();
+  }
+
+  #add(key: ChannelKey, name: string, priority: Priority): Known {
+    const known = { channel: new Channel({ ...this.#init, name, priority }, key), isWanted: false };
+    this.#known.set(key, known);
+    return known;
+  }
+}
+
+/** The key in a new session; `undefined` where it has no room for the channel. */
+function tryOpen(conversation: Conversation, channel: Channel): ChannelKey | undefined {
+  try {
+    return conversation.openChannel(channel.name, channel.priority);
+  } catch (error) {
+    if (error instanceof SluiceError) return undefined;
+    throw error;
+  }
+}
