@@ -1,13 +1,14 @@
-import { randomBytes } from "node:crypto";
 import { SluiceError } from "../core/error.js";
 import type { Limits } from "../core/limits.js";
 import { type ChannelKey, DEFAULT_CHANNEL } from "../core/send/send-channel.js";
-import { ID_BYTES } from "../core/session/handshake.js";
+import { ServerSession } from "../core/session/server-session.js";
+import type { Admission } from "../core/session/session-types.js";
 import { checkedPriority, type Priority } from "../core/wire/frame.js";
-import { Conversation, type ConversationEvent, type Stats } from "../driver/conversation.js";
+import { Conversation, type ConversationClosed, type ConversationEvent, type Stats } from "../driver/conversation.js";
 import { CHANNEL_HELD_BYTES, Mailbox, MailboxBudget } from "../driver/mailbox.js";
+import { failNeverWritten } from "../driver/outbox.js";
 import type { Receipt } from "../driver/receipt.js";
-import type { Transport, TransportName } from "../transport/transport.js";
+import type { Transport, TransportHandler, TransportName } from "../transport/transport.js";
 import { payloadOf, type ServerSendData } from "./payload.js";
 import { bufferOf, callSafely, nodeHost } from "./platform.js";
 import { ServerChannel, type ServerChannelOptions } from "./server-channel.js";
@@ -24,51 +25,55 @@ import {
 } from "./server-socket.js";
 
 export interface FramedSocketInit {
-  readonly transport: Transport;
+  readonly sessionId: Uint8Array;
   readonly limits: Limits;
   /** The application protocol chosen; empty for none. */
   readonly protocol: string;
-  /** Decides on the client's credentials. Whatever it returns is the principal, but `false`, `null` or `undefined`. */
-  readonly authenticate: ((auth: unknown) => unknown) | undefined;
-  /** The session exists: the application may see the socket. */
-  readonly onEstablished: (socket: FramedSocket) => void;
+  readonly principal: unknown;
+  readonly keeper: SocketKeeper;
 }
 
-/** The server's end of a session. */
+/** Who keeps the socket while it has no transport. */
+export interface SocketKeeper {
+  /** The session exists: the application may see the socket. */
+  handleEstablished(): void;
+  /** The transport of this epoch is gone; another one may come, or has come already. */
+  handleParked(epoch: number): void;
+  /** The client has what it needs for the next resume. */
+  handleConfirmed(): void;
+  handleClosed(): void;
+  /** The session may hold more or fewer bytes than before. */
+  handleTurn(heldBytes: number): void;
+}
+
+/** The server's end of a session, on whichever transport. */
 export class FramedSocket extends ServerSocket {
   readonly mode = "framed";
   readonly protocol: string;
   readonly id: string;
-  readonly #sessionId: Uint8Array = randomBytes(ID_BYTES);
-  readonly #authenticate: FramedSocketInit["authenticate"];
-  readonly #onEstablished: FramedSocketInit["onEstablished"];
-  readonly #conversation: Conversation;
+  readonly #keeper: SocketKeeper;
+  readonly #conversation: Conversation<ServerSession>;
   readonly #mailboxes: MailboxBudget;
   /** Channels that the client has opened and nobody has been told of. */
   readonly #unseenChannels: Mailbox<ServerChannel>;
   /** Messages of the default channel that came with the session: nobody can have listened to them yet. */
   readonly #earlyMessages: Mailbox<{ data: Buffer; isBinary: boolean }>;
   readonly #channels = new Map<ChannelKey, ServerChannel>();
-  readonly #transport: Transport;
   #readyState: 0 | 1 | 2 | 3 = ServerSocket.CONNECTING;
   #principal: unknown;
 
   constructor(init: FramedSocketInit) {
     super();
+    const { limits, sessionId, keeper } = init;
     this.protocol = init.protocol;
-    this.id = bufferOf(this.#sessionId).toString("hex");
-    this.#authenticate = init.authenticate;
-    this.#onEstablished = init.onEstablished;
-    this.#transport = init.transport;
-    this.#conversation = new Conversation(
-      {
-        side: { role: "server", sessionId: this.#sessionId, protocol: nodeHost.encodeUtf8(init.protocol) },
-        limits: init.limits,
-        host: nodeHost,
-      },
-      (event) => this.#handle(event),
-    );
-    this.#mailboxes = new MailboxBudget(init.limits.reassemblyBytesMax, () => {
+    this.id = bufferOf(sessionId).toString("hex");
+    this.#principal = init.principal;
+    this.#keeper = keeper;
+    const protocol = nodeHost.encodeUtf8(init.protocol);
+    const session = new ServerSession({ sessionId, protocol, limits, ports: nodeHost });
+    const onTurn = () => keeper.handleTurn(this.#conversation.heldBytes + this.#mailboxes.heldBytes);
+    this.#conversation = new Conversation({ session, host: nodeHost, onTurn }, (event) => this.#handle(event));
+    this.#mailboxes = new MailboxBudget(limits.reassemblyBytesMax, () => {
       const error = new SluiceError("ERR_PEER_VIOLATION", "Too much has come on channels that nobody listens to");
       this.#conversation.abort(1009, "nobody listens", error);
     });
@@ -80,7 +85,32 @@ export class FramedSocket extends ServerSocket {
     this.on("newListener", (event) => {
       if (event === "channel") nodeHost.defer(() => this.#unseenChannels.open());
     });
-    this.#conversation.attach(init.transport);
+  }
+
+  /**
+   * @internal A transport of the client, which has been let in.
+   * @returns what the transport reports to from here on
+   */
+  admit(transport: Transport, admission: Admission, principal: unknown): TransportHandler {
+    this.#principal = principal;
+    const handler = this.#conversation.attach(admission.hello.epoch, transport);
+    this.#conversation.input((session, now) => session.attach(admission, now));
+    return handler;
+  }
+
+  /** @internal Whether a client that has accepted so many batches can be given this session. */
+  canAttach(received: number): boolean {
+    return this.#conversation.session.canAttach(received);
+  }
+
+  /** @internal Asks the client to come back on another transport. */
+  recall(delayMs: number): void {
+    this.#conversation.input((session, now) => session.recall(delayMs, now));
+  }
+
+  /** @internal The session is not kept any longer. A client that is there learns by the code that it may come again. */
+  expire(error: SluiceError, code: 1012 | 1013 = 1013): void {
+    this.#conversation.abort(code, "", error);
   }
 
   override send(data: ServerSendData, options?: ServerSendOptions | SendCallback, callback?: SendCallback): Receipt {
@@ -107,9 +137,10 @@ export class FramedSocket extends ServerSocket {
   override terminate(): void {
     if (this.#readyState === ServerSocket.CLOSED) return;
     this.#readyState = ServerSocket.CLOSING;
-    this.#transport.terminate();
     // `close` comes later, as with `ws`.
-    nodeHost.defer(() => this.#conversation.fail());
+    nodeHost.defer(() => {
+      this.#conversation.fail(new SluiceError("ERR_CONNECTION_LOST", "The socket was terminated"));
+    });
   }
 
   override ping(data?: PingData | SendCallback, mask?: boolean | SendCallback, callback?: SendCallback): void {
@@ -158,14 +189,21 @@ export class FramedSocket extends ServerSocket {
 
   #handle(event: ConversationEvent): void {
     switch (event.type) {
-      case "hello":
-        void this.#admit(event.auth);
-        return;
       case "established":
         this.#readyState = ServerSocket.OPEN;
         // As with `ws`, who awaits `connection` is in time to listen.
         setImmediate(() => this.#earlyMessages.open());
-        this.#onEstablished(this);
+        this.#keeper.handleEstablished();
+        return;
+      case "detached":
+        this.#keeper.handleParked(event.epoch);
+        callSafely(() => this.emit("park"));
+        return;
+      case "resumed":
+        callSafely(() => this.emit("resume"));
+        return;
+      case "confirmed":
+        this.#keeper.handleConfirmed();
         return;
       case "channel": {
         const channel = this.#addChannel(event.channel, event.name, event.priority);
@@ -196,21 +234,6 @@ export class FramedSocket extends ServerSocket {
     }
   }
 
-  /** Runs the application's check. What it throws stays here: the client learns that it was refused, not why. */
-  async #admit(auth: string | undefined): Promise<void> {
-    try {
-      if (this.#authenticate !== undefined) {
-        this.#principal = await this.#authenticate(auth === undefined ? undefined : JSON.parse(auth));
-        if (this.#principal === undefined || this.#principal === null || this.#principal === false) {
-          throw new SluiceError("ERR_REFUSED", "`authenticate` has refused the client");
-        }
-      }
-      this.#conversation.accept(this.#sessionId);
-    } catch (cause) {
-      this.#conversation.abort(1008, "unauthorized", new SluiceError("ERR_REFUSED", "Refused", { cause }));
-    }
-  }
-
   #message(key: ChannelKey, data: Uint8Array, isBinary: boolean): void {
     if (key === DEFAULT_CHANNEL) this.#earlyMessages.handle({ data: bufferOf(data), isBinary }, data.length);
     else this.#channels.get(key)?.handleMessage(data, isBinary);
@@ -228,8 +251,10 @@ export class FramedSocket extends ServerSocket {
     return channel;
   }
 
-  #closed(end: { code: number; reason: string; error: SluiceError | undefined }): void {
+  #closed(end: ConversationClosed): void {
     const wasSeen = this.#readyState !== ServerSocket.CONNECTING;
+    failNeverWritten(end.losses.neverWritten);
+    this.#keeper.handleClosed();
     this.#readyState = ServerSocket.CLOSED;
     for (const channel of this.#channels.values()) channel.handleClosed();
     this.#channels.clear();

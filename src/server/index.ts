@@ -2,7 +2,7 @@ export { SluiceError, type SluiceErrorCode } from "../core/error.js";
 export type { Limits } from "../core/limits.js";
 export type { Priority } from "../core/wire/frame.js";
 export type { Stats } from "../driver/conversation.js";
-export type { SendOptions, SendProgress, SignalLike } from "../driver/outbox.js";
+export type { SendOptions, SendProgress, SignalLike } from "../driver/pending-message.js";
 export { Receipt, type ReceiptState } from "../driver/receipt.js";
 export type { TransportName } from "../transport/transport.js";
 export type { Origins } from "./origins.js";

@@ -1,5 +1,5 @@
 import { BlobSource } from "../driver/blob-source.js";
-import type { Payload } from "../driver/outbox.js";
+import type { Payload } from "../driver/pending-message.js";
 import { nodeHost } from "./platform.js";
 
 /** What `send()` takes. Numbers are sent as strings, as `ws` does. */

@@ -15,6 +15,7 @@ export const nodeHost: Host = {
     }
   },
   readText: (bytes) => (isUtf8(bytes) ? bytes : undefined),
+  random: Math.random,
   now: () => performance.now(),
   setTimer(run, delayMs) {
     const timer = setTimeout(run, delayMs);

@@ -1,6 +1,9 @@
 import { STATUS_CODES } from "node:http";
 import type { Duplex } from "node:stream";
 
+/** When a server that is full, or is going down, wants to be asked again. Arbitrary. */
+const RETRY_AFTER_SECONDS = 5;
+
 /**
  * Answers an upgrade that is refused, completely, and ends the connection: a proxy that sees half an answer may tunnel
  * what follows to other servers.
@@ -11,6 +14,7 @@ export function refuseUpgrade(socket: Duplex, status: 400 | 401 | 403 | 404 | 50
   socket.on("error", () => socket.destroy());
   socket.end(
     `HTTP/1.1 ${status} ${text}\r\nConnection: close\r\nContent-Type: text/plain\r\n` +
+      (status === 503 ? `Retry-After: ${RETRY_AFTER_SECONDS}\r\n` : "") +
       `Content-Length: ${Buffer.byteLength(text)}\r\n\r\n${text}`,
   );
 }

@@ -1,7 +1,7 @@
 import { EventEmitter } from "node:events";
 import { SluiceError } from "../core/error.js";
 import type { Stats } from "../driver/conversation.js";
-import type { SendOptions } from "../driver/outbox.js";
+import type { SendOptions } from "../driver/pending-message.js";
 import type { Receipt } from "../driver/receipt.js";
 import type { TransportName } from "../transport/transport.js";
 import type { ServerSendData } from "./payload.js";
@@ -32,12 +32,15 @@ export interface ServerSocketEvents {
   ping: [data: Buffer];
   pong: [data: Buffer];
   channel: [channel: ServerChannel];
+  park: [];
+  resume: [];
   newListener: [event: string | symbol, listener: (...args: unknown[]) => void];
 }
 
 /**
  * One client, as a socket of `ws` shows it, and channels, receipts and statistics besides. Events: `message` (a Buffer and
- * whether it is binary), `close`, `error` (only when somebody listens), `ping`, `pong`, `channel`.
+ * whether it is binary), `close`, `error` (only when somebody listens), `ping`, `pong`, `channel`; `park` when the line
+ * is cut and the session waits for its client, `resume` when it has come back. What is sent meanwhile follows then.
  */
 export abstract class ServerSocket extends EventEmitter<ServerSocketEvents> {
   static readonly CONNECTING = 0;
@@ -56,7 +59,7 @@ export abstract class ServerSocket extends EventEmitter<ServerSocketEvents> {
   abstract readonly extensions: string;
   /** `"framed"` for clients that speak Sluice, `"plain"` for any other WebSocket client. */
   abstract readonly mode: "framed" | "plain";
-  /** What carries the session now; `null` once it is closed. */
+  /** What carries the session now; `null` while it is parked, and once it is closed. */
   abstract readonly transport: TransportName | null;
   /** Bytes accepted on the default channel and not yet acknowledged; in plain mode, not yet handed to the kernel. */
   abstract readonly bufferedAmount: number;

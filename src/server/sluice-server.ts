@@ -8,11 +8,13 @@ import { SluiceError } from "../core/error.js";
 import { DEFAULT_LIMITS, type Limits, limitsWith } from "../core/limits.js";
 import { webSocketTransport } from "../transport/node/websocket.js";
 import { SUBPROTOCOL } from "../transport/transport.js";
-import { FramedSocket } from "./framed-socket.js";
 import { isOriginAllowed, type Origins } from "./origins.js";
 import { PlainSocket } from "./plain-socket.js";
+import { isAdmitted } from "./principal.js";
 import { refuseUpgrade } from "./refusal.js";
 import type { ServerSocket } from "./server-socket.js";
+import { takeSessionQuery } from "./session-query.js";
+import { Sessions } from "./sessions.js";
 
 /** What `authenticate` gets. */
 export interface AuthenticateContext {
@@ -62,9 +64,42 @@ export interface SluiceServerOptions {
   clientTracking?: boolean;
   /** Largest message, bytes. Default 16 MiB. */
   maxPayload?: number;
+  /**
+   * Names the principal that `authenticate` has returned: a session goes back only to a client whose principal has the same
+   * name. Default: a string or number is its own name; an object goes by its `id`, or else by its JSON; `true` has none.
+   */
+  identify?: (principal: unknown) => string | undefined;
+  /**
+   * The address of a client, for the bound on handshakes under way. Default: that of the connection; behind a proxy, take
+   * what the proxy says.
+   */
+  clientAddress?: (request: IncomingMessage) => string | undefined;
   /** Bounds of this end. `handshakeTimeoutMs` is the deadline for HELLO and `authenticate`, default 5,000. */
-  limits?: Partial<Limits>;
+  limits?: Partial<Limits & ServerLimits>;
 }
+
+/** Bounds of the server as a whole. */
+export interface ServerLimits {
+  /** Sessions of one principal; the one that has been parked longest makes room. Default 16. */
+  readonly principalSessionsMax: number;
+  /** Handshakes under way from one address. Default 256. */
+  readonly addressHandshakesMax: number;
+  /**
+   * Bytes held for all sessions together, 256 MiB by default. Above half of it parked sessions end, the largest first; at
+   * the limit new clients get 503.
+   */
+  readonly processBytesMax: number;
+}
+
+const DEFAULT_SERVER_LIMITS: ServerLimits = {
+  principalSessionsMax: 16,
+  addressHandshakesMax: 256,
+  processBytesMax: 256 * 1024 * 1024,
+};
+
+/** Over how long `shutdown` spreads the return of the clients, and how long it waits for the last of them, ms. */
+const SHUTDOWN_WITHIN_MS = 10_000;
+const SHUTDOWN_GRACE_MS = 3000;
 
 export interface SluiceServerEvents {
   connection: [socket: ServerSocket, request: IncomingMessage];
@@ -90,6 +125,10 @@ export class SluiceServer extends EventEmitter<SluiceServerEvents> {
   /** The open sockets; empty when `clientTracking` is `false`. */
   readonly clients: Set<ServerSocket> = new Set();
   readonly #limits: Limits;
+  readonly #serverLimits: ServerLimits;
+  readonly #sessions: Sessions;
+  /** Handshakes under way, by address. */
+  readonly #visitors = new Map<string, number>();
   readonly #framed: WebSocketServer;
   readonly #plain: WebSocketServer;
   readonly #http: HttpServer | HttpsServer | undefined;
@@ -115,7 +154,9 @@ export class SluiceServer extends EventEmitter<SluiceServerEvents> {
       throw new SluiceError("ERR_USAGE_ARGUMENT", "One and only one of server, port and noServer must be given");
     }
     this.options = { ...options };
-    this.#limits = serverLimits(options);
+    this.#limits = limitsOf(options);
+    this.#serverLimits = serverLimitsOf(options);
+    this.#sessions = new Sessions(this.#limits, this.#serverLimits);
     this.#framed = this.#webSocketServer(this.#limits.batchBytesMax, () => SUBPROTOCOL);
     this.#plain = this.#webSocketServer(
       this.#limits.messageBytesMax,
@@ -142,8 +183,11 @@ export class SluiceServer extends EventEmitter<SluiceServerEvents> {
     callback: (socket: ServerSocket, request: IncomingMessage) => void,
   ): void {
     socket.on("error", () => socket.destroy());
+    const sessionId = takeSessionQuery(request);
     if (this.#state !== "running") return refuseUpgrade(socket, 503);
     if (!this.shouldHandle(request)) return refuseUpgrade(socket, 400);
+    // A client that comes back brings relief: it takes what is held for it.
+    if (this.#sessions.isFull && !this.#sessions.has(sessionId)) return refuseUpgrade(socket, 503);
     let isAllowed: boolean;
     try {
       isAllowed = isOriginAllowed(this.options.origins, request);
@@ -180,7 +224,10 @@ export class SluiceServer extends EventEmitter<SluiceServerEvents> {
     return this.#http.address();
   }
 
-  /** Takes no new clients. Those that are connected stay, as with `ws`. A server of our own stops listening. */
+  /**
+   * Takes no new clients. Those that are connected stay, as with `ws`, for as long as their line holds: parked sessions
+   * end. A server of our own stops listening.
+   */
   close(callback?: (error?: Error) => void): void {
     if (callback !== undefined) this.once("close", () => callback());
     if (this.#state !== "running") {
@@ -188,6 +235,7 @@ export class SluiceServer extends EventEmitter<SluiceServerEvents> {
       return;
     }
     this.#state = "closing";
+    this.#sessions.close();
     this.#http?.off("upgrade", this.#onUpgrade).off("listening", this.#onListening).off("error", this.#onHttpError);
     const finish = () => {
       this.#state = "closed";
@@ -195,6 +243,21 @@ export class SluiceServer extends EventEmitter<SluiceServerEvents> {
     };
     if (this.#ownsHttp) this.#http?.close(finish);
     else queueMicrotask(finish);
+  }
+
+  /**
+   * Ends in order: takes no new clients, asks those that are connected to come back elsewhere, each at a moment of its own,
+   * and ends what is left of them with 1012 when that time is over. Clients whose session is lost by that begin a new one
+   * where they come to.
+   * @param options.withinMs over how long the clients' return is spread. Default 10,000
+   */
+  async shutdown({ withinMs = SHUTDOWN_WITHIN_MS }: { readonly withinMs?: number } = {}): Promise<void> {
+    const isClosed = new Promise<void>((resolve) => this.close(() => resolve()));
+    this.#sessions.recall(withinMs);
+    await this.#sessions.whenEmpty(withinMs + SHUTDOWN_GRACE_MS);
+    this.#sessions.endAll();
+    for (const client of this.clients) if (client.mode === "plain") client.close(1012);
+    await isClosed;
   }
 
   #handleServerUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
@@ -215,14 +278,24 @@ export class SluiceServer extends EventEmitter<SluiceServerEvents> {
     protocol: string | false,
     callback: (socket: ServerSocket, request: IncomingMessage) => void,
   ): void {
-    const { authenticate } = this.options;
+    const { authenticate, identify, clientAddress = addressOf } = this.options;
+    const address = clientAddress(request) ?? "";
+    const visitors = this.#visitors.get(address) ?? 0;
+    if (visitors >= this.#serverLimits.addressHandshakesMax) return refuseUpgrade(socket, 503);
     this.#framed.handleUpgrade(request, socket, head, (webSocket) => {
-      new FramedSocket({
+      this.#visitors.set(address, (this.#visitors.get(address) ?? 0) + 1);
+      this.#sessions.receive({
         transport: webSocketTransport(webSocket, this.#limits.batchBytesMax),
-        limits: this.#limits,
+        request,
         protocol: protocol || "",
         authenticate: authenticate && ((auth) => authenticate({ request, auth })),
+        identify,
         onEstablished: (serverSocket) => this.#introduce(serverSocket, request, callback),
+        onOver: () => {
+          const rest = (this.#visitors.get(address) ?? 1) - 1;
+          if (rest === 0) this.#visitors.delete(address);
+          else this.#visitors.set(address, rest);
+        },
       });
     });
   }
@@ -241,7 +314,7 @@ export class SluiceServer extends EventEmitter<SluiceServerEvents> {
       } catch {
         principal = undefined;
       }
-      if (principal === undefined || principal === null || principal === false) return refuseUpgrade(socket, 401);
+      if (!isAdmitted(principal)) return refuseUpgrade(socket, 401);
       if (socket.destroyed) return;
       if (this.#state !== "running") return refuseUpgrade(socket, 503);
     }
@@ -292,9 +365,27 @@ export class SluiceServer extends EventEmitter<SluiceServerEvents> {
   }
 }
 
-function serverLimits(options: SluiceServerOptions): Limits {
-  const messageBytesMax = options.maxPayload ?? options.limits?.messageBytesMax ?? DEFAULT_LIMITS.messageBytesMax;
-  return limitsWith({ handshakeTimeoutMs: 5000, ...options.limits, messageBytesMax });
+function limitsOf(options: SluiceServerOptions): Limits {
+  const { principalSessionsMax: _p, addressHandshakesMax: _a, processBytesMax: _b, ...given } = options.limits ?? {};
+  const messageBytesMax = options.maxPayload ?? given.messageBytesMax ?? DEFAULT_LIMITS.messageBytesMax;
+  return limitsWith({ handshakeTimeoutMs: 5000, ...given, messageBytesMax });
+}
+
+/** @throws SluiceError `ERR_USAGE_ARGUMENT` */
+function serverLimitsOf(options: SluiceServerOptions): ServerLimits {
+  const limits = { ...DEFAULT_SERVER_LIMITS };
+  for (const name of Object.keys(limits) as (keyof ServerLimits)[]) {
+    const value = options.limits?.[name] ?? limits[name];
+    if (!Number.isSafeInteger(value) || value <= 0) {
+      throw new SluiceError("ERR_USAGE_ARGUMENT", `${name} must be a positive integer, not ${value}`);
+    }
+    limits[name] = value as never;
+  }
+  return limits;
+}
+
+function addressOf(request: IncomingMessage): string | undefined {
+  return request.socket.remoteAddress;
 }
 
 /** What a client offers in `Sec-WebSocket-Protocol`. `ws` refuses malformed lists itself. */

@@ -1,0 +1,243 @@
+import { createHash, randomBytes } from "node:crypto";
+import type { IncomingMessage } from "node:http";
+import { SluiceError } from "../core/error.js";
+import { ID_BYTES, type Limits, TOKEN_BYTES } from "../core/limits.js";
+import { Reception } from "../core/registry/reception.js";
+import { type Entry, type Owner, Registry, type RegistryLimits } from "../core/registry/registry.js";
+import type { Admission, HeldBatch } from "../core/session/session-types.js";
+import type { Hello } from "../core/wire/handshake.js";
+import { ReceptionDriver } from "../driver/reception-driver.js";
+import type { Transport } from "../transport/transport.js";
+import { FramedSocket } from "./framed-socket.js";
+import { nodeHost } from "./platform.js";
+import { isAdmitted, principalName } from "./principal.js";
+
+/** A client at the door: what its upgrade request says, and who is to see its socket. */
+export interface Visitor {
+  readonly transport: Transport;
+  readonly request: IncomingMessage;
+  /** The application protocol chosen; empty for none. */
+  readonly protocol: string;
+  /** Decides on the credentials. */
+  readonly authenticate: ((auth: unknown) => unknown) | undefined;
+  readonly identify: ((principal: unknown) => string | undefined) | undefined;
+  readonly onEstablished: (socket: FramedSocket) => void;
+  /** The client is no longer at the door, let in or not. */
+  readonly onOver: () => void;
+}
+
+/**
+ * The sessions of a server: takes clients at the door, lets the application decide on them, makes sessions, gives those
+ * that come back what is theirs, and ends those that nobody comes back for.
+ */
+export class Sessions {
+  readonly #limits: Limits;
+  readonly #registry: Registry<FramedSocket>;
+  /** Names the memory of this process: what it does not know, it has never known (RES-04). */
+  readonly #instance: Uint8Array = randomBytes(ID_BYTES);
+  #cancelTimer: (() => void) | undefined;
+  #timerAt: number | undefined;
+  #state: "open" | "closing" = "open";
+  #onEmpty: () => void = () => {};
+
+  constructor(limits: Limits, registryLimits: Omit<RegistryLimits, "resumeWindowMs">) {
+    this.#limits = limits;
+    const { resumeWindowMs } = limits;
+    this.#registry = new Registry({ ...registryLimits, resumeWindowMs }, sha256, (socket, received) =>
+      socket.canAttach(received),
+    );
+  }
+
+  /** A WebSocket with our subprotocol is open. */
+  receive(visitor: Visitor): void {
+    const { transport } = visitor;
+    const protocol = nodeHost.encodeUtf8(visitor.protocol);
+    const options = { limits: this.#limits, ports: nodeHost, protocol, instance: this.#instance };
+    const reception = new Reception(options, nodeHost.now());
+    let earlyBytes = 0;
+    const driver: ReceptionDriver = new ReceptionDriver(reception, transport, nodeHost, {
+      handleHello: (hello, auth) => void this.#admit(visitor, driver, hello, auth),
+      handleHeld: (bytes) => {
+        this.#registry.accountEarly(bytes - earlyBytes);
+        earlyBytes = bytes;
+      },
+      handleOver: () => {
+        this.#registry.accountEarly(-earlyBytes);
+        earlyBytes = 0;
+        visitor.onOver();
+      },
+    });
+    driver.start();
+  }
+
+  /** Whether the session of this public id, in hexadecimal, is there. */
+  has(id: string | undefined): boolean {
+    return id !== undefined && this.#registry.has(Buffer.from(id, "hex"));
+  }
+
+  /** Nobody new can be let in: too much is held already. */
+  get isFull(): boolean {
+    return this.#registry.isFull;
+  }
+
+  /** Parked sessions, and those whose client is there. */
+  get size(): number {
+    return this.#registry.size;
+  }
+
+  get parkedCount(): number {
+    return this.#registry.parkedCount;
+  }
+
+  /** Bytes held for all sessions together. */
+  get heldBytes(): number {
+    return this.#registry.heldBytes;
+  }
+
+  /** Asks every client to come back in a while, each at a moment of its own. */
+  recall(withinMs: number): void {
+    for (const { session } of this.#registry.entries()) session.recall(Math.floor(nodeHost.random() * withinMs));
+  }
+
+  /** Resolves when there is no session any more, or the time is over. */
+  async whenEmpty(timeoutMs: number): Promise<void> {
+    if (this.size === 0) return;
+    await new Promise<void>((resolve) => {
+      const cancel = nodeHost.setTimer(resolve, timeoutMs);
+      this.#onEmpty = () => {
+        cancel();
+        resolve();
+      };
+    });
+  }
+
+  /** Ends every session; clients are asked to begin anew. */
+  endAll(): void {
+    for (const { session } of [...this.#registry.entries()]) session.expire(lost("The server has shut down"), 1012);
+  }
+
+  /** From here on no client can come back: parked sessions end, and so does every one that loses its line. */
+  close(): void {
+    this.#state = "closing";
+    for (const entry of [...this.#registry.entries()]) if (entry.expiresAt !== undefined) this.#expire(entry);
+    this.#arm();
+  }
+
+  /** Runs the application's check. What it throws stays here: the client learns that it was refused, not why. */
+  async #admit(visitor: Visitor, driver: ReceptionDriver, hello: Hello, auth: string | undefined): Promise<void> {
+    let principal: unknown;
+    let name: string | undefined;
+    try {
+      if (visitor.authenticate !== undefined) {
+        principal = await visitor.authenticate(auth === undefined ? undefined : JSON.parse(auth));
+        if (!isAdmitted(principal)) throw new SluiceError("ERR_REFUSED", "`authenticate` has refused the client");
+        name = (visitor.identify ?? principalName)(principal);
+      }
+    } catch (cause) {
+      return driver.refuse(1008, REFUSED, new SluiceError("ERR_REFUSED", "Refused", { cause }));
+    }
+    const owner = { origin: visitor.request.headers.origin ?? "", principal: name };
+    const decision = this.#registry.decide(hello, owner, nodeHost.now());
+    this.#endEvicted();
+    switch (decision.type) {
+      case "create":
+        return this.#create(visitor, driver, owner, principal);
+      case "attach":
+        return this.#attach(decision.entry, visitor, driver, principal);
+      case "refuse":
+        return driver.refuse(1008, REFUSED, new SluiceError("ERR_REFUSED", "No such session for this client"));
+      case "busy":
+        return driver.refuse(1013, "", new SluiceError("ERR_REFUSED", "Too many sessions", { retryable: true }));
+    }
+  }
+
+  #create(visitor: Visitor, driver: ReceptionDriver, owner: Owner, principal: unknown): void {
+    const { transport, protocol } = visitor;
+    const sessionId = randomBytes(ID_BYTES);
+    const token = randomBytes(TOKEN_BYTES);
+    driver.handOver((hello, held) => {
+      const keeper = {
+        handleEstablished: () => visitor.onEstablished(socket),
+        handleParked: (epoch: number) => this.#park(entry, epoch),
+        handleConfirmed: () => this.#registry.confirm(entry),
+        handleClosed: () => {
+          this.#registry.remove(entry, nodeHost.now());
+          if (this.size === 0) this.#onEmpty();
+          this.#arm();
+        },
+        handleTurn: (heldBytes: number) => {
+          this.#registry.account(entry, heldBytes, nodeHost.now());
+          this.#endEvicted();
+        },
+      };
+      const socket = new FramedSocket({ sessionId, limits: this.#limits, protocol, principal, keeper });
+      const entry: Entry<FramedSocket> = this.#registry.add(socket, sessionId, token, hello, owner);
+      return socket.admit(transport, this.#admission(transport, token, hello, held), principal);
+    });
+  }
+
+  #attach(entry: Entry<FramedSocket>, visitor: Visitor, driver: ReceptionDriver, principal: unknown): void {
+    const { transport } = visitor;
+    const token = randomBytes(TOKEN_BYTES);
+    driver.handOver((hello, held) => {
+      this.#registry.attach(entry, hello, token);
+      this.#arm();
+      return entry.session.admit(transport, this.#admission(transport, token, hello, held), principal);
+    });
+  }
+
+  #admission(transport: Transport, token: Uint8Array, hello: Hello, held: readonly HeldBatch[]): Admission {
+    const canResume = this.#limits.resumeWindowMs > 0;
+    return { hello, held, token: canResume ? token : undefined, batchBytesMax: transport.batchBytesMax };
+  }
+
+  #park(entry: Entry<FramedSocket>, epoch: number): void {
+    // Later, as the end of a session must not begin inside of an event of it.
+    if (this.#state === "closing") return nodeHost.defer(() => this.#expire(entry));
+    this.#registry.park(entry, nodeHost.now(), epoch);
+    this.#endEvicted();
+    this.#arm();
+  }
+
+  #expire(entry: Entry<FramedSocket>): void {
+    entry.session.expire(lost("The client has not come back"));
+  }
+
+  #endEvicted(): void {
+    for (let entry = this.#registry.pollEvicted(); entry !== undefined; entry = this.#registry.pollEvicted()) {
+      const { session } = entry;
+      nodeHost.defer(() => session.expire(lost("The client has not come back, or there is no room for its session")));
+    }
+  }
+
+  #arm(): void {
+    const deadline = this.#registry.nextDeadline();
+    if (deadline !== undefined && this.#timerAt !== undefined && this.#timerAt <= deadline) return;
+    this.#cancelTimer?.();
+    this.#timerAt = deadline;
+    if (deadline === undefined) return;
+    const timer = setTimeout(
+      () => {
+        this.#timerAt = undefined;
+        this.#registry.handleDeadline(nodeHost.now());
+        this.#endEvicted();
+        this.#arm();
+      },
+      Math.max(0, deadline - nodeHost.now()),
+    );
+    // A process ends when nothing else keeps it: nobody can come back to it then.
+    timer.unref();
+    this.#cancelTimer = () => clearTimeout(timer);
+  }
+}
+
+/** One answer to everything that is wrong (RES-07). */
+const REFUSED = "unauthorized";
+
+function sha256(bytes: Uint8Array): Uint8Array {
+  return createHash("sha256").update(bytes).digest();
+}
+
+function lost(message: string): SluiceError {
+  return new SluiceError("ERR_SESSION_LOST", message);
+}
