@@ -242,7 +242,7 @@ export class FaultConnection extends EventEmitter {
   reset() {
     if (this.#isOver) return;
     this.#count("reset");
-    for (const socket of [this.#client, this.#server]) socket.resetAndDestroy();
+    for (const socket of [this.#client, this.#server]) reset(socket);
   }
 
   /**
@@ -400,6 +400,16 @@ class Pipe {
     if (this.#isFrozen || this.#held.length > 0) return;
     if (this.#ending === "end" && !this.#sink.writableEnded) this.#sink.end();
     if (this.#ending === "close") this.#sink.destroySoon();
-    if (this.#ending === "reset") this.#sink.resetAndDestroy();
+    if (this.#ending === "reset") reset(this.#sink);
   }
+}
+
+/**
+ * Node 20 to 24 lose a socket that is reset while its FIN is under way: the handle stays open, and the process cannot end.
+ * @param {net.Socket} socket
+ */
+function reset(socket) {
+  const isEnding = socket.writableEnded && !socket.writableFinished && socket.writableLength === 0;
+  if (isEnding && !socket.destroyed) socket.once("finish", () => socket.resetAndDestroy());
+  else socket.resetAndDestroy();
 }
