@@ -75,6 +75,25 @@ test("cancelling costs the native side its connection and the other side nothing
   await expect(page.getByRole("button", { name: "Upload on both" })).toBeEnabled();
 });
 
+test("a cut line costs the native side its upload, and the other side a moment", async ({ page }) => {
+  await page.goto(/** @type {any} */ (demo).url);
+  await page.locator("#file").setInputFiles({
+    name: "holiday.jpg",
+    mimeType: "image/jpeg",
+    buffer: Buffer.alloc(2_000_000, "x"),
+  });
+  await page.getByRole("button", { name: "Upload on both" }).click();
+  await expect(page.locator(".pane[data-side=sluice] .upload-text")).toHaveText(/^[1-9]/);
+  await page.getByRole("button", { name: "Cut both lines" }).click();
+  await expect(page.locator(".pane[data-side=native]")).toHaveAttribute("data-upload", "failed");
+  await expect(page.locator(".pane[data-side=sluice]")).toHaveAttribute("data-upload", "done", { timeout: 15_000 });
+  await expect(page.locator(".side-log[data-side=sluice]")).toContainText("The line was cut");
+  await expect(page.locator(".side-log[data-side=sluice]")).toContainText("Back on a new line");
+  await expect(page.locator(".side-log[data-side=sluice]")).not.toContainText("lost with");
+  await expect(page.locator(".side-log[data-side=native]")).toContainText("Connection lost (1006)");
+  await expect(page.locator(".pane[data-side=sluice] .transport")).toHaveText("websocket");
+});
+
 test("when the server goes, the page says so", async ({ page }) => {
   await page.goto(/** @type {any} */ (demo).url);
   await expect(page.getByRole("button", { name: "Upload on both" })).toBeEnabled();

@@ -99,6 +99,8 @@ export class Viewer {
       const rateBitsPerSecond = Math.min(Math.max(Number(message.megabit) || 1, 0.1), RATE_MEGABIT_MAX) * 1e6;
       const roundTripTimeMs = Math.min(Math.max(Number(message.roundTripMs) || 0, 0), ROUND_TRIP_MS_MAX);
       for (const link of Object.values(this.links)) link.set({ rateBitsPerSecond, roundTripTimeMs });
+    } else if (message.type === "cut") {
+      for (const link of Object.values(this.links)) link.cut();
     } else if (message.type === "drop" && (message.side === "native" || message.side === "sluice")) {
       // What is already on the line goes with the connection, or it would be in the way of the next one.
       this.links[message.side].cut();

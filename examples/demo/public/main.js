@@ -77,6 +77,7 @@ $("rig").addEventListener("submit", (event) => {
 $("cancel").addEventListener("click", () => {
   for (const side of both) side.cancel();
 });
+$("cut").addEventListener("click", () => control.tell({ type: "cut" }));
 $("file").addEventListener("change", () => choose($("file").files[0]));
 $("composer").addEventListener("submit", (event) => {
   event.preventDefault();
@@ -119,6 +120,7 @@ function update() {
   chart.update(now);
   const areOpen = both.every((side) => side.state === "open");
   $("start").disabled = !areOpen;
+  $("cut").disabled = !areOpen;
   $("send").disabled = both.every((side) => side.state !== "open");
   $("start").hidden = isRunning;
   $("cancel").hidden = !isRunning;
@@ -150,6 +152,13 @@ function handleUpload() {
 }
 
 function conclude() {
+  if (sides.sluice.upload.state === "done" && sides.native.upload.state === "failed") {
+    return say(
+      `The cut cost the native WebSocket its upload and ${sides.native.lost} chat lines. ` +
+        "Sluice went on where it was, and lost nothing.",
+      "result",
+    );
+  }
   if (both.some((side) => side.upload.state !== "done")) return say("The upload did not finish on both sides.");
   const [sluice, native] = both.map((side) => side.summary(epochNow()));
   if (sluice === undefined || native === undefined) {

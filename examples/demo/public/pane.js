@@ -64,6 +64,7 @@ export class Pane {
     this.#note("Nothing said yet.", "empty");
     side.addEventListener("line", (event) => this.#addLine(event.detail));
     side.addEventListener("upload", () => this.#noteUpload());
+    side.addEventListener("note", (event) => this.#note(event.detail, "note"));
     side.addEventListener("closed", (event) => this.#note(`Connection lost (${event.detail}), dialling again`, "bad"));
   }
 

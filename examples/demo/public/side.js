@@ -155,6 +155,15 @@ class Side extends EventTarget {
     this.#retry = setTimeout(() => this.connect(url), RETRY_MS);
   }
 
+  /** The server has forgotten the session: what is not known to have arrived is lost. */
+  restarted() {
+    this.#settleLoss();
+  }
+
+  noted(words) {
+    this.#emit("note", words);
+  }
+
   #settleLoss() {
     for (const line of this.#waiting.values()) line.isLost = true;
     this.lost += this.#waiting.size;
@@ -185,6 +194,11 @@ export class SluiceSide extends Side {
     this.#files = socket.channel("files", { priority: "low" });
     socket.onopen = () => this.opened();
     socket.onclose = (event) => this.closed(event.code);
+    socket.onsessionlost = () => this.restarted();
+    socket.addEventListener("connectionstatechange", () => {
+      if (socket.connectionState === "reconnecting") this.noted("The line was cut; nothing is lost by that");
+      else if (socket.connectionState === "connected" && socket.stats().resumes > 0) this.noted("Back on a new line");
+    });
   }
 
   hangUp() {
@@ -211,7 +225,7 @@ export class SluiceSide extends Side {
   }
 
   get transport() {
-    return this.#socket?.transport ?? undefined;
+    return this.#socket?.transport ?? "reconnecting";
   }
 
   get bufferedBytes() {
