@@ -30,6 +30,10 @@ describe("limits", () => {
     ["a window that never has room for half a batch", { windowBytes: 32 * 1024 - 1 }],
     ["less room for reassembly than for one message", { reassemblyBytesMax: 1024, messageBytesMax: 1025 }],
     ["batches smaller than every peer may send", { batchBytesMax: 4095 }],
+    ["a negative resume window", { resumeWindowMs: -1 }],
+    ["a resume window that is no integer", { resumeWindowMs: 0.5 }],
+    ["less room for a replay than a window and a chunk", { replayBytesMax: 112 * 1024 - 1 }],
+    ["no room for a replay", { replayBytesMax: 0 }],
   ])("LIM-03: refuses %s", (_, change) => {
     expect(() => limitsWith(change)).toThrow(expect.objectContaining({ code: "ERR_USAGE_ARGUMENT" }));
   });
@@ -39,6 +43,8 @@ describe("limits", () => {
     ["256 channels", { channelsMax: 256 }],
     ["the smallest chunks and window", { chunkBytes: 4096, windowBytes: 8192 }],
     ["the smallest batches", { batchBytesMax: 4096 }],
+    ["RES-01: sessions that are not kept", { resumeWindowMs: 0 }],
+    ["just enough room for a replay", { replayBytesMax: 112 * 1024 }],
     ["a message that fills the room for reassembly", { messageBytesMax: 4096, reassemblyBytesMax: 4096 }],
   ])("takes %s", (_, change) => {
     expect(() => limitsWith(change)).not.toThrow();

@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { Machine, type Transitions } from "../../src/core/session/machine.js";
+import { Machine, type Transitions } from "../../src/core/machine.js";
 
 /**
  * Tries every state x input x next state of a table: what it allows works, everything else trips the invariant and

@@ -1,10 +1,20 @@
+import { DEFAULT_BACKOFF } from "../../src/core/dial/backoff.js";
+import type { DialOptions } from "../../src/core/dial/dialer.js";
 import { DEFAULT_LIMITS, type Limits } from "../../src/core/limits.js";
-import type { SessionEvent } from "../../src/core/session/events.js";
-import { Session } from "../../src/core/session/session.js";
+import type { Owner, RegistryLimits } from "../../src/core/registry/registry.js";
+import { ClientSession } from "../../src/core/session/client-session.js";
+import type { ServerSession } from "../../src/core/session/server-session.js";
 import type { Millis } from "../../src/core/time.js";
-import type { Frame } from "../../src/core/wire/frame.js";
-import { naiveDecode } from "./naive-decoder.js";
+import { End, type EndEvent } from "./end.js";
+import { Line, type Side } from "./line.js";
 import { testPorts } from "./ports.js";
+import { ServerHost } from "./server-host.js";
+
+export { End, type EndEvent } from "./end.js";
+export type { Line } from "./line.js";
+
+/** What becomes of a dial: a server that greets, a transport nobody answers on, one that fails, or nothing for ever. */
+export type Network = "up" | "deaf" | "down" | "hung";
 
 export interface PairOptions {
   readonly clientLimits?: Partial<Limits>;
@@ -18,163 +28,102 @@ export interface PairOptions {
   readonly accepts?: boolean;
   readonly transportBatchBytesMax?: number;
   readonly protocol?: string;
+  readonly dial?: Partial<DialOptions>;
+  readonly registry?: Partial<RegistryLimits>;
+  readonly owner?: Owner;
+  readonly attemptId?: Uint8Array;
 }
 
-/** The members of a union whose `type` may be `T`; `Extract` does not find those that share a shape among several types. */
-type Variant<U, T> = U extends { readonly type: infer All } ? (T extends All ? U : never) : never;
+type Arrival = { at: Millis; order: number; line: Line | undefined; run: () => void };
 
-interface SentBatch {
-  readonly at: Millis;
-  readonly number: number;
-  readonly bytes: number;
-  readonly frames: Frame[];
-}
+const NOBODY: Owner = { origin: "", principal: undefined };
+const CUT = { wasClean: false, code: 1006, reason: "" };
+const CLOSED = { wasClean: true, code: 1000, reason: "" };
+const opposite = (side: Side): Side => (side === "client" ? "server" : "client");
 
-/** One end, and what it has gone through. */
-export class End {
-  readonly session: Session;
-  readonly name: "client" | "server";
-  readonly events: { at: Millis; event: SessionEvent }[] = [];
-  readonly batchesSent: { at: Millis; batch: Uint8Array }[] = [];
-  /** What the host of this end does about an event, once all events of one input have been polled. */
-  react: ((event: SessionEvent) => void) | undefined;
-  /** What the transport may still buffer. */
-  budgetBytes = 1 << 20;
-  /** When the line is free again for what this end sends, and when the last of it arrives. */
-  lineFreeAt: Millis = 0;
-  lastArrivalAt: Millis = 0;
-  readonly #decoded: SentBatch[] = [];
-
-  constructor(name: "client" | "server", session: Session) {
-    this.name = name;
-    this.session = session;
-  }
-
-  /** The messages received, text as strings. */
-  get messages(): (string | Uint8Array)[] {
-    return this.of("message").map((event) => event.data);
-  }
-
-  of<T extends SessionEvent["type"]>(type: T): Variant<SessionEvent, T>[] {
-    return this.events.map(({ event }) => event).filter((event) => event.type === type) as never;
-  }
-
-  at(type: SessionEvent["type"]): Millis[] {
-    return this.events.filter(({ event }) => event.type === type).map(({ at }) => at);
-  }
-
-  /** The types of all events, in order. */
-  get story(): SessionEvent["type"][] {
-    return this.events.map(({ event }) => event.type);
-  }
-
-  /** What has left this end, as a decoder reads it that is not ours. */
-  get sent(): readonly SentBatch[] {
-    for (const { at, batch } of this.batchesSent.slice(this.#decoded.length)) {
-      const { number, frames, isValid } = naiveDecode(batch);
-      if (!isValid) throw new Error(`${this.name} sent a batch that breaks the protocol`);
-      this.#decoded.push({ at, number, bytes: batch.length, frames });
-    }
-    return this.#decoded;
-  }
-
-  get framesSent(): Frame[] {
-    return this.sent.flatMap(({ frames }) => frames);
-  }
-
-  framesSentOf<T extends Frame["type"]>(type: T): Variant<Frame, T>[] {
-    return this.framesSent.filter((frame) => frame.type === type) as never;
-  }
-}
-
-type Arrival = { at: Millis; order: number; run: () => void };
-
-/** Two engines and a line between them, under virtual time. */
+/** Two engines and the lines between them, under virtual time. The client dials by itself once it is connected. */
 export class Pair {
   now: Millis = 0;
-  readonly client: End;
-  readonly server: End;
+  readonly client: End<ClientSession>;
+  readonly server: End<ServerSession> = new End<ServerSession>("server");
+  readonly host: ServerHost;
+  network: Network = "up";
+  /** Whether the server lets in who says HELLO. */
+  accepts: boolean;
+  readonly lines: Line[] = [];
+  readonly #owner: Owner;
+  readonly #auth: string | undefined;
   readonly #delayMs: () => Millis;
   readonly #rate: number;
-  readonly #accepts: boolean;
   readonly #transportBatchBytesMax: number;
   #arrivals: Arrival[] = [];
   #order = 0;
-  #isLost = false;
 
   constructor(options: PairOptions = {}) {
-    const { delayMs = 20 } = options;
+    const { delayMs = 20, dial } = options;
     this.#delayMs = typeof delayMs === "function" ? delayMs : () => delayMs;
     this.#rate = options.rateBitsPerSecond ?? Number.POSITIVE_INFINITY;
-    this.#accepts = options.accepts ?? true;
+    this.accepts = options.accepts ?? true;
+    this.#auth = options.auth;
+    this.#owner = options.owner ?? NOBODY;
     this.#transportBatchBytesMax = options.transportBatchBytesMax ?? Number.MAX_SAFE_INTEGER;
-    const auth =
-      options.auth === undefined || options.auth === "pending" ? options.auth : testPorts.encodeUtf8(options.auth);
-    this.client = new End(
-      "client",
-      new Session({
-        side: { role: "client", attemptId: new Uint8Array(16).fill(1), auth },
-        limits: { ...DEFAULT_LIMITS, ...options.clientLimits },
-        ports: testPorts,
-      }),
-    );
-    this.server = new End(
-      "server",
-      new Session({
-        side: {
-          role: "server",
-          sessionId: new Uint8Array(16).fill(2),
-          protocol: testPorts.encodeUtf8(options.protocol ?? ""),
-        },
-        limits: { ...DEFAULT_LIMITS, handshakeTimeoutMs: 5000, ...options.serverLimits },
-        ports: testPorts,
-      }),
-    );
+    const session = new ClientSession({
+      attemptId: options.attemptId ?? new Uint8Array(16).fill(1),
+      dial: { backoff: DEFAULT_BACKOFF, connectTimeoutMs: 10_000, retriesFirst: true, ...dial },
+      limits: { ...DEFAULT_LIMITS, ...options.clientLimits },
+      ports: testPorts,
+    });
+    this.client = new End<ClientSession>("client", session);
+    const serverOptions = {
+      limits: { ...DEFAULT_LIMITS, handshakeTimeoutMs: 5000, ...options.serverLimits },
+      registry: options.registry ?? {},
+      protocol: options.protocol ?? "",
+      transportBatchBytesMax: this.#transportBatchBytesMax,
+    };
+    this.host = new ServerHost(serverOptions, this);
+    this.host.ends.push(this.server);
   }
 
-  /** Opens the transport at both ends. */
+  /** The client begins to dial, and its transport opens at both ends as far as the network lets it. */
   connect(): this {
-    for (const end of [this.server, this.client]) {
-      this.input(end, (session) => session.handleTransportOpen(this.#transportBatchBytesMax, this.now));
-    }
+    this.input(this.client, (session) => session.start(this.now));
     return this;
   }
 
-  /** The server's application lets the client in. */
+  /** The server's application lets everybody in who waits. */
   accept(): this {
-    this.input(this.server, (session) => session.accept(new Uint8Array(16).fill(2), this.now));
+    for (const line of this.lines) this.host.accept(line);
+    return this;
+  }
+
+  /** The server's application turns everybody away who waits. */
+  refuse(code = 1008, reason = "unauthorized"): this {
+    for (const line of this.lines) {
+      if (line.reception?.state.name === "deciding") this.host.refuse(line, code, reason);
+    }
     return this;
   }
 
   /** One input to one end, then everything that follows from it, as a driver does it. */
-  input<T>(end: End, run: (session: Session, now: Millis) => T): T {
+  input<E extends End, T>(end: E, run: (session: E["session"], now: Millis) => T): T {
     const result = run(end.session, this.now);
     this.drain(end);
     return result;
   }
 
   /** Several inputs to one end within one tick: events are polled in between, batches only afterwards. */
-  tick(end: End, ...runs: ((session: Session, now: Millis) => unknown)[]): this {
+  tick<E extends End>(end: E, ...runs: ((session: E["session"], now: Millis) => unknown)[]): this {
+    const events: EndEvent[] = [];
     for (const run of runs) {
       run(end.session, this.now);
-      this.#pollEvents(end);
+      events.push(...this.#pollEvents(end));
     }
-    this.drain(end);
+    this.#follow(end, events);
     return this;
   }
 
   drain(end: End): void {
-    for (;;) {
-      const batch = end.session.pollTransmit(end.budgetBytes, this.now);
-      if (batch === undefined) break;
-      this.#transmit(end, batch);
-    }
-    const before = end.events.length;
-    this.#pollEvents(end);
-    for (const { event } of end.events.slice(before)) {
-      if (event.type === "hello" && this.#accepts) this.accept();
-      end.react?.(event);
-    }
+    this.#follow(end, []);
   }
 
   /** Lets virtual time pass: everything due within `ms` happens. */
@@ -191,70 +140,227 @@ export class Pair {
     return this;
   }
 
-  /** The line goes dead and nobody is told. */
-  lose(): this {
-    this.#isLost = true;
-    this.#arrivals = [];
+  /** The present line goes dead and nobody is told. */
+  lose(line = this.client.line): this {
+    if (line === undefined) return this;
+    line.isLost = true;
+    this.#arrivals = this.#arrivals.filter((arrival) => arrival.line !== line);
     return this;
   }
 
-  /** Cuts the line: what is on it is lost, and both transports say so. */
-  cut(): this {
-    this.lose();
-    for (const end of [this.client, this.server]) this.die(end);
+  /** Cuts the present line: what is on it is lost, and both transports say so. */
+  cut(line = this.client.line): this {
+    if (line === undefined) return this;
+    this.lose(line);
+    for (const side of ["client", "server"] as const) this.#tellClosed(line, side, CUT);
     return this;
   }
 
-  /** Tells one end that its transport has ended. */
-  die(end: End, death = { wasClean: false, code: 1006, reason: "" }): this {
-    this.input(end, (session) => session.handleTransportClosed(death, this.now));
+  /** Tells one end that its transport has ended, and the other one nothing. */
+  die(end: End, death = CUT): this {
+    if (end.line === undefined) throw new Error("there is no line yet");
+    this.lose(end.line);
+    this.#tellClosed(end.line, end.name, death);
     return this;
   }
 
-  /** Delivers raw bytes to an end, as a hostile peer would. */
+  /** The server's process dies, and another one takes its place: lines are cut, and sessions are forgotten. */
+  restart(): this {
+    for (const line of this.lines) {
+      this.lose(line);
+      line.endedBy.add("server");
+    }
+    this.host.restart();
+    for (const line of this.lines) this.#tellClosed(line, "client", CUT);
+    return this;
+  }
+
+  /** Delivers raw bytes to an end, as a hostile peer would, on its newest line. */
   inject(end: End, batch: Uint8Array): this {
-    this.input(end, (session) => session.handleBatch(batch, this.now));
+    const { line } = end.name === "client" || end.line !== undefined ? end : this.client;
+    if (line === undefined) throw new Error("there is no line yet");
+    this.say(line, batch, opposite(end.name));
     return this;
+  }
+
+  /** A transport at the server's door, on which the test itself speaks. */
+  knock(owner: Owner = NOBODY): Line {
+    const line = this.#newLine(owner, undefined);
+    this.host.receive(line);
+    this.drainReception(line);
+    return line;
+  }
+
+  /** Delivers raw bytes on `line`, from the end `from`. */
+  say(line: Line, batch: Uint8Array, from: Side = "client"): this {
+    if (from === "server") {
+      line.heard.push(batch);
+      const { clientEpoch } = line;
+      if (clientEpoch !== undefined) this.input(this.client, (s) => s.handleBatch(clientEpoch, batch, this.now));
+    } else if (line.taker !== undefined) {
+      const { end, epoch } = line.taker;
+      if (end.hasSession) this.input(end, (session) => session.handleBatch(epoch, batch, this.now));
+    } else if (line.reception !== undefined) {
+      line.reception.handleBatch(batch, this.now);
+      this.drainReception(line);
+    }
+    return this;
+  }
+
+  /** What follows from an input to the reception of a line. */
+  drainReception(line: Line): void {
+    const { reception } = line;
+    if (reception === undefined) return;
+    for (let batch = reception.pollTransmit(); batch !== undefined; batch = reception.pollTransmit()) {
+      this.#transmit(line, "server", this.server, batch);
+    }
+    for (let event = reception.pollEvent(); event !== undefined; event = reception.pollEvent()) {
+      const told: EndEvent = event.type === "hello" ? event : { ...event, type: "turned-away" };
+      if (line.clientEpoch !== undefined) this.server.events.push({ at: this.now, event: told });
+      if (event.type === "closed") this.#endLine(line, "server");
+      else if (this.accepts) this.host.accept(line);
+      if (line.clientEpoch !== undefined) this.server.react?.(told);
+    }
   }
 
   other(end: End): End {
     return end === this.client ? this.server : this.client;
   }
 
-  /** Batches that are on their way. */
+  /** Batches, and the ends of transports, that are on their way. */
   get onTheLine(): number {
     return this.#arrivals.length;
   }
 
-  #pollEvents(end: End): void {
-    for (let event = end.session.pollEvent(); event !== undefined; event = end.session.pollEvent()) {
-      end.events.push({ at: this.now, event });
+  #follow(end: End, events: EndEvent[]): void {
+    const { session } = end;
+    for (;;) {
+      const batch = session.pollTransmit(end.budgetBytes, this.now);
+      if (batch === undefined) break;
+      if (end.line === undefined) throw new Error(`the ${end.name} speaks without a line`);
+      this.#transmit(end.line, end.name, end, batch);
+    }
+    events.push(...this.#pollEvents(end));
+    for (const event of events) {
+      if (end.name === "client") this.#handleClientEvent(event);
+      else this.#handleServerEvent(end as End<ServerSession>, event);
+      end.react?.(event);
     }
   }
 
-  #transmit(from: End, batch: Uint8Array): void {
-    from.batchesSent.push({ at: this.now, batch });
-    if (this.#isLost) return;
-    const start = Math.max(this.now, from.lineFreeAt);
-    from.lineFreeAt = start + (this.#rate === Number.POSITIVE_INFINITY ? 0 : (batch.length * 8000) / this.#rate);
-    from.lastArrivalAt = Math.max(from.lastArrivalAt, from.lineFreeAt + this.#delayMs());
+  #pollEvents(end: End): EndEvent[] {
+    const events: EndEvent[] = [];
+    for (let event = end.session.pollEvent(); event !== undefined; event = end.session.pollEvent()) events.push(event);
+    end.events.push(...events.map((event) => ({ at: this.now, event })));
+    return events;
+  }
+
+  #handleClientEvent(event: EndEvent): void {
+    const { client } = this;
+    if (event.type === "dial") this.#open(event.epoch);
+    if (event.type === "greeted" && this.#auth !== "pending") {
+      this.input(client, (session, now) => session.provideAuth(event.epoch, this.#auth, now));
+    }
+    const line = event.type === "detached" ? client.lines.get(event.epoch) : client.line;
+    if (line !== undefined && (event.type === "detached" || event.type === "closed")) this.#endLine(line, "client");
+  }
+
+  #handleServerEvent(end: End<ServerSession>, event: EndEvent): void {
+    const line = event.type === "detached" ? end.lines.get(event.epoch) : end.line;
+    if (line !== undefined && (event.type === "detached" || event.type === "closed")) this.#endLine(line, "server");
+    this.host.handleEvent(end, event);
+  }
+
+  #newLine(owner: Owner, clientEpoch: number | undefined): Line {
+    const line = new Line(this.lines.length, owner, clientEpoch);
+    this.lines.push(line);
+    return line;
+  }
+
+  #open(epoch: number): void {
+    const line = this.#newLine(this.#owner, epoch);
+    this.client.line = line;
+    this.client.lines.set(epoch, line);
+    if (this.network === "hung") return;
+    if (this.network === "down") {
+      this.#schedule(undefined, this.now + this.#delayMs(), () => this.#tellClosed(line, "client", CUT));
+      return;
+    }
+    if (this.network === "up") {
+      this.host.receive(line);
+      this.drainReception(line);
+    }
+    this.input(this.client, (s) => s.handleTransportOpen(epoch, this.#transportBatchBytesMax, this.now));
+  }
+
+  /** One side ends a line: the other learns of it behind all that was said, and the first one that it has happened. */
+  #endLine(line: Line, by: Side): void {
+    if (line.endedBy.has(by)) return;
+    line.endedBy.add(by);
+    const at = Math.max(line.lastArrivalAt[by], this.now + this.#delayMs());
+    if (!line.isLost) this.#schedule(line, at, () => this.#tellClosed(line, opposite(by), CLOSED));
+    this.#schedule(undefined, at + this.#delayMs(), () => this.#report(line, by, CLOSED));
+  }
+
+  #tellClosed(line: Line, side: Side, death: typeof CUT): void {
+    if (line.endedBy.has(side)) return;
+    line.endedBy.add(side);
+    this.#report(line, side, death);
+  }
+
+  #report(line: Line, side: Side, death: typeof CUT): void {
+    const { clientEpoch, taker, reception } = line;
+    if (side === "client") {
+      if (clientEpoch === undefined) return;
+      this.input(this.client, (session) => session.handleTransportClosed(clientEpoch, death, this.now));
+    } else if (taker !== undefined) {
+      if (!taker.end.hasSession) return;
+      this.input(taker.end, (session) => session.handleTransportClosed(taker.epoch, death, this.now));
+    } else if (reception !== undefined) {
+      reception.handleTransportClosed();
+      this.drainReception(line);
+    }
+  }
+
+  #transmit(line: Line, from: Side, by: End, batch: Uint8Array): void {
+    if (line.clientEpoch !== undefined || line.taker !== undefined) by.batchesSent.push({ at: this.now, batch, line });
+    if (line.endedBy.has(from)) throw new Error(`the ${from} speaks on a line that has ended for it`);
+    if (line.isLost) return;
+    const { freeAt, lastArrivalAt } = line;
+    const start = Math.max(this.now, freeAt[from]);
+    freeAt[from] = start + (this.#rate === Number.POSITIVE_INFINITY ? 0 : (batch.length * 8000) / this.#rate);
+    lastArrivalAt[from] = Math.max(lastArrivalAt[from], freeAt[from] + this.#delayMs());
+    this.#schedule(line, lastArrivalAt[from], () => this.say(line, batch, from));
+  }
+
+  #schedule(line: Line | undefined, at: Millis, run: () => void): void {
     this.#order += 1;
-    const to = this.other(from);
-    this.#arrivals.push({ at: from.lastArrivalAt, order: this.#order, run: () => this.inject(to, batch) });
+    this.#arrivals.push({ at, order: this.#order, line, run });
   }
 
   #next(): { at: Millis; run: () => void } | undefined {
     this.#arrivals.sort((a, b) => a.at - b.at || a.order - b.order);
-    const arrival = this.#arrivals[0];
+    const [arrival] = this.#arrivals;
     let best: { at: Millis; run: () => void } | undefined = arrival && {
       at: arrival.at,
       run: () => void this.#arrivals.shift()?.run(),
     };
-    for (const end of [this.client, this.server]) {
-      const deadline = end.session.nextDeadline();
-      if (deadline === undefined || (best !== undefined && best.at <= deadline)) continue;
-      best = { at: deadline, run: () => this.input(end, (session) => session.handleDeadline(this.now)) };
+    const consider = (deadline: Millis | undefined, run: () => void) => {
+      if (deadline !== undefined && (best === undefined || deadline < best.at)) best = { at: deadline, run };
+    };
+    for (const end of [this.client, ...this.host.ends]) {
+      if (!end.hasSession) continue;
+      consider(end.session.nextDeadline(), () => this.input(end, (s) => s.handleDeadline(this.now)));
     }
+    for (const line of this.lines) {
+      const { reception } = line;
+      if (reception === undefined || line.endedBy.has("server")) continue;
+      consider(reception.nextDeadline(), () => {
+        reception.handleDeadline(this.now);
+        this.drainReception(line);
+      });
+    }
+    consider(this.host.registry.nextDeadline(), () => this.host.handleDeadline());
     return best;
   }
 }

@@ -52,6 +52,35 @@ describe("ACK-06: AckPolicy", () => {
     expect(acks.peek(120)).toEqual({ type: "ack", number: 2, bytes: 30, receivedTicks: 1125, delayTicks: 75 });
   });
 
+  it("RES-05: says everything again when asked, be it nothing, and has said it with that", () => {
+    expect(received().restate(50)).toEqual({ type: "ack", number: 0, bytes: 0, receivedTicks: 500, delayTicks: 0 });
+    const acks = received([10, 100]);
+    acks.handleSent();
+    expect(acks.restate(130)).toEqual({ type: "ack", number: 1, bytes: 10, receivedTicks: 1000, delayTicks: 300 });
+    acks.handleBatch(5, 140);
+    acks.restate(150);
+    expect([acks.isDue(1e9), acks.peek(150), acks.nextDeadline]).toEqual([false, undefined, undefined]);
+  });
+
+  it("RES-05: what was due on one transport is not due on the next: the handshake has said it", () => {
+    const acks = received([2000, 0], [2000, 0]);
+    acks.handleAttached();
+    expect([acks.isDue(1e9), acks.nextDeadline]).toEqual([false, undefined]);
+    acks.handleBatch(2000, 50);
+    expect([acks.isDue(50), acks.nextDeadline]).toEqual([false, 70]);
+  });
+
+  it("does not wait where timers do not come in time, and does again where they do", () => {
+    const acks = received();
+    acks.handleTimers(false);
+    acks.handleBatch(10, 100);
+    expect([acks.isDue(100), acks.nextDeadline]).toEqual([true, 100]);
+    acks.handleSent();
+    acks.handleTimers(true);
+    acks.handleBatch(10, 200);
+    expect([acks.isDue(200), acks.nextDeadline]).toEqual([false, 220]);
+  });
+
   it("takes an ack for sent only when told so", () => {
     const acks = received([10, 0]);
     acks.peek(5);

@@ -4,7 +4,7 @@ import { BatchOrder } from "../../../src/core/receive/batch-order.js";
 describe("BAT-04: BatchOrder", () => {
   it("has accepted nothing at first", () => {
     const order = new BatchOrder();
-    expect([order.number, order.bytes]).toEqual([0, 0]);
+    expect([order.number, order.bytes, order.receivedAt(5)]).toEqual([0, 0, 5]);
   });
 
   it("accepts the next number and nothing else", () => {
@@ -19,6 +19,6 @@ describe("BAT-04: BatchOrder", () => {
     order.accept(2, 20, 7);
     order.accept(2, 20, 8);
     order.accept(9, 1000, 9);
-    expect([order.number, order.bytes, order.receivedAt]).toEqual([2, 30, 7]);
+    expect([order.number, order.bytes, order.receivedAt(99)]).toEqual([2, 30, 7]);
   });
 });

@@ -7,15 +7,24 @@ import { naiveDecode } from "../../support/naive-decoder.js";
 import { binary, text } from "../../support/pair.js";
 
 const KIB = 1024;
-const ANY = { batchBytesMax: 16 * KIB, allowanceBytes: Number.POSITIVE_INFINITY, budgetBytes: 1 };
+const ANY = {
+  batchBytesMax: 16 * KIB,
+  allowanceBytes: Number.POSITIVE_INFINITY,
+  budgetBytes: 1,
+  overdraftBytes: 0,
+};
 const ACK: AckFrame = { type: "ack", number: 7, bytes: 700, receivedTicks: 5000, delayTicks: 20 };
 
 class Bench implements WindowController {
   windowBytes = 64 * KIB;
+  readonly outbound: Outbound;
   readonly samples: AckSample[] = [];
   readonly events: SendEvent[] = [];
   readonly sender = new Sender({ chunkBytes: 16 * KIB }, (event) => this.events.push(event));
-  readonly outbound = new Outbound(this.sender, this);
+
+  constructor(replayBytesMax = 1 << 20) {
+    this.outbound = new Outbound(this.sender, this, replayBytesMax);
+  }
 
   handleAck(sample: AckSample): void {
     this.samples.push(sample);
@@ -38,6 +47,8 @@ const ackOf = (number: number, bytes: number, receivedTicks = 0, delayTicks = 0)
   receivedTicks,
   delayTicks,
 });
+
+const sizeOf = (batches: readonly Uint8Array[]) => batches.reduce((sum, { length }) => sum + length, 0);
 
 describe("Outbound", () => {
   it("has no batch for nothing, not even for an ack alone", () => {
@@ -179,5 +190,187 @@ describe("Outbound", () => {
         violation: { code: 1002 },
       });
     }
+  });
+});
+
+describe("Outbound: what it keeps", () => {
+  it("RES-06: lets nothing leave that it could not keep, and goes on when acks make room", () => {
+    const bench = new Bench(40 * KIB);
+    bench.windowBytes = 1 << 20;
+    bench.sender.send(0, binary(200_000));
+    const batches = bench.pollAll();
+    expect(sizeOf(batches)).toBeLessThanOrEqual(40 * KIB);
+    expect(sizeOf(batches)).toBeGreaterThan(24 * KIB);
+    const first = (batches[0] as Uint8Array).length;
+    bench.outbound.handleAck(ackOf(1, first), 10);
+    const more = bench.pollAll();
+    expect(more.length).toBeGreaterThan(0);
+    expect(bench.outbound.inFlightBytes).toBeLessThanOrEqual(40 * KIB);
+  });
+
+  it("RES-06: holds control frames to it, too: they need to be sent again like the rest", () => {
+    const bench = new Bench(1000);
+    for (let key = 1; key <= 200; key++) {
+      bench.sender.addChannel(key, "normal");
+      bench.sender.announce(key, new Uint8Array(20).fill(97));
+    }
+    bench.pollAll();
+    expect(bench.outbound.inFlightBytes).toBeLessThanOrEqual(1000);
+    expect(bench.outbound.inFlightBytes).toBeGreaterThan(900);
+  });
+
+  it("lets a page that is left send beyond the window", () => {
+    const bench = new Bench();
+    bench.sender.send(0, binary(300_000));
+    bench.pollAll();
+    const before = bench.outbound.inFlightBytes;
+    for (;;) if (bench.outbound.pollBatch({ ...ANY, overdraftBytes: 64 * KIB }, undefined, 0) === undefined) break;
+    expect(bench.outbound.inFlightBytes - before).toBeGreaterThan(60 * KIB);
+    expect(bench.outbound.inFlightBytes).toBeLessThanOrEqual(128 * KIB);
+  });
+});
+
+describe("Outbound: another transport", () => {
+  /** Three batches in flight, the first of them acknowledged. */
+  function cut() {
+    const bench = new Bench();
+    bench.sender.send(0, binary(40_000));
+    const batches = bench.pollAll() as [Uint8Array, Uint8Array, Uint8Array];
+    bench.outbound.handleAck(ackOf(1, batches[0].length), 10);
+    return { bench, batches };
+  }
+
+  it("RES-06: sends again what is not acknowledged, oldest first, to the byte, before anything new", () => {
+    const { bench, batches } = cut();
+    const id = bench.sender.send(0, text("new"));
+    bench.outbound.handleAttached(100);
+    expect([bench.outbound.isReplaying, bench.outbound.isQuiet]).toEqual([true, true]);
+    const again = bench.outbound.pollBatch(ANY, ACK, 100);
+    // No ack rides along: the batch is what it was.
+    expect(again).toEqual({ batch: batches[1], isNew: false, ended: [] });
+    expect(bench.outbound.pollBatch(ANY, ACK, 100)?.batch).toEqual(batches[2]);
+    expect([bench.outbound.isReplaying, bench.outbound.isQuiet]).toEqual([false, false]);
+    const fresh = bench.outbound.pollBatch(ANY, ACK, 100);
+    expect(fresh?.isNew).toBe(true);
+    expect(naiveDecode(fresh?.batch as Uint8Array)).toMatchObject({ number: 4, frames: [ACK, { type: "chunk" }] });
+    expect(bench.events.filter(({ type }) => type === "written").map(({ message }) => message)).toEqual([1, id]);
+  });
+
+  it("RES-06: does not hold the replay to the window, as it has been in it, but to allowance and budget", () => {
+    const { bench, batches } = cut();
+    bench.windowBytes = 0;
+    bench.outbound.handleAttached(100);
+    expect(bench.outbound.pollBatch({ ...ANY, budgetBytes: 0 }, undefined, 100)).toBeUndefined();
+    const allowanceBytes = batches[1].length;
+    expect(bench.outbound.pollBatch({ ...ANY, allowanceBytes: allowanceBytes - 1 }, undefined, 100)).toBeUndefined();
+    expect(bench.outbound.pollBatch({ ...ANY, allowanceBytes }, undefined, 100)?.batch).toEqual(batches[1]);
+    expect(bench.outbound.pollBatch(ANY, undefined, 100)?.batch).toEqual(batches[2]);
+  });
+
+  it("RES-06: CLOSE waits behind what has to be sent again", () => {
+    const { bench } = cut();
+    const frame = { type: "close", code: 1000, reason: new Uint8Array(0) } as const;
+    bench.outbound.handleAttached(100);
+    expect(bench.outbound.closeBatch(frame, ANY, undefined, 100)).toBeUndefined();
+    bench.pollAll(100);
+    expect(bench.outbound.closeBatch(frame, ANY, undefined, 100)).toBeDefined();
+  });
+
+  it("RES-06: CLOSE is sent again itself", () => {
+    const bench = new Bench();
+    const frame = { type: "close", code: 1000, reason: new Uint8Array(0) } as const;
+    const batch = bench.outbound.closeBatch(frame, ANY, undefined, 0);
+    bench.outbound.handleAttached(100);
+    expect(bench.outbound.pollBatch(ANY, undefined, 100)).toEqual({ batch, isNew: false, ended: [] });
+  });
+
+  it("RES-05: RECEIVED is as good as an ack, except that it tells nothing of the path", () => {
+    const { bench, batches } = cut();
+    bench.outbound.handleAttached(100);
+    expect([0, 1, 3, 4].map((number) => bench.outbound.canSettle(number))).toEqual([false, true, true, false]);
+    expect(bench.outbound.handleReceived(1)).toEqual({ type: "old" });
+    expect(bench.outbound.handleReceived(3)).toEqual({ type: "news", ended: [] });
+    expect(bench.events.at(-1)).toEqual({ type: "delivered", message: 1 });
+    expect(bench.samples).toHaveLength(1);
+    expect([bench.outbound.isReplaying, bench.outbound.inFlightBytes]).toEqual([false, 0]);
+    expect(bench.outbound.handleAck(ackOf(3, sizeOf(batches)), 200)).toEqual({ type: "old" });
+  });
+
+  it("RES-05: tells which ends of channels RECEIVED covers", () => {
+    const bench = new Bench();
+    bench.sender.addChannel(1, "normal");
+    bench.sender.announce(1, Uint8Array.of(97));
+    bench.sender.endChannel(1);
+    bench.pollAll();
+    bench.outbound.handleAttached(100);
+    expect(bench.outbound.handleReceived(1)).toEqual({ type: "news", ended: [1] });
+  });
+
+  it("ACK-05: refuses an ack of what only the transport before has had", () => {
+    const { bench, batches } = cut();
+    bench.outbound.handleAttached(100);
+    bench.outbound.pollBatch(ANY, undefined, 100);
+    expect(bench.outbound.handleAck(ackOf(3, sizeOf(batches)), 120).type).toBe("violation");
+  });
+
+  it("measures the new path, and guesses it to be like the old one until then", () => {
+    const { bench, batches } = cut();
+    expect(bench.outbound.path.roundTripTimeMs).toBe(10);
+    bench.outbound.handleAttached(1000);
+    expect(bench.outbound.path.roundTripTimeMs).toBe(10);
+    bench.pollAll(1000);
+    bench.outbound.handleAck(ackOf(2, batches[0].length + batches[1].length), 1300);
+    expect(bench.outbound.path.roundTripTimeMs).toBe(300);
+  });
+});
+
+describe("KAL-07: Outbound: a line that carries nothing", () => {
+  it("has no deadline while nothing is on it", () => {
+    const bench = new Bench();
+    expect(bench.outbound.stallDeadline).toBeUndefined();
+    bench.sender.send(0, text("x"));
+    const [batch] = bench.pollAll(100) as [Uint8Array];
+    expect(bench.outbound.stallDeadline).toBe(15_100);
+    bench.outbound.handleAck(ackOf(1, batch.length), 110);
+    expect(bench.outbound.stallDeadline).toBeUndefined();
+  });
+
+  it.each([
+    [10, 5000],
+    [625, 5000],
+    [1000, 8000],
+    [5000, 15_000],
+  ])("with a round trip of %i ms it counts as dead after %i ms", (roundTripTimeMs, patienceMs) => {
+    const bench = new Bench();
+    bench.sender.send(0, text("x"));
+    const [batch] = bench.pollAll(0) as [Uint8Array];
+    bench.outbound.handleAck(ackOf(1, batch.length), roundTripTimeMs);
+    bench.sender.send(0, text("y"));
+    bench.pollAll(20_000);
+    expect(bench.outbound.stallDeadline).toBe(20_000 + patienceMs);
+  });
+
+  it("counts anew from every ack that says something new, and from nothing else", () => {
+    const bench = new Bench();
+    bench.sender.send(0, binary(40_000));
+    const [first] = bench.pollAll(0) as [Uint8Array];
+    bench.outbound.handleAck(ackOf(1, first.length), 1000);
+    expect(bench.outbound.stallDeadline).toBe(1000 + 8000);
+    bench.outbound.handleAck(ackOf(1, first.length), 2000);
+    bench.sender.send(0, text("more"));
+    bench.pollAll(3000);
+    expect(bench.outbound.stallDeadline).toBe(1000 + 8000);
+  });
+
+  it("counts anew on another transport, from what is sent on it, and when this end has slept", () => {
+    const bench = new Bench();
+    bench.sender.send(0, text("x"));
+    bench.pollAll(0);
+    bench.outbound.handleAttached(60_000);
+    expect(bench.outbound.stallDeadline).toBeUndefined();
+    bench.pollAll(61_000);
+    expect(bench.outbound.stallDeadline).toBe(61_000 + 15_000);
+    bench.outbound.handleWoken(70_000);
+    expect(bench.outbound.stallDeadline).toBe(70_000 + 15_000);
   });
 });

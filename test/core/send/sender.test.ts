@@ -33,7 +33,7 @@ class Bench {
   }
 
   poll(roomBytes = Number.POSITIVE_INFINITY, spaceBytes = BATCH): Draft | undefined {
-    const draft = this.sender.pollDraft({ spaceBytes, roomBytes, batchBytesMax: BATCH });
+    const draft = this.sender.pollDraft({ number: this.sent.length + 1, spaceBytes, roomBytes, batchBytesMax: BATCH });
     if (draft !== undefined) this.sent.push(draft);
     return draft;
   }
@@ -48,7 +48,8 @@ class Bench {
   ack(count = this.sent.length - this.#acked): void {
     for (let i = 0; i < count; i++) {
       const { chunks, closes } = this.sent[this.#acked++] as Draft;
-      this.sender.handleAcked({ number: this.#acked, bytes: 1, sentAt: 0, chunks, closes } satisfies SentBatch);
+      const batch: SentBatch = { number: this.#acked, batch: new Uint8Array(1), sentAt: 0, chunks, closes };
+      this.sender.handleAcked(batch);
     }
   }
 
@@ -663,7 +664,7 @@ describe("Sender: the end", () => {
     bench.poll();
     const other = bench.sender.send(1, source(undefined));
     bench.ack(2);
-    bench.sender.handleEnd(false);
+    bench.sender.handleEnd(Number.POSITIVE_INFINITY);
     expect([delivered, sent, begun, queued, other].map((id) => bench.story(id))).toEqual([
       ["written", "delivered"],
       ["written", "delivered"],
@@ -673,12 +674,34 @@ describe("Sender: the end", () => {
     ]);
   });
 
+  it.each<[number, string[]]>([
+    [Number.POSITIVE_INFINITY, ["unknown", "unknown", "unknown", "never-written"]],
+    [3, ["unknown", "unknown", "unknown", "never-written"]],
+    [2, ["unknown", "unknown", "never-written", "never-written"]],
+    [1, ["unknown", "never-written", "never-written", "never-written"]],
+    [0, ["never-written", "never-written", "never-written", "never-written"]],
+  ])(
+    "CLS-09: a peer that has read no batch beyond %d knows nothing of what began behind it",
+    (readNumberMax, fates) => {
+      const bench = new Bench();
+      // The second message begins in batch 2 and goes on in 3, with the third one behind it in a batch of its own.
+      const ids = [text("a"), binary(20_000), text("c")].map((init) => bench.sender.send(0, init));
+      bench.poll(undefined, 15);
+      bench.poll();
+      bench.poll(undefined, 5000);
+      expect(bench.sent.map(({ chunks }) => chunks.map(({ message }) => message.id))).toEqual([[1], [2], [2, 3]]);
+      ids.push(bench.sender.send(0, text("d")));
+      bench.sender.handleEnd(readNumberMax);
+      expect(ids.map((id) => bench.story(id).at(-1))).toEqual(fates);
+    },
+  );
+
   it("sends, takes and asks for nothing afterwards", () => {
     const bench = new Bench();
     bench.channel(1);
     const id = bench.sender.send(0, source(SLAB));
     bench.sender.endChannel(1);
-    bench.sender.handleEnd(false);
+    bench.sender.handleEnd(Number.POSITIVE_INFINITY);
     const events = bench.events.length;
     bench.sender.supply(id, binary(SLAB).bytes, true);
     expect([bench.sender.cancel(id), bench.poll(), bench.sender.isDrained, bench.sender.unsentBytes]).toEqual([
@@ -698,7 +721,7 @@ describe("Sender: the end", () => {
     for (const id of ids) if (id % 4 === 0) bench.sender.cancel(id);
     bench.poll();
     bench.ack(3);
-    bench.sender.handleEnd(false);
+    bench.sender.handleEnd(Number.POSITIVE_INFINITY);
     for (const id of ids) {
       const fates = bench.events.filter(
         ({ message, type }) => message === id && (type === "delivered" || type === "dropped"),

@@ -25,13 +25,14 @@ class Bench {
   flush(): Frame[] {
     const frames: Frame[] = [];
     for (;;) {
-      const draft = this.sender.pollDraft({ spaceBytes: 16_384, roomBytes: 1e9, batchBytesMax: 16_384 });
+      const draft = this.sender.pollDraft({ number: 1, spaceBytes: 16_384, roomBytes: 1e9, batchBytesMax: 16_384 });
       if (draft === undefined) return frames;
       frames.push(...draft.frames);
       const keys = draft.closes.map(({ key }) => key);
       this.channels.handleEnded(keys);
       this.#acked.push(() => {
-        this.sender.handleAcked({ number: 1, bytes: 1, sentAt: 0, chunks: draft.chunks, closes: draft.closes });
+        const { chunks, closes } = draft;
+        this.sender.handleAcked({ number: 1, batch: new Uint8Array(1), sentAt: 0, chunks, closes });
         this.channels.handleEnded(keys);
       });
     }

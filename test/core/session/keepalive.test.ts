@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { Keepalive } from "../../../src/core/session/keepalive.js";
+import { isOverslept, Keepalive } from "../../../src/core/session/keepalive.js";
 
 const server = () => new Keepalive({ sendsPings: true, intervalMs: 1000, graceMs: 400 }, 0);
 const client = () => new Keepalive({ sendsPings: false, intervalMs: 1000, graceMs: 400 }, 0);
@@ -63,5 +63,57 @@ describe("Keepalive", () => {
     keepalive.handleAnnounced(200, 50);
     expect(keepalive.nextDeadline).toBe(250);
     expect([keepalive.poll(249), keepalive.poll(250)]).toEqual([undefined, "dead"]);
+  });
+});
+
+describe("Keepalive: a line that may have died unnoticed", () => {
+  it.each([
+    ["server", server],
+    ["client", client],
+  ] as const)("KAL-08: has three seconds to answer a probe of the %s", (_, make) => {
+    const keepalive = make();
+    keepalive.handleReceived(500);
+    keepalive.probe(600);
+    expect([keepalive.poll(601), keepalive.nextDeadline]).toEqual([undefined, make === server ? 1000 : 3600]);
+    keepalive.poll(3000);
+    expect([keepalive.poll(3599), keepalive.poll(3600)]).toEqual([undefined, "dead"]);
+  });
+
+  it("KAL-08: lives when anything comes, and has its usual time again", () => {
+    const keepalive = client();
+    keepalive.probe(500);
+    keepalive.handleReceived(3000);
+    expect([keepalive.poll(3500), keepalive.nextDeadline]).toEqual([undefined, 4400]);
+  });
+
+  it("KAL-08: has no more time because it is probed again", () => {
+    const keepalive = client();
+    keepalive.probe(100);
+    keepalive.probe(2000);
+    expect(keepalive.nextDeadline).toBe(3100);
+  });
+
+  it.each([
+    ["server", server],
+    ["client", client],
+  ] as const)("KAL-08: is asked first by a %s that has slept through the deadline", (_, make) => {
+    const keepalive = make();
+    expect(keepalive.poll(3400)).toBe("ping");
+    keepalive.poll(3401);
+    expect(keepalive.poll(4000)).toBeUndefined();
+    expect(keepalive.poll(6399)).not.toBe("dead");
+    expect(keepalive.poll(6400)).toBe("dead");
+  });
+
+  it("KAL-04: is dead when the deadline was noticed in time, or not much later", () => {
+    expect([client().poll(1400), client().poll(3399)]).toEqual(["dead", "dead"]);
+    expect([isOverslept(1400, 3399), isOverslept(1400, 3400)]).toEqual([false, true]);
+  });
+
+  it("knows how long silence may be at the most", () => {
+    const keepalive = client();
+    expect(keepalive.patienceMs).toBe(1400);
+    keepalive.handleAnnounced(200, 50);
+    expect(keepalive.patienceMs).toBe(250);
   });
 });

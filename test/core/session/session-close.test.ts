@@ -11,7 +11,6 @@ const endsOf = (end: End) =>
   end.of("closed").map(({ code, reason, wasClean, error }) => [code, reason, wasClean, error?.code]);
 const CLEAN = [[4001, "bye", true, undefined]];
 const LOST = [[1006, "", false, "ERR_CONNECTION_LOST"]];
-const death = { wasClean: true, code: 1000, reason: "" };
 
 describe("close", () => {
   it.each(["client", "server"] as const)(
@@ -20,12 +19,14 @@ describe("close", () => {
       const pair = connected();
       const [a, b] = [pair[name], pair.other(pair[name])];
       close(pair, a);
-      pair.run(100);
+      pair.run(59);
       expect([endsOf(a), endsOf(b)]).toEqual([CLEAN, []]);
       expect(b.story.at(-1)).toBe("closing");
       expect(a.of("closed")[0]?.transportCode).toBe(1000);
-      pair.die(b, death);
+      pair.run(1);
       expect(endsOf(b)).toEqual(CLEAN);
+      expect([pair.host.registry.size, pair.onTheLine]).toEqual([0, 1]);
+      pair.run(20);
       expectBaseline(pair);
     },
   );
@@ -33,7 +34,7 @@ describe("close", () => {
   it("CLS-10: without a code is 1005 at both ends, and 0 on the line", () => {
     const pair = connected();
     close(pair, pair.client, 1005, "");
-    pair.run(100).die(pair.server, death);
+    pair.run(100);
     expect(pair.client.framesSentOf("close")).toMatchObject([{ code: 0 }]);
     for (const end of [pair.client, pair.server]) expect(endsOf(end)).toEqual([[1005, "", true, undefined]]);
   });
@@ -57,7 +58,7 @@ describe("close", () => {
     ).toEqual(ids);
     expect(endsOf(pair.client)).toEqual(CLEAN);
     expect(pair.server.story.indexOf("closing")).toBeGreaterThan(pair.server.story.lastIndexOf("message"));
-    pair.die(pair.server, death);
+    pair;
     expectBaseline(pair);
   });
 
@@ -84,7 +85,7 @@ describe("close", () => {
     pair.run(1000);
     expect(pair.client.messages).toHaveLength(1);
     expect(pair.server.of("delivered")).toHaveLength(1);
-    pair.die(pair.server, death);
+    pair;
     expect([endsOf(pair.client), endsOf(pair.server)]).toEqual([CLEAN, CLEAN]);
     expectBaseline(pair);
   });
@@ -93,7 +94,7 @@ describe("close", () => {
     const pair = connected({ rateBitsPerSecond: 10e6 });
     for (const end of [pair.client, pair.server]) pair.input(end, (s, now) => s.send(0, binary(400_000), now));
     close(pair, pair.server, 1001, "away");
-    pair.run(2000).die(pair.client, death);
+    pair.run(2000);
     for (const end of [pair.client, pair.server]) {
       expect([end.messages.length, end.of("delivered").length, endsOf(end)]).toEqual([
         1,
@@ -155,7 +156,7 @@ describe("close", () => {
       pair.input(pair.client, (s, now) => s.send(0, binary(400_000), now));
       close(pair, pair.client, 4001, "c");
       close(pair, pair.server, 4002, "s");
-      pair.run(1000).die(pair.client, death);
+      pair.run(1000);
       expect(pair.server.messages).toHaveLength(1);
       for (const end of [pair.client, pair.server]) expect(endsOf(end)).toEqual([[4002, "s", true, undefined]]);
       expect(pair.client.of("delivered")).toHaveLength(1);
@@ -183,7 +184,7 @@ describe("close", () => {
       pair.run(100);
       close(pair, pair.client);
       act(pair);
-      pair.run(200).die(pair.server, death);
+      pair.run(200);
       expect(last(pair.client)).toBe("close");
       expect([endsOf(pair.client), endsOf(pair.server)]).toEqual([CLEAN, CLEAN]);
     });
@@ -198,6 +199,7 @@ describe("close", () => {
         expect(endsOf(pair.client)).toEqual([[1006, "", false, "ERR_CONNECT_FAILED"]]);
         pair.run(100);
         expect(pair.client.framesSentOf("abort")).toEqual([]);
+        expect(pair.client.of("dial")).toHaveLength(isOpen ? 1 : 0);
       }
     });
 
@@ -205,7 +207,7 @@ describe("close", () => {
       const pair = new Pair();
       send(pair, pair.client, "early");
       close(pair, pair.client);
-      pair.connect().run(200).die(pair.server, death);
+      pair.connect().run(200);
       expect([pair.server.messages, endsOf(pair.client), endsOf(pair.server)]).toEqual([["early"], CLEAN, CLEAN]);
     });
 
@@ -226,16 +228,17 @@ describe("close", () => {
       close(pair, pair.client);
       pair.run(100);
       expect(endsOf(pair.client)).toEqual([]);
-      pair.accept().run(100).die(pair.server, death);
+      pair.accept().run(100);
       expect([endsOf(pair.client), endsOf(pair.server)]).toEqual([CLEAN, CLEAN]);
     });
 
-    it("by a server that has not decided yet waits until it has", () => {
+    it("by a server at once when it has decided", () => {
       const pair = new Pair({ accepts: false }).connect().run(100);
-      close(pair, pair.server);
-      pair.run(100);
-      expect(pair.server.framesSentOf("close")).toEqual([]);
-      pair.accept().run(100).die(pair.client, death);
+      pair.server.react = ({ type }) => {
+        if (type === "established") close(pair, pair.server);
+      };
+      pair.accept().run(100);
+      expect(pair.server.framesSent.map(({ type }) => type)).toEqual(["greeting", "welcome", "close", "ack"]);
       expect([endsOf(pair.client), endsOf(pair.server)]).toEqual([CLEAN, CLEAN]);
     });
   });
@@ -293,7 +296,9 @@ describe("close", () => {
       const pair = new Pair({ accepts: false, serverLimits: { handshakeTimeoutMs: 60_000 } });
       send(pair, pair.client, "early");
       pair.connect().run(9000);
-      close(pair, pair.server);
+      pair.server.react = ({ type }) => {
+        if (type === "established") close(pair, pair.server);
+      };
       pair.accept().lose();
       pair.run(4999);
       expect([pair.server.messages, endsOf(pair.server)]).toEqual([["early"], []]);
@@ -321,11 +326,19 @@ describe("close", () => {
     });
   });
 
-  it("CLS-08: a transport that closes by itself ends the session with its code", () => {
-    const pair = connected();
-    const id = send(pair, pair.client, "x");
-    pair.die(pair.client, { wasClean: true, code: 1001, reason: "deploy" });
-    expect(endsOf(pair.client)).toEqual([[1001, "deploy", true, undefined]]);
-    expect(pair.client.of("dropped")).toEqual([{ type: "dropped", message: id, fate: "unknown" }]);
-  });
+  it.each(["client", "server"] as const)(
+    "CLS-08: a transport that closes by itself, however cleanly, ends no session: seen by the %s",
+    (name) => {
+      const pair = connected();
+      const id = send(pair, pair.client, "x");
+      pair.die(pair[name], { wasClean: true, code: 1001, reason: "deploy" });
+      expect([endsOf(pair.client), endsOf(pair.server)]).toEqual([[], []]);
+      expect(pair[name].of("detached")).toHaveLength(1);
+      pair.run(20_000);
+      expect([pair.server.messages, pair.client.of("delivered")]).toEqual([
+        ["x"],
+        [{ type: "delivered", message: id }],
+      ]);
+    },
+  );
 });

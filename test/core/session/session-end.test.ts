@@ -1,70 +1,36 @@
 import { describe, expect, it } from "vitest";
-import type { ClosingState } from "../../../src/core/session/closing.js";
-import type { HandshakeState } from "../../../src/core/session/handshake.js";
-import { endOf } from "../../../src/core/session/session-end.js";
+import { SluiceError } from "../../../src/core/error.js";
+import {
+  cleanEnd,
+  connectFailed,
+  connectionLost,
+  sessionLost,
+  uncleanEnd,
+} from "../../../src/core/session/session-end.js";
 
-const LOST = { wasClean: false, code: 1006, reason: "" };
-const CLEAN = { wasClean: true, code: 4321, reason: "going" };
-const INFO = { code: 4001, reason: "bye" };
-const OPEN: ClosingState = { name: "open" };
-const ESTABLISHED: HandshakeState = { name: "established" };
-
-describe("endOf", () => {
-  it.each<HandshakeState>([{ name: "idle" }, { name: "awaiting-greeting" }])(
-    "CLS-08: a line lost while $name: no connection could be made",
-    (state) => {
-      expect(endOf(LOST, OPEN, state)).toMatchObject({
-        code: 1006,
-        reason: "",
-        wasClean: false,
-        error: { code: "ERR_CONNECT_FAILED", retryable: true },
-      });
-    },
-  );
-
-  it.each<HandshakeState>([
-    { name: "awaiting-auth" },
-    { name: "awaiting-welcome" },
-    { name: "awaiting-hello" },
-    { name: "authenticating", held: [], heldBytes: 0 },
-    ESTABLISHED,
-  ])("CLS-08: a line lost while $name: the connection was lost", (state) => {
-    expect(endOf(LOST, OPEN, state)).toMatchObject({
-      code: 1006,
-      wasClean: false,
-      error: { code: "ERR_CONNECTION_LOST", retryable: true },
-    });
-  });
-
-  it.each<ClosingState>([
-    OPEN,
-    { name: "flushing", info: INFO },
-    { name: "awaiting-peer", info: INFO },
-    { name: "replying", info: INFO },
-  ])("CLS-08: a transport that closes by itself while $name: its code, no error", (closing) => {
-    expect(endOf(CLEAN, closing, ESTABLISHED)).toEqual({ ...CLEAN, error: undefined, transportCode: 1000 });
-    expect(endOf(LOST, closing, ESTABLISHED)).toMatchObject({ code: 1006, wasClean: false });
-  });
-
-  it("takes no 1006 for clean", () => {
-    expect(endOf({ ...CLEAN, code: 1006 }, OPEN, ESTABLISHED)).toMatchObject({
-      wasClean: false,
-      code: 1006,
-      reason: "",
-    });
-  });
-
-  it.each([
-    [LOST, "lingering"],
-    [CLEAN, "lingering"],
-    [LOST, "settling"],
-    [CLEAN, "settling"],
-  ] as const)("CLS-05: after both CLOSEs it has ended cleanly, however the transport went", (death, name) => {
-    expect(endOf(death, { name, info: INFO }, ESTABLISHED)).toEqual({
-      ...INFO,
+describe("the ends of a session", () => {
+  it("CLS-05: after both CLOSEs it has ended cleanly, with the code that was agreed on", () => {
+    expect(cleanEnd({ code: 4001, reason: "bye" })).toEqual({
+      code: 4001,
+      reason: "bye",
       wasClean: true,
       error: undefined,
       transportCode: 1000,
     });
+  });
+
+  it("CLS-08: whatever else happens is 1006 to the application, and a code of its own to the transport", () => {
+    const error = new SluiceError("ERR_PEER_VIOLATION", "no");
+    expect(uncleanEnd(error)).toEqual({ code: 1006, reason: "", wasClean: false, error, transportCode: 1000 });
+    expect(uncleanEnd(error, 1009)).toEqual({ code: 1006, reason: "", wasClean: false, error, transportCode: 1009 });
+  });
+
+  it.each([
+    [connectFailed("why"), "ERR_CONNECT_FAILED", "why"],
+    [connectionLost(), "ERR_CONNECTION_LOST", "The connection was lost"],
+    [sessionLost("why"), "ERR_SESSION_LOST", "why"],
+  ])("%s may succeed when it is tried again", (error, code, message) => {
+    expect(error).toBeInstanceOf(SluiceError);
+    expect(error).toMatchObject({ code, message, retryable: true });
   });
 });

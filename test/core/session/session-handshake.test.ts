@@ -1,5 +1,4 @@
 import { describe, expect, it } from "vitest";
-import { SluiceError } from "../../../src/core/error.js";
 import { expectBaseline } from "../../support/baseline.js";
 import { binary, type End, Pair, text } from "../../support/pair.js";
 
@@ -10,30 +9,33 @@ const codeOf = (end: End) => end.of("closed").map(({ code, error }) => [code, er
 describe("handshake", () => {
   it("HSK-01: opens on the greeting, one round trip after the transport, and is established by the welcome", () => {
     const pair = new Pair({ protocol: "chat.v2" }).connect().run(200);
-    expect(pair.client.of("open")).toEqual([{ type: "open", protocol: "chat.v2" }]);
-    expect([pair.client.at("open"), pair.server.at("hello")]).toEqual([[20], [40]]);
+    expect(pair.client.of("greeted")).toEqual([{ type: "greeted", epoch: 1, protocol: "chat.v2" }]);
+    expect([pair.client.at("greeted"), pair.server.at("hello")]).toEqual([[20], [40]]);
     expect([pair.client.at("established"), pair.server.at("established")]).toEqual([[60], [40]]);
     for (const end of [pair.client, pair.server]) {
       expect(end.of("established")).toEqual([{ type: "established", sessionId: new Uint8Array(16).fill(2) }]);
     }
-    expect(pair.server.story).toEqual(["hello", "established"]);
-    expect(pair.client.story).toEqual(["open", "established"]);
+    expect(pair.server.story).toEqual(["hello", "established", "confirmed"]);
+    expect(pair.client.story).toEqual(["dial", "greeted", "established"]);
+    // RES-02: the WELCOME has arrived as soon as an answer can have come.
+    expect(pair.server.at("confirmed")).toEqual([80]);
     expectBaseline(pair);
   });
 
   it("HSK-09: no protocol chosen is the empty one, as on a native WebSocket", () => {
-    expect(new Pair().connect().run(200).client.of("open")).toEqual([{ type: "open", protocol: "" }]);
+    expect(new Pair().connect().run(200).client.of("greeted")).toMatchObject([{ protocol: "" }]);
   });
 
   it("HSK-12: sends GREETING, HELLO and WELCOME each alone, and nothing else before them", () => {
     const pair = new Pair().connect().run(200);
     expect(pair.server.sent.map(({ frames }) => frames.map(({ type }) => type))).toEqual([["greeting"], ["welcome"]]);
-    expect(pair.client.sent.map(({ frames }) => frames.map(({ type }) => type))).toEqual([["hello"]]);
+    expect(pair.client.sent.map(({ frames }) => frames.map(({ type }) => type))).toEqual([["hello"], ["ack"]]);
   });
 
   it("HSK-01: a client says nothing on a transport that does not greet", () => {
     const pair = new Pair();
-    pair.input(pair.client, (s, now) => s.handleTransportOpen(1e6, now));
+    pair.network = "deaf";
+    pair.connect();
     send(pair, pair.client, "waits");
     pair.run(9999);
     expect(pair.client.batchesSent).toEqual([]);
@@ -44,10 +46,13 @@ describe("handshake", () => {
   });
 
   it("opens once, whatever else is told", () => {
-    const pair = new Pair().connect();
-    pair.input(pair.client, (s, now) => s.handleTransportOpen(1e6, now));
+    const pair = new Pair().connect().connect();
+    pair.input(pair.client, (s, now) => s.handleTransportOpen(1, 1e6, now));
+    pair.run(50);
+    pair.input(pair.client, (s, now) => s.handleTransportOpen(1, 1e6, now));
+    pair.input(pair.client, (s, now) => s.handleTransportOpen(2, 1e6, now));
     pair.run(200);
-    expect([pair.client.of("open").length, pair.client.framesSentOf("hello").length]).toEqual([1, 1]);
+    expect([pair.client.of("greeted").length, pair.client.framesSentOf("hello").length]).toEqual([1, 1]);
   });
 
   it("HSK-07: sends early data with the HELLO: no round trip more than a native WebSocket", () => {
@@ -67,6 +72,7 @@ describe("handshake", () => {
     expect(early).toBeLessThanOrEqual(32 * KIB);
     expect(early).toBeGreaterThan(24 * KIB);
     expect([pair.server.messages, pair.server.of("established")]).toEqual([[], []]);
+    expect(pair.client.line?.reception?.heldBytes).toBe(early);
     pair.accept().run(500);
     expect(pair.server.messages).toHaveLength(1);
     expect(Buffer.compare(pair.server.messages[0] as Uint8Array, binary(100_000).bytes)).toBe(0);
@@ -98,28 +104,30 @@ describe("handshake", () => {
       pair.input(pair.client, (s, now) => s.close(4000, "x".repeat(90), now));
       pair.run(200);
       expect(pair.client.session.stats.bytesSent).toBeLessThanOrEqual(32 * KIB);
+      expect(pair.server.of("turned-away")).toEqual([]);
       pair.accept().run(200);
-      expect(codeOf(pair.server)).toEqual([]);
+      expect(codeOf(pair.server)).toEqual([[4000, undefined]]);
       expect(pair.client.of("closed")).toMatchObject([{ code: 4000, wasClean: true }]);
       expect(pair.server.messages).toHaveLength(2);
     },
   );
 
   it("HSK-13: a server sends nothing numbered before the welcome", () => {
-    const pair = new Pair({ accepts: false }).connect().run(100);
-    send(pair, pair.server, "too soon");
-    pair.run(1000);
-    expect(pair.server.sent.every(({ number }) => number === 0)).toBe(true);
-    pair.accept().run(100);
-    expect(pair.client.messages).toEqual(["too soon"]);
+    const pair = new Pair();
+    pair.server.react = ({ type }) => {
+      if (type === "established") send(pair, pair.server, "at once");
+    };
+    pair.connect().run(200);
+    expect(pair.server.sent.map(({ frames }) => frames[0]?.type).slice(0, 3)).toEqual(["greeting", "welcome", "chunk"]);
+    expect(pair.client.messages).toEqual(["at once"]);
     expect(pair.client.story.indexOf("established")).toBeLessThan(pair.client.story.indexOf("message"));
   });
 
   describe("credentials", () => {
     it("HSK-06: reach the server's application with the HELLO", () => {
       const pair = new Pair({ auth: "sécret" }).connect().run(100);
-      expect(pair.server.of("hello")).toEqual([
-        { type: "hello", attemptId: new Uint8Array(16).fill(1), auth: "sécret" },
+      expect(pair.server.of("hello")).toMatchObject([
+        { hello: { attemptId: new Uint8Array(16).fill(1), epoch: 1, resume: undefined }, auth: "sécret" },
       ]);
     });
 
@@ -131,27 +139,42 @@ describe("handshake", () => {
       const pair = new Pair({ auth: "pending" });
       send(pair, pair.client, "early");
       pair.connect().run(1000);
-      expect([pair.client.story, pair.client.batchesSent]).toEqual([["open"], []]);
-      pair.input(pair.client, (s, now) => s.provideAuth("late", now));
+      expect([pair.client.story, pair.client.batchesSent]).toEqual([["dial", "greeted"], []]);
+      pair.input(pair.client, (s, now) => s.provideAuth(1, "late", now));
       pair.run(100);
       expect(pair.server.of("hello")).toMatchObject([{ auth: "late" }]);
       expect(pair.server.messages).toEqual(["early"]);
     });
 
-    it("may come before the greeting, and may turn out to be none", () => {
+    it("count for the transport that has asked for them, once, and not before it has", () => {
       const pair = new Pair({ auth: "pending" });
-      pair.input(pair.client, (s, now) => s.provideAuth(undefined, now));
+      pair.input(pair.client, (s, now) => s.provideAuth(1, "before", now));
       pair.connect().run(100);
+      pair.input(pair.client, (s, now) => s.provideAuth(2, "of another", now));
+      expect(pair.client.batchesSent).toEqual([]);
+      pair.input(pair.client, (s, now) => s.provideAuth(1, undefined, now));
+      pair.input(pair.client, (s, now) => s.provideAuth(1, "again", now));
+      pair.run(100);
       expect(pair.server.of("hello")).toMatchObject([{ auth: undefined }]);
-      expect(pair.client.at("established")).toEqual([60]);
+      expect(pair.client.framesSentOf("hello")).toHaveLength(1);
+    });
+
+    it("RES-01: are asked for again on each transport, and those of the one before do not count on the next", () => {
+      const pair = new Pair({ auth: "pending" }).connect().run(100).cut().run(1000);
+      expect(pair.client.of("greeted").map(({ epoch }) => epoch)).toEqual([1, 2]);
+      pair.input(pair.client, (s, now) => s.provideAuth(1, "old", now));
+      expect(pair.client.batchesSent).toEqual([]);
+      pair.input(pair.client, (s, now) => s.provideAuth(2, "new", now));
+      pair.run(100);
+      expect(pair.server.of("hello")).toMatchObject([{ auth: "new" }]);
+      expect(pair.client.of("established")).toHaveLength(1);
     });
 
     it("HSK-06: refused: the client learns the code and reason, and that nothing of it was read", () => {
       const pair = new Pair({ auth: "wrong", accepts: false }).connect().run(100);
       const id = send(pair, pair.client, "secret");
       pair.run(50);
-      pair.input(pair.server, (s, now) => s.abort(1008, "no", new SluiceError("ERR_REFUSED", "no"), now));
-      pair.run(100);
+      pair.refuse(1008, "no").run(100);
       expect(pair.client.of("closed")).toMatchObject([{ code: 1008, reason: "no", error: { code: "ERR_REFUSED" } }]);
       expect(pair.client.of("dropped")).toEqual([{ type: "dropped", message: id, fate: "never-written" }]);
       expect(pair.server.messages).toEqual([]);
@@ -163,40 +186,64 @@ describe("handshake", () => {
       const pair = new Pair({ auth: "x".repeat(70_000) }).connect().run(100);
       expect(codeOf(pair.client)).toEqual([[1006, "ERR_MESSAGE_TOO_LARGE"]]);
       expect(pair.client.framesSentOf("hello")).toEqual([]);
-      expect(codeOf(pair.server)).toEqual([[1008, undefined]]);
+      expect(pair.server.of("turned-away")).toEqual([{ type: "turned-away", transportCode: 1000, error: undefined }]);
+      expect(pair.client.framesSentOf("abort")).toMatchObject([{ code: 1008 }]);
     });
   });
 
   describe("HSK-10: takes too long", () => {
-    it("for the server, without a HELLO: ABORT 1008", () => {
+    it("for the server, without a HELLO: ABORT 1013, and the client comes again", () => {
       const pair = new Pair({ auth: "pending" }).connect().run(4999);
-      expect(codeOf(pair.server)).toEqual([]);
+      expect(pair.server.of("turned-away")).toEqual([]);
       pair.run(1);
-      expect(pair.server.at("closed")).toEqual([5000]);
-      expect(pair.server.framesSentOf("abort")).toMatchObject([{ code: 1008 }]);
-      expect(codeOf(pair.server)).toEqual([[1006, "ERR_CONNECT_FAILED"]]);
-      pair.run(20);
-      expect(codeOf(pair.client)).toEqual([[1008, "ERR_REFUSED"]]);
+      expect(pair.server.at("turned-away")).toEqual([5000]);
+      expect(pair.server.framesSentOf("abort")).toMatchObject([{ code: 1013 }]);
+      expect(pair.server.of("turned-away")).toMatchObject([
+        { transportCode: 1013, error: { code: "ERR_CONNECT_FAILED" } },
+      ]);
+      pair.run(1000);
+      expect(pair.client.of("detached")).toMatchObject([{ epoch: 1 }]);
+      expect(pair.client.of("greeted").map(({ epoch }) => epoch)).toEqual([1, 2]);
+      pair.run(5000);
+      expect(codeOf(pair.client)).toEqual([[1006, "ERR_REFUSED"]]);
       expectBaseline(pair);
     });
 
     it("for the server, whose own application does not decide", () => {
       const pair = new Pair({ accepts: false }).connect().run(6000);
-      expect(pair.server.at("closed")).toEqual([5000]);
-      expect(codeOf(pair.client)).toEqual([[1008, "ERR_REFUSED"]]);
+      expect(pair.server.at("turned-away")).toEqual([5000]);
+      expect(pair.client.of("detached")).toMatchObject([{ epoch: 1 }]);
+      expect(codeOf(pair.client)).toEqual([]);
+      pair.accepts = true;
+      pair.accept().run(500);
+      expect(pair.client.of("established")).toHaveLength(1);
     });
 
     it.each([
-      ["without a greeting", { serverLimits: {} }, true],
-      ["without a welcome", { accepts: false, serverLimits: { handshakeTimeoutMs: 60_000 } }, false],
-    ])("for the client, %s", (_, options, isDeaf) => {
+      ["without a transport", { serverLimits: {} }, "hung"],
+      ["without a greeting", { serverLimits: {} }, "deaf"],
+      ["without a welcome", { accepts: false, serverLimits: { handshakeTimeoutMs: 60_000 } }, "up"],
+    ] as const)("for the client, %s", (_, options, network) => {
       const pair = new Pair({ ...options });
-      if (isDeaf) pair.lose();
+      pair.network = network;
       pair.connect().run(9999);
       expect(codeOf(pair.client)).toEqual([]);
       pair.run(1);
       expect(codeOf(pair.client)).toEqual([[1006, "ERR_CONNECT_FAILED"]]);
       expect(pair.client.of("closed")[0]?.error?.retryable).toBe(true);
+    });
+
+    it("for one attempt of the client: it is given up without ABORT, and another one follows", () => {
+      const pair = new Pair({ clientLimits: { handshakeTimeoutMs: 2000 } });
+      pair.network = "deaf";
+      pair.connect().run(1999);
+      pair.network = "up";
+      expect(pair.client.of("detached")).toEqual([]);
+      pair.run(1000);
+      expect(pair.client.of("detached")).toMatchObject([{ epoch: 1, transportCode: 1000 }]);
+      expect(pair.client.framesSentOf("abort")).toEqual([]);
+      expect(pair.client.of("established")).toHaveLength(1);
+      expectBaseline(pair);
     });
 
     it("not once it is done", () => {
@@ -205,9 +252,10 @@ describe("handshake", () => {
     });
 
     it("accepting afterwards does nothing", () => {
-      const pair = new Pair({ accepts: false }).connect().run(6000);
+      const pair = new Pair({ accepts: false, dial: { connectTimeoutMs: 4000 } }).connect().run(5500);
       pair.accept();
       expect(pair.server.of("established")).toEqual([]);
+      expect(pair.host.registry.size).toBe(0);
       expectBaseline(pair);
     });
   });

@@ -1,7 +1,6 @@
 import { describe, expect, it } from "vitest";
-import type { SessionEvent } from "../../../src/core/session/events.js";
 import { expectBaseline } from "../../support/baseline.js";
-import { binary, type End, Pair, source, text } from "../../support/pair.js";
+import { binary, type End, type EndEvent, Pair, source, text } from "../../support/pair.js";
 
 const KIB = 1024;
 const sendText = (pair: Pair, end: End, value: string, channel = 0) =>
@@ -10,7 +9,7 @@ const fatesOf = (end: End) => end.of("dropped").map(({ message, fate }) => [mess
 
 /** Answers `pull`s with slabs of `slab` bytes of `bytes`. */
 function supplies(pair: Pair, end: End, bytes: Uint8Array, slab: number): void {
-  end.react = (event: SessionEvent) => {
+  end.react = (event: EndEvent) => {
     if (event.type !== "pull") return;
     const piece = bytes.slice(event.offset, event.offset + slab);
     const ended = event.offset + piece.length === bytes.length;

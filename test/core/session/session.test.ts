@@ -31,9 +31,20 @@ describe("Session: what it asks of its host", () => {
     expectBaseline(pair);
   });
 
-  it("has no deadline before there is a transport", () => {
-    const pair = new Pair();
-    expect([pair.client.session.nextDeadline(), pair.server.session.nextDeadline()]).toEqual([undefined, undefined]);
+  it("has no deadline before it begins to connect, and from then on that of the connection", () => {
+    const pair = new Pair({ dial: { connectTimeoutMs: 7000 } });
+    expect(pair.client.session.nextDeadline()).toBeUndefined();
+    pair.network = "hung";
+    pair.run(100).connect();
+    expect(pair.client.session.nextDeadline()).toBe(7100);
+  });
+
+  it("has no deadline of its own while it is parked: the registry knows when it expires", () => {
+    const pair = new Pair().connect().run(100);
+    pair.network = "hung";
+    pair.cut();
+    expect(pair.server.session.nextDeadline()).toBeUndefined();
+    expect(pair.host.registry.nextDeadline()).toBe(100 + 120_000);
   });
 
   it("asks for one batch at a time, and has none when there is nothing to say", () => {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { Machine, type Transitions } from "../../../src/core/session/machine.js";
+import { Machine, type Transitions } from "../../src/core/machine.js";
 
 type Light = { readonly name: "red" } | { readonly name: "green"; readonly until: number } | { readonly name: "off" };
 const TABLE: Transitions<Light["name"], "switch" | "cut"> = {

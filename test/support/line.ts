@@ -1,0 +1,35 @@
+import type { Reception } from "../../src/core/registry/reception.js";
+import type { Owner } from "../../src/core/registry/registry.js";
+import type { ServerSession } from "../../src/core/session/server-session.js";
+import type { Millis } from "../../src/core/time.js";
+import type { End } from "./end.js";
+
+export type Side = "client" | "server";
+
+/** One transport, from dial to end: who is at its ends, and what has become of it. */
+export class Line {
+  readonly index: number;
+  /** Whom the server takes the client for. */
+  readonly owner: Owner;
+  /** The session at the client's end, by its epoch there; `undefined` for a line that a test speaks on by itself. */
+  readonly clientEpoch: number | undefined;
+  /** `undefined` where nobody answers. */
+  reception: Reception | undefined;
+  /** The session that has taken it over, by its epoch there. */
+  taker: { readonly end: End<ServerSession>; readonly epoch: number } | undefined;
+  /** Nothing gets through any more. */
+  isLost = false;
+  /** Who has ended it, or has been told that it has ended. */
+  readonly endedBy = new Set<Side>();
+  /** When it is free again for what a side sends, and when the last of it arrives. */
+  readonly freeAt: Record<Side, Millis> = { client: 0, server: 0 };
+  readonly lastArrivalAt: Record<Side, Millis> = { client: 0, server: 0 };
+  /** What the server has said on it, as it has arrived. */
+  readonly heard: Uint8Array[] = [];
+
+  constructor(index: number, owner: Owner, clientEpoch: number | undefined) {
+    this.index = index;
+    this.owner = owner;
+    this.clientEpoch = clientEpoch;
+  }
+}
