@@ -1,16 +1,19 @@
-import { beforeEach, describe, expect, it } from "vitest";
+import { beforeEach, describe, expect, it, vi } from "vitest";
 import { SluiceError } from "../../src/core/error.js";
 import { DEFAULT_LIMITS } from "../../src/core/limits.js";
-import type { Side } from "../../src/core/session/handshake.js";
+import type { ClientSession } from "../../src/core/session/client-session.js";
+import type { ServerSession } from "../../src/core/session/server-session.js";
 import type { Conversation } from "../../src/driver/conversation.js";
-import { CLIENT_SIDE } from "../support/driven-pair.js";
+import { PendingMessage } from "../../src/driver/pending-message.js";
 import { file, say, Talk } from "../support/talk.js";
 
 const MIB = 1024 * 1024;
 
 let talk: Talk;
-let client: Conversation;
-let server: Conversation;
+let client: Conversation<ClientSession>;
+let server: Conversation<ServerSession>;
+
+const LOST = new SluiceError("ERR_CONNECTION_LOST", "given up");
 
 beforeEach(() => {
   talk = new Talk().connect();
@@ -18,35 +21,152 @@ beforeEach(() => {
   server = talk.server.conversation;
 });
 
+function closingChannel(): number {
+  const channel = client.openChannel("files", "low");
+  client.send(channel, file(MIB), {});
+  client.closeChannel(channel);
+  return channel;
+}
+
 describe("Conversation", () => {
   it("tells of the session, and keeps the events of single messages to the receipts", () => {
     const receipt = client.send(0, say("hello"), {});
     talk.run(20);
-    expect(talk.client.story).toEqual(["open", "established"]);
-    expect(talk.server.story).toEqual(["hello", "established", "message"]);
+    expect(talk.client.story).toEqual(["dial", "greeted", "established"]);
+    expect(talk.server.story).toEqual(["established", "confirmed", "message"]);
     expect(receipt.state).toBe("delivered");
   });
 
   it("hands over credentials that come late", () => {
-    const late = new Talk({ side: { ...CLIENT_SIDE, auth: "pending" } as Side }).connect();
-    expect(late.server.story).toEqual([]);
-    late.client.conversation.provideAuth('"secret"');
+    const late = new Talk();
+    late.lines.introduces = false;
+    late.connect();
+    expect(late.lines.hellos).toEqual([]);
+    late.lines.auth = '"secret"';
+    late.lines.introduce();
     late.settle();
-    expect(late.server.of("hello")).toMatchObject([{ auth: '"secret"' }]);
+    expect(late.lines.hellos).toMatchObject([{ auth: '"secret"' }]);
+    expect(late.client.story).toContain("established");
   });
 
-  it("hands the server's choice to `accept`, and is dead when that refuses", () => {
-    const other = new Talk();
-    const seen: unknown[] = [];
-    other.client.conversation.attach(other.near, (...chosen) => {
-      seen.push(chosen);
-      return false;
-    });
-    other.near.open("chat", "deflate");
-    other.client.conversation.fail();
-    expect(seen).toEqual([["chat", "deflate"]]);
-    expect(other.near.ended).toMatchObject({ how: "terminated" });
-    expect(other.client.of("closed")).toMatchObject([{ code: 1006, error: { code: "ERR_CONNECT_FAILED" } }]);
+  it("knows its session, and what carries it", () => {
+    expect(client.session.isWelcomed).toBe(true);
+    expect(client.transport).toBe("websocket");
+    const fresh = new Talk();
+    expect(fresh.client.conversation.transport).toBeNull();
+    fresh.lines.accepts = false;
+    fresh.connect();
+    // Greeted, and open to the application.
+    expect(fresh.client.conversation.transport).toBe("websocket");
+    expect(fresh.server.conversation.transport).toBeNull();
+  });
+
+  it("is connected from its first greeting on, however many attempts that takes", () => {
+    const late = new Talk();
+    const seen: (string | null)[] = [];
+    late.client.react = ({ type }) => seen.push(type, late.client.conversation.transport);
+    late.lines.network = "down";
+    late.connect();
+    late.lines.network = "up";
+    late.run(1000);
+    expect(seen.slice(0, 8)).toEqual(["dial", null, "detached", null, "dial", null, "greeted", "websocket"]);
+  });
+
+  it("goes on over the next line: nothing is lost, nothing comes twice", () => {
+    const seen: (string | null)[] = [];
+    talk.client.react = ({ type }) => {
+      if (type === "detached" || type === "greeted" || type === "resumed") seen.push(type, client.transport);
+    };
+    const receipts = [client.send(0, file(MIB), {}), client.send(0, say("up"), {})];
+    server.send(0, say("down"), {});
+    talk.host.endTask();
+    talk.lines.cut();
+    expect(client.transport).toBeNull();
+    receipts.push(client.send(0, say("meanwhile"), {}));
+    talk.run(1000);
+    expect(receipts.map(({ state }) => state)).toEqual(["delivered", "delivered", "delivered"]);
+    expect(talk.server.of("message").map(({ data }) => data.length)).toEqual([MIB, 2, 9]);
+    expect(talk.client.of("message").map(({ data }) => data)).toEqual(["down"]);
+    expect(talk.client.story.filter((type) => type !== "message").slice(3)).toEqual([
+      "detached",
+      "dial",
+      "greeted",
+      "resumed",
+    ]);
+    // Greeted is not resumed yet.
+    expect(seen).toEqual(["detached", null, "greeted", null, "resumed", "websocket"]);
+    expect([client.stats.resumes, server.stats.resumes, client.stats.messagesSent]).toEqual([1, 1, 3]);
+  });
+
+  it("tells with its end what was lost, in order, and leaves it to others to end what was never written", () => {
+    const sent = client.send(0, say("sent"), {});
+    talk.host.endTask();
+    const files = client.openChannel("files", "low");
+    const waits = [client.send(0, say("a"), {}), client.send(files, say("b"), {})];
+    client.fail(LOST);
+    const [closed] = talk.client.of("closed");
+    expect(closed).toMatchObject({ code: 1006, error: { code: "ERR_CONNECTION_LOST" } });
+    expect(closed?.losses.unknown).toEqual([sent]);
+    expect(closed?.losses.neverWritten.map(({ channel }) => channel)).toEqual([0, files]);
+    expect(closed?.losses.neverWritten.map(({ message }) => message.control.receipt)).toEqual(waits);
+    expect([sent, ...waits].map(({ state }) => state)).toEqual(["unknown", "queued", "queued"]);
+    expect([client.channelName(files), client.channelName(0)]).toEqual(["files", ""]);
+    expect(client.transport).toBeNull();
+  });
+
+  it("sends what another session has left", () => {
+    const message = new PendingMessage(say("carried"), {});
+    client.resend(0, message);
+    expect(client.stats.messagesSent).toBe(1);
+    talk.run(20);
+    expect(message.control.state).toBe("delivered");
+    expect(talk.server.of("message").map(({ data }) => data)).toEqual(["carried"]);
+  });
+
+  it.each<[string, () => number, string]>([
+    ["there is no such channel", () => 99, "ERR_NEVER_WRITTEN"],
+    ["the channel is closing", closingChannel, "ERR_NEVER_WRITTEN"],
+    ["it is larger than this session takes", () => 0, "ERR_MESSAGE_TOO_LARGE"],
+  ])("ends what another session has left as never written where %s", async (_, channel, code) => {
+    const size = code === "ERR_MESSAGE_TOO_LARGE" ? DEFAULT_LIMITS.messageBytesMax + 1 : 1;
+    const message = new PendingMessage({ type: "binary", bytes: new Uint8Array(size) }, {});
+    const key = channel();
+    const before = client.stats.messagesSent;
+    client.resend(key, message);
+    expect(message.control.state).toBe("never-written");
+    await expect(message.control.delivered).rejects.toMatchObject({ code });
+    expect(client.stats.messagesSent).toBe(before);
+  });
+
+  it("sends nothing for a signal that is aborted already, nor listens to it", async () => {
+    const receipt = client.send(0, say("a"), { signal: AbortSignal.abort() });
+    expect(receipt.state).toBe("cancelled");
+    await expect(receipt.delivered).rejects.toMatchObject({ code: "ERR_CANCELLED" });
+    talk.run(20);
+    expect(talk.server.of("message")).toEqual([]);
+  });
+
+  it("does not listen to the signal of what it refuses", () => {
+    const signal = { aborted: false, addEventListener: vi.fn(), removeEventListener: vi.fn() };
+    const bytes = new Uint8Array(DEFAULT_LIMITS.messageBytesMax + 1);
+    expect(() => client.send(0, { type: "binary", bytes }, { signal })).toThrow(SluiceError);
+    expect(signal.addEventListener).not.toHaveBeenCalled();
+  });
+
+  it("tells of every turn, behind its events", () => {
+    const before = talk.client.turns;
+    server.send(0, say("a"), {});
+    talk.settle();
+    expect(talk.client.turns).toBeGreaterThan(before);
+  });
+
+  it("says how much the session keeps", () => {
+    expect(client.heldBytes).toBe(0);
+    client.send(0, file(MIB), {});
+    talk.host.endTask();
+    expect(client.heldBytes).toBeGreaterThanOrEqual(MIB);
+    talk.run(1000);
+    expect(client.heldBytes).toBe(0);
   });
 
   it("pings, and hears the answer", () => {
@@ -90,13 +210,14 @@ describe("Conversation", () => {
     expect(talk.server.of("closed")).toMatchObject([{ code: 1009, reason: "no" }]);
   });
 
-  it("takes a line for lost that is given up", () => {
-    client.fail();
+  it("fails at once, together with its line, and tells the peer nothing", () => {
+    const before = talk.near.sent.length;
+    client.fail(LOST);
     talk.settle();
-    expect(talk.near.ended).toMatchObject({ how: "terminated" });
-    expect(talk.client.of("closed")).toMatchObject([{ code: 1006, error: { code: "ERR_CONNECTION_LOST" } }]);
-    expect(talk.server.of("closed")).toMatchObject([{ code: 1006 }]);
-    client.fail();
+    expect(talk.near.ended).toMatchObject({ how: "terminated", afterBatches: before });
+    expect(talk.client.of("closed")).toMatchObject([{ code: 1006, error: LOST }]);
+    expect(talk.server.story.at(-1)).toBe("detached");
+    client.fail(LOST);
     expect(talk.client.of("closed")).toHaveLength(1);
   });
 
@@ -107,7 +228,7 @@ describe("Conversation", () => {
       runs += 1;
     });
     talk.host.stepBack(500);
-    client.fail();
+    client.fail(LOST);
     expect(talk.client.of("closed")).toMatchObject([{ error: { code: "ERR_INTERNAL" } }]);
     expect(receipt.state).toBe("unknown");
     expect(runs).toBe(1);
@@ -158,7 +279,9 @@ describe("Conversation: whenBuffered", () => {
     client.whenBuffered(0, 1, () => {
       runs += 1;
     });
-    talk.near.die();
+    talk.lines.cut();
+    expect(runs).toBe(0);
+    client.fail(LOST);
     expect(runs).toBe(1);
   });
 
@@ -219,6 +342,7 @@ describe("Conversation: channels", () => {
 
   it("are the application's own when it opens them before it is told of the peer's", () => {
     const other = new Talk();
+    other.lines.accepts = false;
     const early = other.client.conversation;
     early.send(early.openChannel("files", "low"), say("early"), {});
     let own: number | undefined;
@@ -227,7 +351,7 @@ describe("Conversation: channels", () => {
     };
     other.connect();
     // What has come meanwhile is read in one go with the decision to let the client in.
-    other.server.conversation.accept(new Uint8Array(16).fill(2));
+    other.lines.accept();
     other.settle();
     expect(own).toBeDefined();
     expect(other.server.of("channel")).toEqual([]);
@@ -307,8 +431,8 @@ describe("Conversation: stats", () => {
   it("are those of nothing under way, on no transport, once the session has ended", () => {
     client.send(client.openChannel("files", "low"), file(MIB), {});
     talk.host.endTask();
-    talk.near.die();
-    talk.far.die();
+    client.fail(LOST);
+    server.fail(LOST);
     expect(client.stats).toMatchObject({ transport: null, queuedBytes: 0 });
     expect(client.transport).toBeNull();
     expect(talk.host.timers).toEqual([]);

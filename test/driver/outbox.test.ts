@@ -1,6 +1,9 @@
 import { describe, expect, it } from "vitest";
+import { SluiceError } from "../../src/core/error.js";
 import type { Limits } from "../../src/core/limits.js";
-import { Outbox, type Payload, type SendProgress } from "../../src/driver/outbox.js";
+import { failNeverWritten, type Losses, neverWritten, Outbox } from "../../src/driver/outbox.js";
+import { type Payload, PendingMessage, type SendOptions, type SendProgress } from "../../src/driver/pending-message.js";
+import type { Receipt } from "../../src/driver/receipt.js";
 import { DrivenPair } from "../support/driven-pair.js";
 import { reactions } from "../support/event-loop.js";
 import { FakeSource } from "../support/fake-source.js";
@@ -18,6 +21,20 @@ function outboxPair(limits: { client?: Partial<Limits>; server?: Partial<Limits>
   };
   return { pair, outbox };
 }
+
+function post(outbox: Outbox, channel: number, payload: Payload, options: SendOptions): Receipt {
+  const message = new PendingMessage(payload, options);
+  outbox.send(channel, message);
+  return message.control.receipt;
+}
+
+/** The session ends, and takes its lines along. */
+function end(pair: DrivenPair): void {
+  const error = new SluiceError("ERR_SESSION_LOST", "lost");
+  pair.client.driver.input((session, now) => session.abort(1000, "", error, now));
+}
+
+const receiptsOf = ({ neverWritten: lost }: Losses) => lost.map(({ message }) => message.control.receipt);
 
 const failure = (code: string) => expect.objectContaining({ code });
 
@@ -49,7 +66,7 @@ describe("Outbox: receipts", () => {
   it("follow a message that is delivered", async () => {
     const { pair, outbox } = outboxPair();
     pair.connect();
-    const receipt = outbox.send(0, say("hello"), {});
+    const receipt = post(outbox, 0, say("hello"), {});
     expect(receipt.state).toBe("queued");
     pair.settle();
     expect(receipt.state).toBe("writing");
@@ -63,7 +80,7 @@ describe("Outbox: receipts", () => {
   it("are writing from the first piece of a large message on", async () => {
     const { pair, outbox } = outboxPair();
     pair.connect();
-    const receipt = outbox.send(0, file(MIB), {});
+    const receipt = post(outbox, 0, file(MIB), {});
     pair.host.endTask();
     expect(receipt.state).toBe("writing");
     pair.run(1000);
@@ -71,24 +88,60 @@ describe("Outbox: receipts", () => {
     expect(pair.server.messages).toHaveLength(1);
   });
 
-  it("say never-written when nothing had left, unknown when some had, as the session ends", async () => {
+  it("say unknown as the session ends when some of the message had left; the rest waits for whoever takes it", async () => {
     const { pair, outbox } = outboxPair();
     pair.connect();
-    const left = outbox.send(0, file(MIB), {});
-    const waits = outbox.send(0, say("behind it"), {});
+    const left = post(outbox, 0, file(MIB), {});
+    const waits = ["a", "b"].map((value) => post(outbox, 0, say(value), {}));
     pair.host.endTask();
-    pair.client.transport.die();
-    expect([left.state, waits.state]).toEqual(["unknown", "never-written"]);
+    end(pair);
+    expect([left, ...waits].map(({ state }) => state)).toEqual(["unknown", "queued", "queued"]);
     await expect(left.delivered).rejects.toEqual(failure("ERR_DELIVERY_UNKNOWN"));
-    await expect(waits.delivered).rejects.toEqual(failure("ERR_NEVER_WRITTEN"));
-    await expect(waits.written).rejects.toEqual(failure("ERR_NEVER_WRITTEN"));
+    const losses = outbox.handleEnd();
+    expect(losses.unknown).toEqual([left]);
+    expect(receiptsOf(losses)).toEqual(waits);
+    expect(losses.neverWritten.map(({ channel }) => channel)).toEqual([0, 0]);
+    expect(outbox.size).toBe(0);
+    expect(receiptsOf(outbox.handleEnd())).toEqual([]);
+  });
+
+  it("say never-written when there is nobody to take it", async () => {
+    const { pair, outbox } = outboxPair();
+    const receipt = post(outbox, 0, say("a"), {});
+    end(pair);
+    failNeverWritten(outbox.handleEnd().neverWritten);
+    expect(receipt.state).toBe("never-written");
+    await expect(receipt.delivered).rejects.toEqual(failure("ERR_NEVER_WRITTEN"));
+    await expect(receipt.written).rejects.toEqual(failure("ERR_NEVER_WRITTEN"));
+    expect(neverWritten()).toMatchObject({ code: "ERR_NEVER_WRITTEN", retryable: false });
+  });
+
+  it("name unknown ones in the order of `send`", () => {
+    const { pair, outbox } = outboxPair();
+    pair.connect();
+    const receipts = ["a", "b", "c"].map((value) => post(outbox, 0, say(value), {}));
+    pair.host.endTask();
+    end(pair);
+    expect(outbox.handleEnd().unknown).toEqual(receipts);
+  });
+
+  it("outlive the line: what was on it is delivered over the next one", () => {
+    const { pair, outbox } = outboxPair();
+    pair.connect();
+    const receipts = [post(outbox, 0, file(MIB), {}), post(outbox, 0, say("behind it"), {})];
+    pair.host.endTask();
+    pair.lines.cut();
+    expect(receipts.map(({ state }) => state)).toEqual(["writing", "queued"]);
+    pair.run(1000);
+    expect(receipts.map(({ state }) => state)).toEqual(["delivered", "delivered"]);
+    expect(pair.server.messages.map((data) => data.length)).toEqual([MIB, 9]);
     expect(outbox.size).toBe(0);
   });
 
   it("say never-written when the peer turns out to take no message of that size", async () => {
     const { pair, outbox } = outboxPair({ server: { messageBytesMax: 1000 } });
-    const receipt = outbox.send(0, file(1001), {});
-    const fits = outbox.send(0, file(1000), {});
+    const receipt = post(outbox, 0, file(1001), {});
+    const fits = post(outbox, 0, file(1000), {});
     pair.connect().run(20);
     expect([receipt.state, fits.state]).toEqual(["never-written", "delivered"]);
     await expect(receipt.delivered).rejects.toEqual(failure("ERR_MESSAGE_TOO_LARGE"));
@@ -99,7 +152,7 @@ describe("Outbox: receipts", () => {
     const { pair, outbox } = outboxPair({ client: { messageBytesMax: 1000 } });
     pair.connect();
     const signal = new CountingSignal();
-    expect(() => outbox.send(0, file(1001), { signal })).toThrow(failure("ERR_MESSAGE_TOO_LARGE"));
+    expect(() => post(outbox, 0, file(1001), { signal })).toThrow(failure("ERR_MESSAGE_TOO_LARGE"));
     expect(outbox.size).toBe(0);
     expect(signal.listeners).toBe(0);
   });
@@ -110,11 +163,12 @@ describe("Outbox: receipts", () => {
     process.on("unhandledRejection", onUnhandled);
     const { pair, outbox } = outboxPair();
     pair.connect();
-    outbox.send(0, file(MIB), {});
-    outbox.send(0, say("a"), {});
-    outbox.send(0, say("b"), {}).cancel();
+    post(outbox, 0, file(MIB), {});
+    post(outbox, 0, say("a"), {});
+    post(outbox, 0, say("b"), {}).cancel();
     pair.host.endTask();
-    pair.client.transport.die();
+    end(pair);
+    failNeverWritten(outbox.handleEnd().neverWritten);
     await reactions();
     process.off("unhandledRejection", onUnhandled);
     expect(unhandled).toEqual([]);
@@ -124,7 +178,7 @@ describe("Outbox: receipts", () => {
     const { pair, outbox } = outboxPair();
     pair.connect();
     const signal = new CountingSignal();
-    const receipt = outbox.send(0, say("a"), { signal });
+    const receipt = post(outbox, 0, say("a"), { signal });
     pair.host.stepBack(500);
     pair.client.driver.input((session, now) => session.handleDeadline(now));
     outbox.handleEnd();
@@ -140,7 +194,7 @@ describe("Outbox: taking back", () => {
   it("takes back what waits", async () => {
     const { pair, outbox } = outboxPair();
     pair.connect();
-    const receipts = ["a", "b", "c"].map((value) => outbox.send(0, say(value), {}));
+    const receipts = ["a", "b", "c"].map((value) => post(outbox, 0, say(value), {}));
     expect(receipts[1]?.cancel()).toBe(true);
     pair.run(20);
     expect(pair.server.messages).toEqual(["a", "c"]);
@@ -151,8 +205,8 @@ describe("Outbox: taking back", () => {
   it("takes back a message in its middle, and the channel goes on", () => {
     const { pair, outbox } = outboxPair();
     pair.connect();
-    const large = outbox.send(0, file(MIB), {});
-    const next = outbox.send(0, say("next"), {});
+    const large = post(outbox, 0, file(MIB), {});
+    const next = post(outbox, 0, say("next"), {});
     pair.host.endTask();
     expect(large.state).toBe("writing");
     expect(large.cancel()).toBe(true);
@@ -162,32 +216,27 @@ describe("Outbox: taking back", () => {
     expect(pair.client.driver.session.bufferedBytes()).toBe(0);
   });
 
+  it("cannot take back what its session has given up: that is for whoever takes it over", () => {
+    const { pair, outbox } = outboxPair();
+    const receipt = post(outbox, 0, say("a"), {});
+    end(pair);
+    expect([receipt.cancel(), receipt.state]).toEqual([false, "queued"]);
+    expect(receiptsOf(outbox.handleEnd())).toEqual([receipt]);
+  });
+
   it("cannot take back what has left, nor what has ended", () => {
     const { pair, outbox } = outboxPair();
     pair.connect();
-    const receipt = outbox.send(0, say("a"), {});
+    const receipt = post(outbox, 0, say("a"), {});
     pair.settle();
     expect(receipt.cancel()).toBe(false);
     pair.run(20);
     expect(receipt.cancel()).toBe(false);
     expect(receipt.state).toBe("delivered");
-    const other = outbox.send(0, say("b"), {});
+    const other = post(outbox, 0, say("b"), {});
     expect([other.cancel(), other.cancel()]).toEqual([true, false]);
     pair.settle();
     expect([other.state, other.cancel()]).toEqual(["cancelled", false]);
-  });
-
-  it("sends nothing for a signal that is aborted already, and does not listen to it", async () => {
-    const { pair, outbox } = outboxPair();
-    pair.connect();
-    const signal = new CountingSignal();
-    signal.abort();
-    const receipt = outbox.send(0, say("a"), { signal });
-    expect(receipt.state).toBe("cancelled");
-    await expect(receipt.delivered).rejects.toEqual(failure("ERR_CANCELLED"));
-    pair.run(20);
-    expect(pair.server.messages).toEqual([]);
-    expect(signal.listeners).toBe(0);
   });
 
   it.each([
@@ -197,7 +246,7 @@ describe("Outbox: taking back", () => {
     const { pair, outbox } = outboxPair();
     pair.connect();
     const signal = new CountingSignal();
-    const receipt = outbox.send(0, file(MIB), { signal });
+    const receipt = post(outbox, 0, file(MIB), { signal });
     before(pair);
     expect(signal.listeners).toBe(1);
     signal.abort();
@@ -212,7 +261,7 @@ describe("Outbox: taking back", () => {
     const { pair, outbox } = outboxPair();
     pair.connect();
     const signal = new CountingSignal();
-    const delivered = outbox.send(0, say("a"), { signal });
+    const delivered = post(outbox, 0, say("a"), { signal });
     pair.run(20);
     expect(signal.listeners).toBe(0);
     signal.abort();
@@ -220,8 +269,9 @@ describe("Outbox: taking back", () => {
     expect(delivered.state).toBe("delivered");
 
     const other = new CountingSignal();
-    outbox.send(0, say("b"), { signal: other });
-    pair.client.transport.die();
+    post(outbox, 0, say("b"), { signal: other });
+    pair.host.endTask();
+    end(pair);
     expect(other.listeners).toBe(0);
   });
 
@@ -229,7 +279,7 @@ describe("Outbox: taking back", () => {
     const { pair, outbox } = outboxPair();
     pair.connect();
     const controller = new AbortController();
-    const receipt = outbox.send(0, say("a"), { signal: controller.signal });
+    const receipt = post(outbox, 0, say("a"), { signal: controller.signal });
     controller.abort();
     pair.settle();
     expect(receipt.state).toBe("cancelled");
@@ -241,7 +291,7 @@ describe("Outbox: progress", () => {
     const { pair, outbox } = outboxPair();
     pair.connect();
     const seen: SendProgress[] = [];
-    outbox.send(0, file(MIB), { onprogress: (progress) => seen.push(progress) });
+    post(outbox, 0, file(MIB), { onprogress: (progress) => seen.push(progress) });
     pair.run(1000);
     expect(seen.length).toBeGreaterThan(10);
     expect(seen.map(({ total }) => total)).toEqual(seen.map(() => MIB));
@@ -255,7 +305,7 @@ describe("Outbox: progress", () => {
     const { pair, outbox } = outboxPair();
     pair.connect();
     const error = new Error("thrown by the application");
-    const receipt = outbox.send(0, say("a"), {
+    const receipt = post(outbox, 0, say("a"), {
       onprogress: () => {
         throw error;
       },
@@ -278,7 +328,7 @@ describe("Outbox: sources", () => {
     const { pair, outbox } = outboxPair();
     pair.connect();
     const source = new FakeSource(SLAB_BYTES * 3 + 100);
-    const receipt = outbox.send(0, from(source), {});
+    const receipt = post(outbox, 0, from(source), {});
     await serve(pair, source);
     expect(source.reads.map(({ offset, size }) => [offset, size])).toEqual([
       [0, SLAB_BYTES],
@@ -295,7 +345,7 @@ describe("Outbox: sources", () => {
     const { pair, outbox } = outboxPair();
     pair.connect();
     const source = new FakeSource(size);
-    outbox.send(0, from(source), {});
+    post(outbox, 0, from(source), {});
     await serve(pair, source);
     expect(Buffer.compare(pair.server.messages[0] as Uint8Array, source.bytes)).toBe(0);
     expect(outbox.size).toBe(0);
@@ -305,7 +355,7 @@ describe("Outbox: sources", () => {
     const { pair, outbox } = outboxPair();
     pair.connect();
     const source = new FakeSource(0);
-    const receipt = outbox.send(0, from(source), {});
+    const receipt = post(outbox, 0, from(source), {});
     pair.run(50);
     expect(source.reads).toEqual([]);
     expect(receipt.state).toBe("delivered");
@@ -316,7 +366,7 @@ describe("Outbox: sources", () => {
     const { pair, outbox } = outboxPair();
     pair.connect();
     const source = new FakeSource(8 * MIB);
-    outbox.send(0, from(source), {});
+    post(outbox, 0, from(source), {});
     pair.host.endTask();
     // Nothing is delivered: the line is stuck, and the reads are answered at once.
     for (let i = 0; i < 10 && source.pendingReads > 0; i++) {
@@ -341,8 +391,8 @@ describe("Outbox: sources", () => {
     const { pair, outbox } = outboxPair();
     pair.connect();
     const [first, second] = [new FakeSource(1000), new FakeSource(1000)];
-    outbox.send(0, from(first), {});
-    outbox.send(0, from(second), {});
+    post(outbox, 0, from(first), {});
+    post(outbox, 0, from(second), {});
     pair.settle();
     expect([first.pendingReads, second.pendingReads]).toEqual([1, 0]);
     await first.answer();
@@ -360,8 +410,8 @@ describe("Outbox: sources", () => {
     const { pair, outbox } = outboxPair();
     pair.connect();
     const source = new FakeSource(MIB);
-    const receipt = outbox.send(0, from(source), {});
-    const next = outbox.send(0, say("next"), {});
+    const receipt = post(outbox, 0, from(source), {});
+    const next = post(outbox, 0, say("next"), {});
     for (let i = 0; i < readsBefore; i++) {
       pair.run(50);
       await source.answer();
@@ -385,7 +435,7 @@ describe("Outbox: sources", () => {
     const { pair, outbox } = outboxPair();
     pair.connect();
     const source = new FakeSource(MIB);
-    const receipt = outbox.send(0, from(source), {});
+    const receipt = post(outbox, 0, from(source), {});
     pair.settle();
     await source.answer(new Uint8Array(size));
     pair.settle();
@@ -400,15 +450,16 @@ describe("Outbox: sources", () => {
     const { pair, outbox } = outboxPair();
     pair.connect();
     const sources = [new FakeSource(MIB), new FakeSource(MIB)] as const;
-    const [kept, failed] = sources.map((source) => outbox.send(0, from(source), {}));
+    const [kept, failed] = sources.map((source) => post(outbox, 0, from(source), {}));
     pair.settle();
     expect(kept?.cancel()).toBe(true);
     pair.settle();
     await sources[0].answer();
-    pair.client.transport.die();
+    end(pair);
+    const losses = outbox.handleEnd();
     await sources[1].fail(new Error("too late"));
-    expect([kept?.state, failed?.state]).toEqual(["cancelled", "never-written"]);
-    await expect(failed?.delivered).rejects.toEqual(failure("ERR_NEVER_WRITTEN"));
+    expect([kept?.state, failed?.state]).toEqual(["cancelled", "queued"]);
+    expect(receiptsOf(losses)).toEqual([failed]);
     expect(sources.map(({ reads }) => reads.length)).toEqual([1, 1]);
     expect(pair.host.reports).toEqual([]);
   });
@@ -417,7 +468,7 @@ describe("Outbox: sources", () => {
     const { pair, outbox } = outboxPair({ client: { messageBytesMax: 1000 } });
     pair.connect();
     const source = new FakeSource(1001);
-    expect(() => outbox.send(0, from(source), {})).toThrow(failure("ERR_MESSAGE_TOO_LARGE"));
+    expect(() => post(outbox, 0, from(source), {})).toThrow(failure("ERR_MESSAGE_TOO_LARGE"));
     expect(source.reads).toEqual([]);
   });
 });

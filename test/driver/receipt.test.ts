@@ -76,6 +76,25 @@ describe("Receipt", () => {
     expect(control.receipt.delivered).toBe(delivered);
   });
 
+  it("is queued again when it goes to another session, and keeps what was said of it", async () => {
+    const control = fresh();
+    let settled = 0;
+    control.onSettled(() => {
+      settled += 1;
+    });
+    const { delivered } = control.receipt;
+    control.handleWritten();
+    control.requeue();
+    expect([control.receipt.state, settled]).toEqual(["queued", 0]);
+    expect(await standing(control.receipt.written)).toBe("resolved");
+    expect(await standing(delivered)).toBe("pending");
+    control.writing();
+    expect(control.receipt.state).toBe("writing");
+    control.handleDelivered();
+    await expect(delivered).resolves.toBeUndefined();
+    expect(settled).toBe(1);
+  });
+
   it("makes no promise that nobody asks for: no rejection is left unhandled", async () => {
     const unhandled: unknown[] = [];
     const onUnhandled = (reason: unknown) => unhandled.push(reason);

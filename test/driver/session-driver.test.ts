@@ -2,6 +2,7 @@ import { describe, expect, it } from "vitest";
 import { SluiceError } from "../../src/core/error.js";
 import type { MessageId } from "../../src/core/send/outgoing-message.js";
 import { type DrivenEnd, DrivenPair } from "../support/driven-pair.js";
+import { LinkedTransport } from "../support/linked-transport.js";
 import { binary, text } from "../support/pair.js";
 
 const BUFFERED_BYTES_MAX = 128 * 1024;
@@ -12,7 +13,12 @@ function send(end: DrivenEnd, message: ReturnType<typeof text>): MessageId {
 }
 
 /** A pair whose window is no bound, so that only the transport's buffer is. */
-const wideOpen = () => new DrivenPair({ client: { windowBytes: 16 << 20 } }).connect();
+const wideOpen = () => new DrivenPair({ client: { windowBytes: 16 << 20, replayBytesMax: 32 << 20 } }).connect();
+
+const LOST = new SluiceError("ERR_CONNECTION_LOST", "given up");
+
+/** The session ends, whatever its lines do. */
+const give = (end: DrivenEnd): void => end.driver.input((session, now) => session.abort(1000, "", LOST, now));
 
 const numbered = (end: DrivenEnd) => end.transport.batches.filter(({ number }) => number > 0);
 
@@ -91,18 +97,16 @@ describe("SessionDriver: what leaves", () => {
     expect(pair.server.messages).toEqual(["early"]);
   });
 
-  it("never opens the session on a transport that `onOpen` refuses", () => {
+  it("leaves a transport alone that nobody opens for the session", () => {
     const pair = new DrivenPair();
-    const seen: string[] = [];
-    pair.client.driver.attach(pair.client.transport, (subprotocol, extensions) => {
-      seen.push(subprotocol, extensions);
-      return false;
-    });
-    pair.client.transport.open("chat.v1", "permessage-deflate");
+    const transport = new LinkedTransport();
+    const seen: unknown[] = [];
+    transport.start(pair.client.driver.attach(1, transport, (opened) => seen.push(opened)));
+    transport.open("chat.v1", "permessage-deflate");
     pair.settle();
-    expect(seen).toEqual(["chat.v1", "permessage-deflate"]);
+    expect(seen).toEqual([{ subprotocol: "chat.v1", extensions: "permessage-deflate" }]);
     expect(pair.host.timers).toEqual([]);
-    expect(pair.client.transport.sent).toEqual([]);
+    expect(transport.sent).toEqual([]);
   });
 });
 
@@ -267,13 +271,12 @@ describe("SessionDriver: the end", () => {
     expect(pair.server.transport.ended).toBeUndefined();
   });
 
-  it("does not touch a transport that has died, and tells what is lost", () => {
+  it("tells what is lost", () => {
     const pair = new DrivenPair().connect();
     const { client } = pair;
     const id = send(client, text("a"));
     pair.host.endTask();
-    client.transport.die();
-    expect(client.transport.ended).toBeUndefined();
+    give(client);
     expect(client.of("dropped")).toEqual([{ type: "dropped", message: id, fate: "unknown" }]);
     expect(client.of("closed")).toMatchObject([
       { code: 1006, wasClean: false, error: { code: "ERR_CONNECTION_LOST" } },
@@ -283,14 +286,139 @@ describe("SessionDriver: the end", () => {
   it("takes commands of an application that has not noticed yet, and sends nothing", () => {
     const pair = new DrivenPair().connect();
     const { client } = pair;
-    client.transport.die();
+    give(client);
     client.driver.command((session, now) => session.ping(new Uint8Array(0), now));
     client.driver.command((session, now) => session.close(1000, "", now));
     const before = client.transport.sent.length;
     pair.run(60_000);
     expect(client.transport.sent).toHaveLength(before);
     expect(client.of("closed")).toHaveLength(1);
+    expect(pair.lines.epochs).toEqual([1]);
     expect(pair.host.timers).toHaveLength(0);
+  });
+});
+
+describe("SessionDriver: one transport after the other", () => {
+  it("does not touch a transport that has died, and goes on with the next", () => {
+    const pair = new DrivenPair().connect();
+    const { client, server } = pair;
+    send(client, text("a"));
+    pair.host.endTask();
+    const [near] = pair.lines.nears;
+    pair.lines.cut();
+    expect(near?.ended).toBeUndefined();
+    expect(client.driver.transport).toBeUndefined();
+    expect(client.of("detached")).toEqual([{ type: "detached", epoch: 1, transportCode: 1000 }]);
+    pair.run(500);
+    expect(client.of("resumed")).toEqual([{ type: "resumed", epoch: 2 }]);
+    expect(client.driver.transport).toBe(pair.lines.near);
+    send(client, text("b"));
+    pair.settle();
+    expect(server.messages).toEqual(["a", "b"]);
+    expect(client.of("closed")).toEqual([]);
+  });
+
+  it("sends nothing while there is none, and everything on the next", () => {
+    const pair = new DrivenPair().connect();
+    const { client, server } = pair;
+    pair.lines.cut();
+    const before = pair.lines.near.sent.length;
+    for (const value of ["a", "b"]) send(client, text(value));
+    pair.settle();
+    expect(pair.lines.nears).toHaveLength(1);
+    expect(pair.lines.near.sent).toHaveLength(before);
+    pair.run(500);
+    expect(server.messages).toEqual(["a", "b"]);
+  });
+
+  it("hears nothing any more of one that another has followed", () => {
+    const pair = new DrivenPair().connect();
+    const { driver } = pair.client;
+    const [old, next] = [new LinkedTransport(), new LinkedTransport()];
+    const opened: number[] = [];
+    const oldHandler = driver.attach(7, old, () => opened.push(7));
+    const nextHandler = driver.attach(8, next, () => opened.push(8));
+    const inputs: number[] = [];
+    const { session } = driver;
+    session.handleBatch = (epoch) => void inputs.push(epoch);
+    session.handleTransportClosed = (epoch) => void inputs.push(epoch);
+    const turns = pair.client.turns;
+    oldHandler.handleOpen({ subprotocol: "", extensions: "" });
+    oldHandler.handleBatch(Uint8Array.of(0));
+    oldHandler.handleWritable();
+    oldHandler.handleClosed({ wasClean: false, code: 1006, reason: "" });
+    expect([opened, inputs, pair.client.turns]).toEqual([[], [], turns]);
+    expect(driver.transport).toBe(next);
+    nextHandler.handleOpen({ subprotocol: "", extensions: "" });
+    nextHandler.handleBatch(Uint8Array.of(0));
+    nextHandler.handleWritable();
+    nextHandler.handleClosed({ wasClean: false, code: 1006, reason: "" });
+    nextHandler.handleBatch(Uint8Array.of(0));
+    expect([opened, inputs, pair.client.turns]).toEqual([[8], [8, 8], turns + 3]);
+    expect(driver.transport).toBeUndefined();
+  });
+
+  it("ends one at once that another follows, and only that one", () => {
+    const pair = new DrivenPair();
+    const [old, next] = [new LinkedTransport(), new LinkedTransport()];
+    pair.client.driver.attach(1, old);
+    expect(old.ended).toBeUndefined();
+    pair.client.driver.attach(2, next);
+    expect([old.ended, next.ended]).toMatchObject([{ how: "terminated" }, undefined]);
+  });
+
+  it("keeps the new one when the session says late that it has given up the old one", () => {
+    const pair = new DrivenPair().connect();
+    const { server, lines } = pair;
+    // The client's end of the first line is dead, and the server has not noticed: it takes the second over.
+    lines.near.die();
+    pair.run(500);
+    expect(server.of("detached")).toMatchObject([{ epoch: 1 }]);
+    expect(lines.fars.map(({ ended }) => ended?.how)).toEqual(["terminated", undefined]);
+    expect(server.driver.transport).toBe(lines.far);
+    send(server, text("still here"));
+    pair.settle();
+    expect(pair.client.messages).toEqual(["still here"]);
+  });
+
+  it("closes one that the session has given up, behind what the session still has to say on it", () => {
+    const pair = new DrivenPair().connect();
+    const { client, server, lines } = pair;
+    client.driver.input((session, now) => session.suspend(now));
+    expect(lines.near.frames.at(-1)).toMatchObject({ type: "detach" });
+    expect(lines.near.ended).toEqual({ how: "closed", code: 1000, afterBatches: lines.near.sent.length });
+    pair.settle();
+    expect(server.of("detached")).toHaveLength(1);
+    expect(client.driver.transport).toBeUndefined();
+  });
+
+  it("survives a transport that ends inside of `send`", () => {
+    const pair = new DrivenPair().connect();
+    const { client, server, lines, host } = pair;
+    const { near } = lines;
+    near.send = () => void near.die();
+    for (const value of ["a", "b"]) send(client, text(value));
+    host.endTask();
+    expect(host.reports).toEqual([]);
+    expect(client.events.map(({ type }) => type).slice(-3)).toEqual(["written", "written", "detached"]);
+    lines.far.die();
+    pair.run(500);
+    expect(server.messages).toEqual(["a", "b"]);
+    expect(client.of("delivered")).toHaveLength(2);
+  });
+
+  it("cuts: nothing more leaves, and nothing more is heard", () => {
+    const pair = new DrivenPair().connect();
+    const { client, lines } = pair;
+    client.driver.cut();
+    const before = lines.near.sent.length;
+    send(client, text("a"));
+    pair.host.endTask();
+    expect(lines.near.sent).toHaveLength(before);
+    expect(lines.near.ended).toMatchObject({ how: "terminated" });
+    expect(client.driver.transport).toBeUndefined();
+    client.driver.cut();
+    expect(client.of("detached")).toEqual([]);
   });
 });
 
@@ -326,6 +454,8 @@ describe("SessionDriver: a defect of ours", () => {
       host.advance(500);
     };
     send(client, text("a"));
+    pair.settle();
+    give(client);
     pair.run(60_000);
     expect(host.reports).toEqual([internal]);
     expect(server.of("closed")).toHaveLength(1);

@@ -1,32 +1,31 @@
 import { DEFAULT_LIMITS, type Limits } from "../../src/core/limits.js";
+import type { ClientSession } from "../../src/core/session/client-session.js";
 import type { SessionEvent } from "../../src/core/session/events.js";
-import type { Side } from "../../src/core/session/handshake.js";
-import { Session } from "../../src/core/session/session.js";
+import type { ServerSession } from "../../src/core/session/server-session.js";
+import type { Session } from "../../src/core/session/session.js";
 import { SessionDriver } from "../../src/driver/session-driver.js";
+import { DrivenLines, sessions } from "./driven-lines.js";
 import { FakeHost } from "./fake-host.js";
-import { LinkedTransport } from "./linked-transport.js";
-
-const SESSION_ID = new Uint8Array(16).fill(2);
-
-export const CLIENT_SIDE: Side = { role: "client", attemptId: new Uint8Array(16).fill(1), auth: undefined };
-export const SERVER_SIDE: Side = { role: "server", sessionId: SESSION_ID, protocol: new Uint8Array(0) };
+import type { LinkedTransport } from "./linked-transport.js";
 
 /** One driver with its session, and what its application has been told. */
-export class DrivenEnd {
-  readonly driver: SessionDriver;
-  readonly transport: LinkedTransport;
+export class DrivenEnd<S extends Session = Session> {
+  readonly driver: SessionDriver<S>;
   readonly events: SessionEvent[] = [];
   turns = 0;
-  /** What the application does about an event. */
+  /** What the host of this end does about an event. */
+  host: (event: SessionEvent) => void = () => {};
+  /** What the application does about it. */
   react: ((event: SessionEvent) => void) | undefined;
   reactToTurn: (() => void) | undefined;
+  readonly #transport: () => LinkedTransport;
 
-  constructor(side: Side, init: { limits: Limits; host: FakeHost; transport: LinkedTransport }) {
-    this.transport = init.transport;
-    this.driver = new SessionDriver(new Session({ side, limits: init.limits, ports: init.host }), init.host, {
+  constructor(session: S, host: FakeHost, transport: () => LinkedTransport) {
+    this.#transport = transport;
+    this.driver = new SessionDriver(session, host, {
       handleEvent: (event) => {
         this.events.push(event);
-        if (event.type === "hello") this.driver.input((session, now) => session.accept(SESSION_ID, now));
+        this.host(event);
         this.react?.(event);
       },
       handleTurn: () => {
@@ -43,42 +42,42 @@ export class DrivenEnd {
   get messages(): (string | Uint8Array)[] {
     return this.of("message").map((event) => event.data);
   }
+
+  /** Its end of the newest line. */
+  get transport(): LinkedTransport {
+    return this.#transport();
+  }
 }
 
-/** Two drivers on one platform, over linked transports. */
+/** Two drivers on one platform, and the lines between them. */
 export class DrivenPair {
   readonly host = new FakeHost();
-  readonly client: DrivenEnd;
-  readonly server: DrivenEnd;
+  readonly client: DrivenEnd<ClientSession>;
+  readonly server: DrivenEnd<ServerSession>;
+  readonly lines: DrivenLines;
 
   constructor(limits: { client?: Partial<Limits>; server?: Partial<Limits> } = {}) {
     const { host } = this;
-    const [near, far] = LinkedTransport.pair();
-    this.client = new DrivenEnd(CLIENT_SIDE, {
-      limits: { ...DEFAULT_LIMITS, ...limits.client },
-      host,
-      transport: near,
-    });
-    this.server = new DrivenEnd(SERVER_SIDE, { limits: { ...DEFAULT_LIMITS, ...limits.server }, host, transport: far });
-  }
-
-  /** Attaches the transports and opens them. */
-  open(): this {
-    for (const { driver, transport } of [this.server, this.client]) driver.attach(transport, () => true);
-    for (const { transport } of [this.server, this.client]) transport.open();
-    return this;
+    const [client, server] = [
+      { ...DEFAULT_LIMITS, ...limits.client },
+      { ...DEFAULT_LIMITS, ...limits.server },
+    ];
+    const [near, far] = sessions(host, { client, server });
+    this.client = new DrivenEnd(near, host, () => this.lines.near);
+    this.server = new DrivenEnd(far, host, () => this.lines.far);
+    const ends = { client: this.client.driver, server: this.server.driver };
+    this.lines = new DrivenLines({ host, ...ends, serverLimits: server });
+    this.client.host = (event) => this.lines.handleClientEvent(event);
   }
 
   connect(): this {
-    return this.open().settle();
+    this.client.driver.command((session, now) => session.start(now));
+    return this.settle();
   }
 
   /** Lets everything happen that needs no time. */
   settle(): this {
-    for (let moves = true; moves; ) {
-      moves = this.host.endTask();
-      for (const { transport } of [this.client, this.server]) if (transport.deliver()) moves = true;
-    }
+    this.lines.settle();
     return this;
   }
 

@@ -12,6 +12,8 @@ export class FakeHost implements Host {
   readonly encodeUtf8 = testPorts.encodeUtf8;
   readonly decodeUtf8 = testPorts.decodeUtf8;
   readonly readText = testPorts.readText;
+  /** What chance brings, always. */
+  chance = 0.5;
   /** What callbacks have thrown. */
   readonly reports: unknown[] = [];
   /** How often a timer was set. */
@@ -19,6 +21,10 @@ export class FakeHost implements Host {
   #now: Millis = 1000;
   #deferred: (() => void)[] = [];
   readonly #timers = new Set<Timer>();
+
+  random(): number {
+    return this.chance;
+  }
 
   now(): Millis {
     return this.#now;

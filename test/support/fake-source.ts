@@ -1,4 +1,4 @@
-import type { Source } from "../../src/driver/outbox.js";
+import type { Source } from "../../src/driver/pending-message.js";
 import { reactions } from "./event-loop.js";
 import { binary } from "./pair.js";
 

@@ -1,24 +1,33 @@
 import { DEFAULT_LIMITS, type Limits } from "../../src/core/limits.js";
-import type { Side } from "../../src/core/session/handshake.js";
+import type { ClientSession } from "../../src/core/session/client-session.js";
+import type { ServerSession } from "../../src/core/session/server-session.js";
+import type { Session } from "../../src/core/session/session.js";
 import { Conversation, type ConversationEvent } from "../../src/driver/conversation.js";
-import type { Payload } from "../../src/driver/outbox.js";
-import { CLIENT_SIDE, SERVER_SIDE } from "./driven-pair.js";
+import type { Payload } from "../../src/driver/pending-message.js";
+import { DrivenLines, sessions } from "./driven-lines.js";
 import { FakeHost } from "./fake-host.js";
-import { LinkedTransport } from "./linked-transport.js";
+import type { LinkedTransport } from "./linked-transport.js";
 import { binary, text } from "./pair.js";
 
 export const say = (value: string): Payload => ({ type: "text", bytes: text(value).bytes });
 export const file = (size: number): Payload => ({ type: "binary", bytes: binary(size).bytes });
 
 /** One conversation, and what its application has been told. */
-class End {
-  readonly conversation: Conversation;
+class End<S extends Session> {
+  readonly conversation: Conversation<S>;
   readonly events: ConversationEvent[] = [];
+  /** What the host of this end does about an event. */
+  host: (event: ConversationEvent) => void = () => {};
   react: ((event: ConversationEvent) => void) | undefined;
+  turns = 0;
 
-  constructor(side: Side, host: FakeHost, limits: Partial<Limits>) {
-    this.conversation = new Conversation({ side, host, limits: { ...DEFAULT_LIMITS, ...limits } }, (event) => {
+  constructor(session: S, host: FakeHost) {
+    const onTurn = () => {
+      this.turns += 1;
+    };
+    this.conversation = new Conversation({ session, host, onTurn }, (event) => {
       this.events.push(event);
+      this.host(event);
       this.react?.(event);
     });
   }
@@ -32,41 +41,45 @@ class End {
   }
 }
 
-/** Two conversations on one platform, over linked transports. */
+/** Two conversations on one platform, and the lines between them. */
 export class Talk {
   readonly host = new FakeHost();
-  readonly client: End;
-  readonly server: End;
-  readonly near: LinkedTransport;
-  readonly far: LinkedTransport;
+  readonly client: End<ClientSession>;
+  readonly server: End<ServerSession>;
+  readonly lines: DrivenLines;
 
-  constructor({ side = CLIENT_SIDE, limits = {} }: { side?: Side; limits?: Partial<Limits> } = {}) {
-    [this.near, this.far] = LinkedTransport.pair();
-    this.client = new End(side, this.host, limits);
-    this.server = new End(SERVER_SIDE, this.host, limits);
-    this.server.react = ({ type }) => {
-      if (type === "hello") this.server.conversation.accept(new Uint8Array(16).fill(2));
-    };
+  constructor({ limits: given = {} }: { limits?: Partial<Limits> } = {}) {
+    const { host } = this;
+    const limits = { ...DEFAULT_LIMITS, ...given };
+    const [near, far] = sessions(host, { client: limits, server: limits });
+    this.client = new End(near, host);
+    this.server = new End(far, host);
+    const ends = { client: this.client.conversation, server: this.server.conversation };
+    this.lines = new DrivenLines({ host, ...ends, serverLimits: limits });
+    this.client.host = (event) => this.lines.handleClientEvent(event as never);
   }
 
   connect(): this {
-    this.server.conversation.attach(this.far);
-    this.client.conversation.attach(this.near);
-    this.far.open();
-    this.near.open();
+    this.client.conversation.command((session, now) => session.start(now));
     return this.settle();
   }
 
   settle(): this {
-    for (let moves = true; moves; ) {
-      moves = this.host.endTask();
-      for (const transport of [this.near, this.far]) if (transport.deliver()) moves = true;
-    }
+    this.lines.settle();
     return this;
   }
 
   run(ms: number): this {
     this.host.advance(ms, () => this.settle());
     return this;
+  }
+
+  /** The client's end of the newest line, and the server's. */
+  get near(): LinkedTransport {
+    return this.lines.near;
+  }
+
+  get far(): LinkedTransport {
+    return this.lines.far;
   }
 }
