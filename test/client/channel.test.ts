@@ -1,8 +1,12 @@
 import { beforeEach, describe, expect, it } from "vitest";
 import { Channel, type ChannelInit } from "../../src/client/channel.js";
+import type { Lifeline } from "../../src/client/lifeline.js";
 import { TaskQueue } from "../../src/client/platform.js";
-import type { ConversationEvent } from "../../src/driver/conversation.js";
+import type { ClientSession } from "../../src/core/session/client-session.js";
+import { Backlog } from "../../src/driver/backlog.js";
+import type { Conversation, ConversationEvent } from "../../src/driver/conversation.js";
 import { MailboxBudget } from "../../src/driver/mailbox.js";
+import type { Payload, SendOptions } from "../../src/driver/pending-message.js";
 import { testPorts } from "../support/ports.js";
 import { Talk } from "../support/talk.js";
 
@@ -11,12 +15,14 @@ type InsideChannel = Channel & {
   handleMessage(data: string | Uint8Array): void;
   handleClosing(): void;
   handleClosed(): void;
+  key: number;
 };
-const InsideChannel = Channel as unknown as new (init: ChannelInit) => InsideChannel;
+const InsideChannel = Channel as unknown as new (init: ChannelInit, key: number) => InsideChannel;
 
 let talk: Talk;
 let tasks: TaskQueue;
 let channel: InsideChannel;
+let backlog: Backlog | undefined;
 let exceeded: number;
 let seen: string[];
 
@@ -26,19 +32,31 @@ beforeEach(() => {
   exceeded = 0;
   seen = [];
   const { conversation } = talk.client;
-  channel = new InsideChannel({
-    key: conversation.openChannel("files", "low"),
+  backlog = undefined;
+  const init = {
     name: "files",
     priority: "low",
-    conversation,
+    lifeline: () => lifelineOf(conversation),
     tasks,
     budget: new MailboxBudget(100, () => {
       exceeded += 1;
     }),
     origin: "wss://example.com",
     encodeUtf8: testPorts.encodeUtf8,
-  });
+  } as const;
+  channel = new InsideChannel(init, conversation.openChannel("files", "low"));
 });
+
+/** As much of a lifeline as a channel needs: that of a session, or of the time between two. */
+function lifelineOf(conversation: Conversation<ClientSession>): Lifeline {
+  return {
+    conversation,
+    send: (key: number, name: string, payload: Payload, options: SendOptions) =>
+      backlog?.send(name, payload, options) ?? conversation.send(key, payload, options),
+    bufferedAmount: (key: number, name: string) => backlog?.bufferedBytes(name) ?? conversation.bufferedAmount(key),
+    closeChannel: (key: number) => conversation.closeChannel(key),
+  } as Lifeline;
+}
 
 /** Runs the tasks that wait, and those that they push. */
 async function dispatched(): Promise<void> {
@@ -80,6 +98,21 @@ describe("Channel: sending", () => {
     expect(channel.bufferedAmount).toBe(0);
   });
 
+  it("goes by its name while there is no session, and by its key in the next", () => {
+    backlog = new Backlog(1000);
+    const receipt = channel.send("waits");
+    expect([channel.bufferedAmount, backlog.bufferedBytes("files")]).toEqual([5, 5]);
+    const waiting = backlog;
+    backlog = undefined;
+    const { conversation } = talk.client;
+    channel.key = conversation.openChannel("again", "low");
+    waiting.release((_name, message) => conversation.resend(channel.key, message));
+    talk.run(20);
+    expect(receipt.state).toBe("delivered");
+    const again = talk.server.of("channel").find(({ name }) => name === "again");
+    expect(messages()).toMatchObject([{ channel: again?.channel, data: "waits" }]);
+  });
+
   it("has a name, and a priority that can be changed", () => {
     expect([channel.name, channel.priority]).toEqual(["files", "low"]);
     channel.priority = "high";
@@ -106,6 +139,9 @@ describe("Channel: closing", () => {
     channel.handleClosed();
     channel.handleClosed();
     expect(channel.state).toBe("closed");
+    // The next session gives its number to another channel.
+    expect([channel.key, channel.bufferedAmount]).toEqual([-1, 0]);
+    channel.priority = "high";
     expect(seen).toEqual([]);
     await dispatched();
     expect(seen).toEqual(["close"]);

@@ -1,7 +1,8 @@
 import { afterEach, describe, expect, it, vi } from "vitest";
 import type { Channel } from "../../src/client/channel.js";
-import { channelEvent, closeEvent, errorEvent } from "../../src/client/events.js";
+import { channelEvent, closeEvent, errorEvent, sessionLostEvent } from "../../src/client/events.js";
 import { SluiceError } from "../../src/core/error.js";
+import { ReceiptControl } from "../../src/driver/receipt.js";
 
 afterEach(() => vi.unstubAllGlobals());
 
@@ -57,5 +58,17 @@ describe("channelEvent", () => {
     const channel = {} as Channel;
     const event = channelEvent(channel);
     expect([event.type, event.channel]).toEqual(["channel", channel]);
+  });
+});
+
+describe("sessionLostEvent", () => {
+  it("carries what is known of the messages, as a CustomEvent does, and cannot be written", () => {
+    const error = new SluiceError("ERR_DELIVERY_UNKNOWN", "lost");
+    const detail = { neverWritten: [ReceiptControl.ended("never-written", error)], unknown: [] };
+    const event = sessionLostEvent(detail);
+    expect(event).toBeInstanceOf(Event);
+    expect([event.type, event.cancelable, event.bubbles]).toEqual(["sessionlost", false, false]);
+    expect(event.detail).toBe(detail);
+    expect(() => Object.assign(event, { detail: null })).toThrow(TypeError);
   });
 });

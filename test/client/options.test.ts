@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it, vi } from "vitest";
-import { limitsOf, webSocketOf } from "../../src/client/options.js";
+import { dialOf, limitsOf, onSessionLostOf, webSocketOf } from "../../src/client/options.js";
 import { DEFAULT_LIMITS } from "../../src/core/limits.js";
 
 const MIB = 1024 * 1024;
@@ -51,6 +51,53 @@ describe("limitsOf", () => {
 
   it("take a timeout of `undefined` for not given", () => {
     expect(limitsOf({ connectTimeoutMs: undefined, closeTimeoutMs: undefined } as never)).toEqual(DEFAULT_LIMITS);
+  });
+});
+
+describe("onSessionLostOf", () => {
+  it("is to reopen, unless told otherwise", () => {
+    expect(
+      [{}, { onSessionLost: undefined }, { onSessionLost: "reopen" }].map((o) => onSessionLostOf(o as never)),
+    ).toEqual(["reopen", "reopen", "reopen"]);
+    expect(onSessionLostOf({ onSessionLost: "close" })).toBe("close");
+  });
+
+  it.each(["retry", "", null, true, 1])("refuses %j", (onSessionLost) => {
+    const options = { onSessionLost } as never;
+    expect(() => onSessionLostOf(options)).toThrow(expect.objectContaining({ code: "ERR_USAGE_ARGUMENT" }));
+    expect(() => dialOf(options)).toThrow(expect.objectContaining({ code: "ERR_USAGE_ARGUMENT" }));
+  });
+});
+
+describe("dialOf", () => {
+  it("waits longer and longer between attempts, and comes again before there is a session", () => {
+    expect(dialOf({})).toEqual({
+      backoff: { baseMs: 500, maxMs: 15_000 },
+      connectTimeoutMs: 10_000,
+      retriesFirst: true,
+    });
+  });
+
+  it("follows the options, each for itself", () => {
+    expect(dialOf({ backoff: { baseMs: 50 }, connectTimeoutMs: 1234, onSessionLost: "close" })).toEqual({
+      backoff: { baseMs: 50, maxMs: 15_000 },
+      connectTimeoutMs: 1234,
+      retriesFirst: false,
+    });
+    expect(dialOf({ backoff: { maxMs: 1000 } }).backoff).toEqual({ baseMs: 500, maxMs: 1000 });
+  });
+
+  it.each([
+    { baseMs: 0 },
+    { baseMs: -1 },
+    { maxMs: Number.NaN },
+    { maxMs: Number.POSITIVE_INFINITY },
+    { baseMs: "500" },
+    { baseMs: undefined },
+  ])("refuses a backoff of %j", (backoff) => {
+    expect(() => dialOf({ backoff: backoff as never })).toThrow(
+      expect.objectContaining({ code: "ERR_USAGE_ARGUMENT" }),
+    );
   });
 });
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { payloadOf } from "../../src/client/payload.js";
-import type { Payload, Source } from "../../src/driver/outbox.js";
+import type { Payload, Source } from "../../src/driver/pending-message.js";
 import { testPorts } from "../support/ports.js";
 
 const payload = (data: unknown): Payload => payloadOf(data, testPorts.encodeUtf8);

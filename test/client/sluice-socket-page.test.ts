@@ -53,7 +53,7 @@ describe("SluiceSocket in a page", () => {
     socket = new SluiceSocket("live", "chat");
     const open = await eventOf(socket, "open");
     expect(open).toBeInstanceOf(window.Event);
-    (await server.conversations.next()).send(0, say("hello"), {});
+    (await server.ends.next()).conversation.send(0, say("hello"), {});
     const message = await eventOf<MessageEvent>(socket, "message");
     expect(message).toBeInstanceOf(window.MessageEvent);
     expect([message.data, message.origin]).toEqual(["hello", "wss://example.com"]);
@@ -77,7 +77,7 @@ describe("SluiceSocket in a page", () => {
   it("gives binary messages as the page's Blob, or as an ArrayBuffer", async () => {
     await connect();
     const inbox = inboxOf(socket);
-    const conversation = await server.conversations.next();
+    const { conversation } = await server.ends.next();
     conversation.send(0, file(10), {});
     expect(await inbox.next()).toBeInstanceOf(window.Blob);
     socket.binaryType = "arraybuffer";
@@ -112,7 +112,7 @@ describe("SluiceSocket in a page", () => {
     const opened = await told("channel");
     expect(opened).toMatchObject({ name: "files", priority: "low" });
     expect(await told("message")).toMatchObject({ channel: opened["channel"], data: "up" });
-    const conversation = await server.conversations.next();
+    const { conversation } = await server.ends.next();
     conversation.send(opened["channel"] as number, say("down"), {});
     expect(await channelInbox.next()).toBe("down");
 
@@ -127,8 +127,48 @@ describe("SluiceSocket in a page", () => {
   it("is closed by the server", async () => {
     await connect();
     const closed = eventOf<CloseEvent>(socket, "close");
-    (await server.conversations.next()).close(4001, "bye");
+    (await server.ends.next()).conversation.close(4001, "bye");
     expect(await closed).toMatchObject({ code: 4001, reason: "bye", wasClean: true });
+  });
+
+  it("leaves with the page: the server gets what was sent, and the end", async () => {
+    await connect();
+    const { conversation } = await server.ends.next();
+    const closed = eventOf<CloseEvent>(socket, "close");
+    socket.send("last words");
+    window.dispatchEvent(Object.assign(new window.Event("pagehide"), { persisted: false }));
+    expect(await closed).toMatchObject({ code: 1006 });
+    expect(await told("message")).toMatchObject({ data: "last words" });
+    await told("closed");
+    expect(conversation.session.isClosed).toBe(true);
+  });
+
+  it("sleeps with the page, and goes on when that comes back", async () => {
+    await connect();
+    await socket.send("before").delivered;
+    await told("message");
+    const states: string[] = [];
+    socket.addEventListener("connectionstatechange", () => states.push(socket.connectionState));
+    window.dispatchEvent(Object.assign(new window.Event("pagehide"), { persisted: true }));
+    await told("detached");
+    const receipt = socket.send("meanwhile");
+    window.dispatchEvent(Object.assign(new window.Event("pageshow"), { persisted: true }));
+    expect(await told("message")).toMatchObject({ data: "meanwhile" });
+    await receipt.delivered;
+    expect(states).toEqual(["reconnecting", "connected"]);
+    expect(socket.stats().resumes).toBe(1);
+  });
+
+  it("listens to the page no longer than it lives", async () => {
+    await connect();
+    const removed: string[] = [];
+    const remove = vi.spyOn(window, "removeEventListener");
+    remove.mockImplementation((type) => void removed.push(type));
+    const closed = eventOf(socket, "close");
+    socket.close();
+    await closed;
+    remove.mockRestore();
+    expect(removed.sort()).toEqual(["offline", "online", "pagehide", "pageshow"]);
   });
 
   it("throws the page's DOMExceptions", () => {

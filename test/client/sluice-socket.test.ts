@@ -2,7 +2,12 @@ import { once } from "node:events";
 import type { AddressInfo } from "node:net";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { WebSocket, WebSocketServer } from "ws";
-import { type SluiceCloseEvent, type SluiceErrorEvent, SluiceSocket } from "../../src/client/index.js";
+import {
+  type SluiceCloseEvent,
+  type SluiceErrorEvent,
+  SluiceSocket,
+  type SluiceSocketOptions,
+} from "../../src/client/index.js";
 import type { ServerSocket } from "../../src/server/index.js";
 import { captureUncaught, reactions } from "../support/event-loop.js";
 import { inboxOf } from "../support/inbox.js";
@@ -28,11 +33,24 @@ const domError = (name: string) => expect.objectContaining({ name, constructor: 
 /** Writes down every event of a socket with its ready state. */
 function storyOf(socket: SluiceSocket): string[] {
   const story: string[] = [];
-  for (const type of ["open", "message", "error", "close", "transportchange", "connectionstatechange", "channel"]) {
+  const types = [
+    "open",
+    "message",
+    "error",
+    "close",
+    "transportchange",
+    "connectionstatechange",
+    "channel",
+    "sessionlost",
+  ];
+  for (const type of types) {
     socket.addEventListener(type, () => story.push(`${type} ${socket.readyState}`));
   }
   return story;
 }
+
+/** What applications that keep their own account of connections ask for. */
+const NO_REOPEN = { onSessionLost: "close", backoff: { baseMs: 1 } } as const;
 
 const closeOf = async (socket: SluiceSocket) => (await once(socket, "close"))[0] as SluiceCloseEvent;
 
@@ -95,6 +113,7 @@ describe("SluiceSocket: the interface of a WebSocket", () => {
       onerror: null,
       onclose: null,
       onchannel: null,
+      onsessionlost: null,
       transport: null,
       mode: null,
       connectionState: "connecting",
@@ -116,6 +135,11 @@ describe("SluiceSocket: the interface of a WebSocket", () => {
     [
       "a WebSocket that is none",
       () => new SluiceSocket("ws://example.com", [], { WebSocket: {} }),
+      failure("ERR_USAGE_ARGUMENT"),
+    ],
+    [
+      "a way to lose sessions that there is not",
+      () => new SluiceSocket("ws://example.com", [], { onSessionLost: "retry" as never }),
       failure("ERR_USAGE_ARGUMENT"),
     ],
     [
@@ -161,7 +185,7 @@ describe("SluiceSocket: the interface of a WebSocket", () => {
   });
 
   it("calls the handlers set as properties, with itself as `this`", async () => {
-    const socket = loopback.client();
+    const socket = loopback.client([], NO_REOPEN);
     const seen: unknown[] = [];
     const note = function (this: unknown, event: Event) {
       seen.push([event.type, this === socket]);
@@ -171,6 +195,8 @@ describe("SluiceSocket: the interface of a WebSocket", () => {
     socket.onclose = note;
     socket.onerror = note;
     socket.onchannel = note;
+    socket.onsessionlost = note;
+    expect(socket.onsessionlost).toBe(note);
     expect(socket.onopen).toBe(note);
     const server = await loopback.connections.next();
     server.send("a");
@@ -183,6 +209,7 @@ describe("SluiceSocket: the interface of a WebSocket", () => {
       ["open", true],
       ["message", true],
       ["channel", true],
+      ["sessionlost", true],
       ["error", true],
       ["close", true],
     ]);
@@ -370,9 +397,9 @@ describe("SluiceSocket: sending", () => {
   });
 
   it("keeps the bytes that were lost in `bufferedAmount`", async () => {
-    const [socket] = await loopback.connect();
+    const [socket, server] = await loopback.connect([], NO_REOPEN);
     const receipt = socket.send(new Uint8Array(4 * MIB));
-    loopback.cut();
+    server.terminate();
     await once(socket, "close");
     expect(receipt.state).not.toBe("delivered");
     expect(socket.bufferedAmount).toBeGreaterThan(0);
@@ -489,26 +516,57 @@ describe("SluiceSocket: closing", () => {
     expect([code, String(reason)]).toEqual([4005, "bye"]);
   });
 
-  it("is `error` and `close` 1006 when the line is cut, and receipts tell what is not known", async () => {
-    const [socket, server] = await loopback.connect();
+  it("is `sessionlost`, `error` and `close` 1006 when the session is lost and not to be replaced", async () => {
+    const [socket, server] = await loopback.connect([], NO_REOPEN);
     const story = storyOf(socket);
     const receipt = socket.send(binary(4 * MIB).bytes);
-    await receipt.written.catch(() => {});
-    const other = socket.send(binary(4 * MIB).bytes);
     const waits = socket.send("behind it");
     await reactions();
-    loopback.cut();
+    let detail: unknown;
+    socket.onsessionlost = (event) => {
+      detail = event.detail;
+    };
+    server.terminate();
     const { code, close } = await endOf(socket);
-    expect(code).toBe("ERR_CONNECTION_LOST");
+    expect(code).toBe("ERR_SESSION_LOST");
     expect(close).toMatchObject({ code: 1006, reason: "", wasClean: false });
-    expect(story.map((entry) => entry.split(" ")[0])).toEqual([
-      "transportchange",
-      "connectionstatechange",
-      "error",
-      "close",
+    expect(story).toEqual([
+      "transportchange 1",
+      "connectionstatechange 1",
+      "sessionlost 1",
+      "connectionstatechange 3",
+      "error 3",
+      "close 3",
     ]);
-    expect([other.state, waits.state]).toEqual(["unknown", "never-written"]);
-    expect(server.readyState).toBeGreaterThanOrEqual(1);
+    expect([receipt.state, waits.state]).toEqual(["unknown", "never-written"]);
+    await expect(receipt.delivered).rejects.toEqual(failure("ERR_DELIVERY_UNKNOWN"));
+    await expect(waits.delivered).rejects.toEqual(failure("ERR_NEVER_WRITTEN"));
+    expect(detail).toEqual({ neverWritten: [waits], unknown: [receipt] });
+    expect(server.readyState).toBe(3);
+  });
+
+  it("does not close when the line is cut: the session goes on over the next one", async () => {
+    const [socket, server] = await loopback.connect([], { backoff: { baseMs: 1 } });
+    const story = storyOf(socket);
+    const seen: number[] = [];
+    server.on("message", (data) => seen.push(data.length));
+    const receipts = [socket.send(binary(4 * MIB).bytes), socket.send("behind it")];
+    await reactions();
+    loopback.cut();
+    await once(socket, "connectionstatechange");
+    expect([socket.connectionState, socket.transport, socket.readyState]).toEqual(["reconnecting", null, 1]);
+    receipts.push(socket.send("meanwhile"));
+    await Promise.all(receipts.map(({ delivered }) => delivered));
+    expect(seen).toEqual([4 * MIB, 9, 9]);
+    expect([socket.connectionState, socket.transport]).toEqual(["connected", "websocket"]);
+    expect([socket.stats().resumes, server.stats().resumes]).toEqual([1, 1]);
+    expect(story).toEqual([
+      "transportchange 1",
+      "connectionstatechange 1",
+      "transportchange 1",
+      "connectionstatechange 1",
+    ]);
+    expect(loopback.connections.items).toHaveLength(1);
   });
 
   it("throws for a channel once it is closing", async () => {
@@ -554,10 +612,13 @@ describe("SluiceSocket: connecting", () => {
     expect(socket.protocol).toBe("");
   });
 
-  it("fails where nobody listens", async () => {
+  it.each<[string, SluiceSocketOptions]>([
+    ["at once when it is not to connect again", NO_REOPEN],
+    ["when its time is over otherwise", { connectTimeoutMs: 40 }],
+  ])("fails where nobody listens, %s", async (_, options) => {
     const { url } = loopback;
     await loopback.stop();
-    const socket = new SluiceSocket(url, [], { WebSocket });
+    const socket = new SluiceSocket(url, [], { WebSocket, ...options });
     const receipt = socket.send("a");
     const { code, close } = await endOf(socket);
     expect([code, close.code, close.wasClean]).toEqual(["ERR_CONNECT_FAILED", 1006, false]);
@@ -656,7 +717,7 @@ describe("SluiceSocket: servers that are none of ours", () => {
 
   it("that know no protocol of ours are not connected to", async () => {
     await serve({ handleProtocols: () => false });
-    const socket = new SluiceSocket(url(), [], { WebSocket });
+    const socket = new SluiceSocket(url(), [], { WebSocket, ...NO_REOPEN });
     const { code, close } = await endOf(socket);
     // `ws` fails such a handshake itself, as Chromium does.
     expect([code, close.code]).toEqual(["ERR_CONNECT_FAILED", 1006]);
@@ -875,12 +936,12 @@ describe("SluiceSocket: channels", () => {
   });
 
   it("end with the socket, before its `close`", async () => {
-    const [socket] = await loopback.connect();
+    const [socket, server] = await loopback.connect([], NO_REOPEN);
     const story = storyOf(socket);
     socket.channel("files").onclose = () => story.push("channel close");
-    loopback.cut();
+    server.terminate();
     await once(socket, "close");
-    expect(story[0]).toBe("channel close");
+    expect(story.filter((entry) => !entry.endsWith(" 1"))[0]).toBe("channel close");
     expect(story.at(-1)).toBe("close 3");
   });
 

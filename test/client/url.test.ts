@@ -1,7 +1,7 @@
 // @vitest-environment jsdom
 // @vitest-environment-options { "url": "https://example.com/app/page.html" }
 import { afterEach, describe, expect, it, vi } from "vitest";
-import { parseProtocols, parseUrl } from "../../src/client/url.js";
+import { parseProtocols, parseUrl, withSession } from "../../src/client/url.js";
 
 const syntaxError = expect.objectContaining({ name: "SyntaxError" });
 
@@ -56,6 +56,26 @@ describe("parseUrl", () => {
     vi.stubGlobal("document", undefined);
     expect(parseUrl("ws://example.com/live")).toBe("ws://example.com/live");
     expect(() => parseUrl("/live")).toThrow(syntaxError);
+  });
+});
+
+describe("withSession", () => {
+  const id = Uint8Array.from({ length: 16 }, (_, i) => (i * 17) % 256);
+  const hex = "00112233445566778899aabbccddeeff";
+
+  it.each([
+    ["wss://example.com/", `wss://example.com/?sluice-session=${hex}`],
+    ["wss://example.com/live", `wss://example.com/live?sluice-session=${hex}`],
+    ["wss://example.com/?room=1", `wss://example.com/?room=1&sluice-session=${hex}`],
+    ["wss://example.com/?a=%20b+c&a", `wss://example.com/?a=%20b+c&a&sluice-session=${hex}`],
+    ["wss://example.com/?", `wss://example.com/?&sluice-session=${hex}`],
+  ])("RES-08: adds the session to %s, and leaves the rest as it is", (url, href) => {
+    expect(withSession(url, id)).toBe(href);
+    expect(new URL(withSession(url, id)).searchParams.get("sluice-session")).toBe(hex);
+  });
+
+  it("adds nothing where there is no session yet", () => {
+    expect(withSession("wss://example.com/?room=1", undefined)).toBe("wss://example.com/?room=1");
   });
 });
 

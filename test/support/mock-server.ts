@@ -1,9 +1,8 @@
 import { WebSocket as MockWebSocket, Server } from "mock-socket";
 import { browserHost } from "../../src/client/platform.js";
 import { DEFAULT_LIMITS } from "../../src/core/limits.js";
-import { Conversation, type ConversationEvent } from "../../src/driver/conversation.js";
 import { SUBPROTOCOL, type Transport, type TransportHandler } from "../../src/transport/transport.js";
-import { Inbox } from "./inbox.js";
+import { MemoryServer } from "./memory-server.js";
 
 export { MockWebSocket };
 
@@ -46,24 +45,13 @@ class MockTransport implements Transport {
 }
 
 /** A server of mock-socket that speaks `sluice.v1`, and what comes to it. */
-export class MockServer {
-  readonly events = new Inbox<ConversationEvent>();
-  readonly conversations = new Inbox<Conversation>();
+export class MockServer extends MemoryServer {
   readonly #server: Server;
 
   constructor(url: string, protocol = "") {
-    const host = browserHost();
+    super(browserHost(), { protocol });
     this.#server = new Server(url, { mock: false, selectProtocol: () => SUBPROTOCOL });
-    this.#server.on("connection", (socket) => {
-      const sessionId = new Uint8Array(16).fill(2);
-      const side = { role: "server", sessionId, protocol: host.encodeUtf8(protocol) } as const;
-      const conversation = new Conversation({ side, host, limits: DEFAULT_LIMITS }, (event) => {
-        if (event.type === "hello") conversation.accept(sessionId);
-        this.events.push(event);
-      });
-      conversation.attach(new MockTransport(socket as unknown as MockSocket));
-      this.conversations.push(conversation);
-    });
+    this.#server.on("connection", (socket) => this.receive(new MockTransport(socket as unknown as MockSocket)));
   }
 
   stop(): void {
