@@ -95,12 +95,14 @@ const sample = {
     auth: Uint8Array.of(1),
     resume: { sessionId: new Uint8Array(16), token: new Uint8Array(32) },
     received: 1,
+    opening: 3,
   },
   welcome: {
     sessionId: new Uint8Array(16),
     token: new Uint8Array(32),
     resumeWindowMs: 1,
     received: 1,
+    opening: 3,
     protocol: Uint8Array.of(1),
   },
 };

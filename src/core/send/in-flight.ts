@@ -20,6 +20,8 @@ export interface SentBatch {
   readonly chunks: readonly SentChunk[];
   /** Channels whose CHANNEL_CLOSE it carries: their wire ids are free again once it is acknowledged (CHN-06). */
   readonly closes: readonly SendChannel[];
+  /** Whether it carries a CHANNEL_OPEN. */
+  readonly opens: boolean;
 }
 
 /** Acknowledged batches are dropped from the array in portions of this many: moving the rest for each would cost more. */
@@ -42,11 +44,13 @@ export class InFlight {
   #ackedNumber = 0;
   #ackedBytes = 0;
   #lineBytes = 0;
+  #openingNumber = 0;
 
   add(batch: SentBatch): void {
     this.#batches.push(batch);
     this.#cursor = this.#batches.length;
     this.#sentNumber = batch.number;
+    if (batch.opens) this.#openingNumber = batch.number;
     this.#sentBytes += batch.batch.length;
     this.#lineBytes += batch.batch.length;
   }
@@ -96,6 +100,11 @@ export class InFlight {
   /** The highest number given. */
   get sentNumber(): number {
     return this.#sentNumber;
+  }
+
+  /** The last batch that is not acknowledged and opens a channel; 0 for none (CHN-10). */
+  get openingNumber(): number {
+    return this.#openingNumber > this.#ackedNumber ? this.#openingNumber : 0;
   }
 
   /** Bytes not acknowledged. */

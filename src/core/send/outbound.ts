@@ -74,8 +74,9 @@ export class Outbound {
     });
     if (draft === undefined) return undefined;
     const { chunks, closes } = draft;
+    const opens = draft.frames.some(({ type }) => type === "channel-open");
     const batch = this.#encode(number, ack, draft.frames);
-    this.#add({ number, batch, sentAt: now, chunks, closes }, now);
+    this.#add({ number, batch, sentAt: now, chunks, closes, opens }, now);
     return { batch, isNew: true, ended: closes.map((channel) => channel.key) };
   }
 
@@ -85,7 +86,7 @@ export class Outbound {
     const number = this.#inFlight.nextNumber;
     const batch = this.#encode(number, ack, [frame]);
     if (batch.length > space.allowanceBytes) return undefined;
-    this.#add({ number, batch, sentAt: now, chunks: [], closes: [] }, now);
+    this.#add({ number, batch, sentAt: now, chunks: [], closes: [], opens: false }, now);
     return batch;
   }
 
@@ -145,6 +146,11 @@ export class Outbound {
   /** The highest number given to a batch. */
   get sentNumber(): number {
     return this.#inFlight.sentNumber;
+  }
+
+  /** The last batch to be sent again that opens a channel; 0 for none (CHN-10). */
+  get openingNumber(): number {
+    return this.#inFlight.openingNumber;
   }
 
   /** Bytes sent and not acknowledged, on whichever transport: what is kept for a replay. */

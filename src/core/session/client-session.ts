@@ -54,8 +54,8 @@ export class ClientSession extends Session {
     if (state.name !== "awaiting-auth" || state.epoch !== epoch) return;
     const { inbound, outbound } = this.exchange;
     const bytes = auth === undefined ? undefined : this.ports.encodeUtf8(auth);
-    const received = inbound.receivedNumber;
-    const hello = this.#identity.hello({ limits: this.limits, epoch, auth: bytes, received }, state.instance);
+    const details = { received: inbound.receivedNumber, opening: outbound.openingNumber };
+    const hello = this.#identity.hello({ limits: this.limits, epoch, auth: bytes, ...details }, state.instance);
     this.exchange.handleAttached(now);
     this.attachment.introduce(epoch, hello, outbound.sentNumber);
   }
@@ -321,7 +321,7 @@ export class ClientSession extends Session {
     this.#dialer.handleWelcome();
     // The server learns that its WELCOME has arrived (RES-02).
     this.unnumbered.push(this.exchange.inbound.acks.restate(now));
-    this.handleAttached(state.epoch, sessionId, received, now);
+    this.handleAttached(state.epoch, sessionId, welcome, now);
     return undefined;
   }
 

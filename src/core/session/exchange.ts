@@ -3,6 +3,7 @@ import type { Ports } from "../ports.js";
 import type { Verdict } from "../receive/batch-order.js";
 import { Inbound } from "../receive/inbound.js";
 import { type AckOutcome, type BatchSpace, Outbound } from "../send/outbound.js";
+import type { ChannelKey } from "../send/send-channel.js";
 import { Sender } from "../send/sender.js";
 import { FixedWindow } from "../send/window.js";
 import type { Millis } from "../time.js";
@@ -18,6 +19,14 @@ export type ExchangeFrame = Exclude<
   { type: "greeting" | "hello" | "welcome" | "ping" | "pong" | "abort" | "detach" | "goaway" }
 >;
 
+/** What the peer says of its batches at the start of an attachment. */
+export interface PeerCounters {
+  /** The highest number that it has accepted. */
+  readonly received: number;
+  /** The last of those that it has to send again which opens a channel; 0 for none. */
+  readonly opening: number;
+}
+
 /**
  * What the two ends have said to each other, and have yet to say: channels, messages, numbered batches and their acks,
  * the close handshake. It outlives every transport, and knows none.
@@ -30,6 +39,9 @@ export class Exchange {
   readonly closing: Closing;
   readonly #ports: Ports;
   readonly #emit: (event: SessionEvent) => void;
+  /** Until the peer's batch of this number is read, it may be about to open a channel that has ended here (CHN-10). */
+  #peerOpening = 0;
+  #heldEnds: ChannelKey[] = [];
 
   constructor(options: { limits: Limits; ports: Ports }, emit: (event: SessionEvent) => void) {
     const { limits, ports } = options;
@@ -54,9 +66,19 @@ export class Exchange {
     this.outbound.handleAttached(now);
   }
 
-  /** What the peer says in its HELLO or WELCOME that it has accepted. `Outbound.canSettle` must hold. */
-  handleReceived(received: number, now: Millis): void {
+  /** What the peer says in its HELLO or WELCOME. `Outbound.canSettle` must hold. */
+  handleReceived({ received, opening }: PeerCounters, now: Millis): void {
+    this.#peerOpening = opening;
     this.#handleNews(this.outbound.handleReceived(received), now);
+    this.handleRead();
+  }
+
+  /** All of a batch has been read. */
+  handleRead(): void {
+    if (this.#heldEnds.length === 0 || this.#isPeerOpening) return;
+    const ended = this.#heldEnds;
+    this.#heldEnds = [];
+    this.channels.handleEnded(ended);
   }
 
   /** Judges a numbered batch; only what is `"next"` is to be read. */
@@ -139,8 +161,13 @@ export class Exchange {
     if (outcome.type === "violation") return outcome.violation;
     if (outcome.type === "old") return undefined;
     this.closing.handleProgress(now);
-    this.channels.handleEnded(outcome.ended);
+    if (this.#isPeerOpening) this.#heldEnds.push(...outcome.ended);
+    else this.channels.handleEnded(outcome.ended);
     return undefined;
+  }
+
+  get #isPeerOpening(): boolean {
+    return this.inbound.receivedNumber < this.#peerOpening;
   }
 
   #handleClose(code: number, reasonBytes: Uint8Array, now: Millis): Violation | undefined {

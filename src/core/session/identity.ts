@@ -23,7 +23,7 @@ export class Identity {
    * @param greeter the instance that has greeted on it, as a key; empty where the server names none
    */
   hello(details: HelloDetails, greeter: string): HandshakeFrame {
-    const { limits, epoch, auth, received } = details;
+    const { limits, epoch, auth, received, opening } = details;
     const { sessionId, token } = this.#welcome ?? {};
     const resume = sessionId !== undefined && token !== undefined ? { sessionId, token } : undefined;
     // Another server cannot know whether the one before has read what was sent: it must not begin anew (RES-04).
@@ -37,6 +37,7 @@ export class Identity {
       auth,
       resume,
       received: wantsKnown ? received : undefined,
+      opening,
     });
   }
 
@@ -80,4 +81,5 @@ interface HelloDetails {
   readonly epoch: number;
   readonly auth: Uint8Array | undefined;
   readonly received: number;
+  readonly opening: number;
 }

@@ -42,7 +42,8 @@ export class ServerSession extends Session {
     if (!this.#isWelcomed && !this.handlePeerLimits(hello.limits)) return;
     this.#isWelcomed = true;
     this.exchange.handleAttached(now);
-    this.handleAttached(hello.epoch, this.#sessionId, hello.received ?? 0, now);
+    const { received = 0, opening } = hello;
+    this.handleAttached(hello.epoch, this.#sessionId, { received, opening }, now);
     for (const { batch, receivedAt } of held) this.read(batch, receivedAt, now);
   }
 
@@ -99,6 +100,7 @@ export class ServerSession extends Session {
       token,
       resumeWindowMs: this.limits.resumeWindowMs,
       received: this.exchange.inbound.receivedNumber,
+      opening: this.exchange.outbound.openingNumber,
       protocol: this.#protocol,
     });
   }

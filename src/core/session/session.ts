@@ -12,7 +12,7 @@ import type { CloseFrame, Frame, HandshakeFrame, Priority, Violation } from "../
 import { type AnnouncedLimits, UNANNOUNCED_LIMITS } from "../wire/parameters.js";
 import { Attachment } from "./attachment.js";
 import type { SessionEvent } from "./events.js";
-import { Exchange } from "./exchange.js";
+import { Exchange, type PeerCounters } from "./exchange.js";
 import type { Keepalive } from "./keepalive.js";
 import { cleanEnd, connectionLost, type Death, type SessionEnd, uncleanEnd } from "./session-end.js";
 import type { MessageInit, SessionOptions, SessionStats } from "./session-types.js";
@@ -256,11 +256,11 @@ export abstract class Session {
     if (due === "dead") this.handleDeath(1000, now);
   }
 
-  /** The handshake on a transport is done. `received`: what the peer has accepted, as it says in there. */
-  protected handleAttached(epoch: number, sessionId: Uint8Array, received: number, now: Millis): void {
+  /** The handshake on a transport is done. `counters`: what the peer says in there. */
+  protected handleAttached(epoch: number, sessionId: Uint8Array, counters: PeerCounters, now: Millis): void {
     this.#attachments += 1;
     this.emit(this.#attachments === 1 ? { type: "established", sessionId } : { type: "resumed", epoch });
-    this.exchange.handleReceived(received, now);
+    this.exchange.handleReceived(counters, now);
   }
 
   /** The session loses its transport, and waits for another one. */
@@ -296,6 +296,7 @@ export abstract class Session {
       if (this.attachment.epoch === undefined) return;
     }
     if (reader.violation !== undefined) return this.fail(reader.violation, now);
+    this.exchange.handleRead();
     const { state } = this.exchange.closing;
     // Where both ends have asked at the same time, what is on its way still gets its ack (CLS-03).
     if (state.name === "settling" && this.exchange.isSettled) this.end(cleanEnd(state.info));

@@ -42,6 +42,7 @@ export const Parameter = {
   HTTP_KEY: 0x09,
   PROTOCOLS_OFFERED: 0x0a,
   INSTANCE: 0x0b,
+  OPENING: 0x0c,
   MESSAGE_BYTES_MAX: 0x10,
   BATCH_BYTES_MAX: 0x11,
   CHANNELS_MAX: 0x12,

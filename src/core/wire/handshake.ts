@@ -25,6 +25,8 @@ export interface Hello {
   readonly resume: { readonly sessionId: Uint8Array; readonly token: Uint8Array } | undefined;
   /** The highest batch number accepted; given where only a session that exists already will do (RES-04). */
   readonly received: number | undefined;
+  /** The last batch to be sent again that opens a channel; 0 for none (CHN-10). */
+  readonly opening: number;
 }
 
 /** What a WELCOME says. */
@@ -36,6 +38,8 @@ export interface Welcome {
   readonly resumeWindowMs: Millis;
   /** The highest batch number accepted. */
   readonly received: number;
+  /** The last batch to be sent again that opens a channel; 0 for none (CHN-10). */
+  readonly opening: number;
 }
 
 export function isViolation(value: object): value is Violation {
@@ -59,7 +63,11 @@ export function greetingFrame(greeting: {
   return { type: "greeting", parameters };
 }
 
-export function helloFrame(hello: Omit<Hello, "limits"> & { readonly limits: Limits }): HandshakeFrame {
+/** What an end says in HELLO or WELCOME: all of its own limits. */
+type Said<T> = Omit<T, "limits" | "opening"> & { readonly limits: Limits; readonly opening?: number };
+
+export function helloFrame(hello: Said<Hello>): HandshakeFrame {
+  const { opening = 0 } = hello;
   const parameters: [number, Uint8Array][] = [
     [Parameter.REVISION, varint(REVISION)],
     [Parameter.ATTEMPT, hello.attemptId],
@@ -70,13 +78,13 @@ export function helloFrame(hello: Omit<Hello, "limits"> & { readonly limits: Lim
   }
   if (hello.epoch > 1) parameters.push([Parameter.EPOCH, varint(hello.epoch)]);
   if (hello.received !== undefined) parameters.push([Parameter.RECEIVED, varint(hello.received)]);
+  if (opening > 0) parameters.push([Parameter.OPENING, varint(opening)]);
   parameters.push(...limitParameters(hello.limits));
   return { type: "hello", parameters: padded(parameters) };
 }
 
-export function welcomeFrame(
-  welcome: Omit<Welcome, "limits"> & { readonly limits: Limits; readonly protocol: Uint8Array },
-): HandshakeFrame {
+export function welcomeFrame(welcome: Said<Welcome> & { readonly protocol: Uint8Array }): HandshakeFrame {
+  const { opening = 0 } = welcome;
   const parameters: [number, Uint8Array][] = [
     [Parameter.REVISION, varint(REVISION)],
     [Parameter.SESSION, welcome.sessionId],
@@ -90,6 +98,7 @@ export function welcomeFrame(
     );
   }
   if (welcome.received > 0) parameters.push([Parameter.RECEIVED, varint(welcome.received)]);
+  if (opening > 0) parameters.push([Parameter.OPENING, varint(opening)]);
   return { type: "welcome", parameters: padded(parameters) };
 }
 
@@ -119,7 +128,8 @@ export function readHello(parameters: Parameters, known: AnnouncedLimits): Hello
   const epoch = integer(parameters, Parameter.EPOCH, 1);
   if (epoch === undefined || epoch === 0) return violation("epoch makes no sense");
   const received = parameters.has(Parameter.RECEIVED) ? integer(parameters, Parameter.RECEIVED, 0) : -1;
-  if (received === undefined) return violation("counter makes no sense");
+  const opening = integer(parameters, Parameter.OPENING, 0);
+  if (received === undefined || opening === undefined) return violation("counter makes no sense");
   const sessionId = parameters.get(Parameter.SESSION);
   const token = parameters.get(Parameter.RESUME_TOKEN);
   const isComplete = sessionId?.length === ID_BYTES && token?.length === TOKEN_BYTES && received !== -1;
@@ -131,6 +141,7 @@ export function readHello(parameters: Parameters, known: AnnouncedLimits): Hello
     auth: parameters.get(Parameter.AUTH)?.slice(),
     resume: isComplete ? { sessionId: sessionId.slice(), token: token.slice() } : undefined,
     received: received === -1 ? undefined : received,
+    opening,
   };
 }
 
@@ -143,8 +154,11 @@ export function readWelcome(parameters: Parameters, known: AnnouncedLimits): Wel
   if (token !== undefined && token.length !== TOKEN_BYTES) return violation("resume token of a wrong length");
   const resumeWindowMs = integer(parameters, Parameter.RESUME_WINDOW_MS, 0);
   const received = integer(parameters, Parameter.RECEIVED, 0);
-  if (resumeWindowMs === undefined || received === undefined) return violation("counter makes no sense");
-  return { limits, sessionId: sessionId.slice(), token: token?.slice(), resumeWindowMs, received };
+  const opening = integer(parameters, Parameter.OPENING, 0);
+  if (resumeWindowMs === undefined || received === undefined || opening === undefined) {
+    return violation("counter makes no sense");
+  }
+  return { limits, sessionId: sessionId.slice(), token: token?.slice(), resumeWindowMs, received, opening };
 }
 
 function violation(reason: string): Violation {

@@ -17,6 +17,7 @@ const hello = (change: Partial<Hello> = {}): Hello => ({
   auth: undefined,
   resume: undefined,
   received: undefined,
+  opening: 0,
   ...change,
 });
 

@@ -10,6 +10,7 @@ function sent(...sizes: number[]): InFlight {
       sentAt: 0,
       chunks: [],
       closes: [],
+      opens: false,
     });
   }
   return inFlight;
@@ -84,7 +85,7 @@ describe("InFlight", () => {
     const inFlight = new InFlight();
     let acked = 0;
     for (let number = 1; number <= 3000; number++) {
-      inFlight.add({ number, batch: new Uint8Array(3), sentAt: number, chunks: [], closes: [] });
+      inFlight.add({ number, batch: new Uint8Array(3), sentAt: number, chunks: [], closes: [], opens: false });
       if (number % 7 !== 0 && number % 131 !== 0) continue;
       const upTo = number - (number % 5);
       const expected = Math.max(0, upTo - acked);
@@ -138,7 +139,7 @@ describe("RES-06: InFlight, sent again", () => {
     const inFlight = sent(10, 20);
     inFlight.rewind();
     replay(inFlight);
-    inFlight.add({ number: 3, batch: new Uint8Array(5), sentAt: 9, chunks: [], closes: [] });
+    inFlight.add({ number: 3, batch: new Uint8Array(5), sentAt: 9, chunks: [], closes: [], opens: false });
     expect([inFlight.due, inFlight.lineBytes, inFlight.sentNumber]).toEqual([undefined, 35, 3]);
   });
 
@@ -171,6 +172,23 @@ describe("RES-06: InFlight, sent again", () => {
     expect(numbers(inFlight.settle(received))).toEqual(settled);
     expect(replay(inFlight)).toEqual(replayed);
     expect(inFlight.lineBytes).toBe(inFlight.bytes);
+  });
+
+  it("CHN-10: knows the last batch that is not acknowledged and opens a channel", () => {
+    const inFlight = new InFlight();
+    const openings: number[] = [];
+    for (const opens of [false, true, true, false]) {
+      const number = inFlight.nextNumber;
+      inFlight.add({ number, batch: new Uint8Array(10), sentAt: 0, chunks: [], closes: [], opens });
+      openings.push(inFlight.openingNumber);
+    }
+    expect(openings).toEqual([0, 2, 3, 3]);
+    inFlight.take(2, 20);
+    expect(inFlight.openingNumber).toBe(3);
+    inFlight.rewind();
+    expect(inFlight.openingNumber).toBe(3);
+    inFlight.settle(3);
+    expect(inFlight.openingNumber).toBe(0);
   });
 
   it("RES-05: settles in the middle of a replay what has left and what has not, and counts both right", () => {

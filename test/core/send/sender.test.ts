@@ -48,7 +48,14 @@ class Bench {
   ack(count = this.sent.length - this.#acked): void {
     for (let i = 0; i < count; i++) {
       const { chunks, closes } = this.sent[this.#acked++] as Draft;
-      const batch: SentBatch = { number: this.#acked, batch: new Uint8Array(1), sentAt: 0, chunks, closes };
+      const batch: SentBatch = {
+        number: this.#acked,
+        batch: new Uint8Array(1),
+        sentAt: 0,
+        chunks,
+        closes,
+        opens: false,
+      };
       this.sender.handleAcked(batch);
     }
   }

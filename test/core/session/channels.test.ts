@@ -32,7 +32,7 @@ class Bench {
       this.channels.handleEnded(keys);
       this.#acked.push(() => {
         const { chunks, closes } = draft;
-        this.sender.handleAcked({ number: 1, batch: new Uint8Array(1), sentAt: 0, chunks, closes });
+        this.sender.handleAcked({ number: 1, batch: new Uint8Array(1), sentAt: 0, chunks, closes, opens: false });
         this.channels.handleEnded(keys);
       });
     }

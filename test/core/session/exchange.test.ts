@@ -149,13 +149,13 @@ describe("RES-05: Exchange: what the peer has received", () => {
     const { sentNumber } = bench.exchange.outbound;
     bench.exchange.closing.close({ code: 1000, reason: "" }, 0);
     bench.exchange.handleAttached(3000);
-    bench.exchange.handleReceived(sentNumber, 3000);
+    bench.exchange.handleReceived({ received: sentNumber, opening: 0 }, 3000);
     expect(bench.events.slice(-2)).toEqual([
       { type: "delivered", message: id },
       { type: "channel-closed", channel: key },
     ]);
     expect(bench.exchange.closing.nextDeadline).toBe(8000);
-    bench.exchange.handleReceived(sentNumber, 4000);
+    bench.exchange.handleReceived({ received: sentNumber, opening: 0 }, 4000);
     expect(bench.exchange.closing.nextDeadline).toBe(8000);
   });
 
@@ -166,7 +166,7 @@ describe("RES-05: Exchange: what the peer has received", () => {
     expect(bench.exchange.isSettled).toBe(false);
     bench.exchange.handleFrame(CLOSE, 0);
     expect([bench.exchange.closing.isExchanged, bench.exchange.isSettled]).toEqual([true, false]);
-    bench.exchange.handleReceived(1, 10);
+    bench.exchange.handleReceived({ received: 1, opening: 0 }, 10);
     expect(bench.exchange.isSettled).toBe(true);
   });
 
@@ -174,7 +174,76 @@ describe("RES-05: Exchange: what the peer has received", () => {
     const bench = new Bench();
     bench.exchange.closing.close({ code: 1000, reason: "" }, 0);
     bench.poll();
-    bench.exchange.handleReceived(1, 10);
+    bench.exchange.handleReceived({ received: 1, opening: 0 }, 10);
     expect(bench.exchange.isSettled).toBe(false);
+  });
+});
+
+describe("CHN-10: Exchange: the end of a channel that the peer may have opened", () => {
+  const open = (id: number): ExchangeFrame => ({
+    type: "channel-open",
+    channel: id,
+    priority: "low",
+    name: testPorts.encodeUtf8("x"),
+  });
+
+  /** A channel that has been opened and closed, all of it sent, on a transport that is gone. */
+  function closed() {
+    const bench = new Bench();
+    const key = bench.exchange.channels.open("x", "normal");
+    bench.exchange.channels.close(key);
+    while (bench.poll() !== undefined);
+    bench.exchange.handleAttached(100);
+    return { bench, key, received: bench.exchange.outbound.sentNumber };
+  }
+
+  it("is gone with RECEIVED where the peer has nothing to open", () => {
+    const { bench, key, received } = closed();
+    bench.exchange.handleReceived({ received, opening: 0 }, 100);
+    expect(bench.events).toEqual([{ type: "channel-closed", channel: key }]);
+  });
+
+  it("waits for the batch that the peer has yet to send again, and is the peer's channel if that opens it", () => {
+    const { bench, key, received } = closed();
+    bench.exchange.acceptBatch(1, 10, 100, 100);
+    bench.exchange.handleReceived({ received, opening: 3 }, 100);
+    expect(() => bench.exchange.channels.open("x", "normal")).toThrow(
+      expect.objectContaining({ code: "ERR_USAGE_CHANNEL_CLOSED" }),
+    );
+    bench.exchange.acceptBatch(2, 10, 100, 100);
+    bench.exchange.handleRead();
+    expect(bench.story).toEqual([]);
+    bench.exchange.acceptBatch(3, 10, 100, 100);
+    bench.exchange.handleFrame(open(1), 100);
+    bench.exchange.handleRead();
+    // It is the same channel, and the peer ends its direction in its own time.
+    expect(bench.story).toEqual([]);
+    bench.exchange.handleFrame({ type: "channel-close", channel: 1 }, 100);
+    expect(bench.events).toEqual([
+      { type: "channel-closing", channel: key },
+      { type: "channel-closed", channel: key },
+    ]);
+  });
+
+  it("is gone with that batch where it opens another one", () => {
+    const { bench, key, received } = closed();
+    bench.exchange.handleReceived({ received, opening: 1 }, 100);
+    bench.exchange.acceptBatch(1, 10, 100, 100);
+    expect(bench.story).toEqual([]);
+    bench.exchange.handleRead();
+    expect(bench.events).toEqual([{ type: "channel-closed", channel: key }]);
+  });
+
+  it("waits in the same way where an ack overtakes that batch", () => {
+    const { bench, key, received } = closed();
+    const { bytes } = { bytes: bench.exchange.outbound.sentBytes };
+    bench.exchange.handleReceived({ received: 0, opening: 1 }, 100);
+    while (bench.poll() !== undefined);
+    bench.ack(received, bytes);
+    bench.exchange.handleRead();
+    expect(bench.story).toEqual([]);
+    bench.exchange.acceptBatch(1, 10, 100, 100);
+    bench.exchange.handleRead();
+    expect(bench.events).toEqual([{ type: "channel-closed", channel: key }]);
   });
 });

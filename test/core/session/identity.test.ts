@@ -13,10 +13,14 @@ const WELCOME: Welcome = {
   token: TOKEN,
   resumeWindowMs: 120_000,
   received: 0,
+  opening: 0,
 };
 
 function said(identity: Identity, greeter = "a", details: Partial<{ epoch: number; received: number }> = {}): Hello {
-  const frame = identity.hello({ limits: DEFAULT_LIMITS, epoch: 1, auth: undefined, received: 5, ...details }, greeter);
+  const frame = identity.hello(
+    { limits: DEFAULT_LIMITS, epoch: 1, auth: undefined, received: 5, opening: 0, ...details },
+    greeter,
+  );
   return readHello(frame.parameters, UNANNOUNCED_LIMITS) as Hello;
 }
 
@@ -37,6 +41,13 @@ describe("Identity: before the first WELCOME", () => {
       true,
       undefined,
     ]);
+  });
+
+  it("CHN-10: says in every HELLO what it has yet to open", () => {
+    const identity = new Identity(ATTEMPT);
+    const details = { limits: DEFAULT_LIMITS, epoch: 2, auth: undefined, received: 0, opening: 7 };
+    const frame = identity.hello(details, "a");
+    expect(readHello(frame.parameters, UNANNOUNCED_LIMITS)).toMatchObject({ opening: 7, received: undefined });
   });
 
   it("RES-04: may begin anew with whom it has only greeted", () => {

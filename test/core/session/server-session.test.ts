@@ -41,6 +41,7 @@ class Bench {
       auth: undefined,
       resume: undefined,
       received: undefined,
+      opening: 0,
       ...hello,
     };
     return this.do((s) =>

@@ -19,6 +19,7 @@ const resume = (change: Partial<Omit<Hello, "limits">> = {}, tokenNumber = 1): O
   auth: undefined,
   resume: { sessionId: SESSION, token: token(tokenNumber) },
   received: 0,
+  opening: 0,
   ...change,
 });
 const numbered = (number: number, size = 1) => encodeBatch(number, [chunk({ payload: new Uint8Array(size) })]);

@@ -157,6 +157,46 @@ describe("RES-01: a session outlives its transport", () => {
     }
   });
 
+  it("CHN-10: with a channel that one end opens again, while the other one's answer on the old one is still to come", () => {
+    for (const [ms, again] of [
+      [15, 45],
+      [15, 60],
+      [15, 200],
+      [20, 45],
+      [25, 60],
+      [41, 45],
+      [41, 100],
+    ] as const) {
+      const pair = connected();
+      pair.server.react = (event) => {
+        if (event.type !== "channel") return;
+        // An answer to each channel, which has not left before the line is cut.
+        pair.input(pair.server, (s, now) => s.send(event.channel, text(`to ${event.channel}`), now));
+      };
+      const key = pair.input(pair.client, (s, now) => s.openChannel("x", "normal", now));
+      pair.input(pair.client, (s, now) => s.closeChannel(key, now));
+      pair
+        .run(ms)
+        .cut()
+        .run(250 + again);
+      for (let tries = 0; tries < 20; tries++) {
+        try {
+          pair.input(pair.client, (s, now) => s.openChannel("x", "normal", now));
+          break;
+        } catch {
+          pair.run(10);
+        }
+      }
+      pair.run(2000);
+      expect([pair.client.of("closed"), pair.server.of("closed")]).toEqual([[], []]);
+      // Whatever comes on the old channel comes on the old channel, and it is told of no third one.
+      expect(pair.client.of("message").map(({ channel }) => channel)[0]).toBe(key);
+      expect([pair.server.of("channel").length, pair.client.of("channel").length]).toEqual([2, 0]);
+      expect(pair.client.messages).toHaveLength(2);
+      expectBaseline(pair);
+    }
+  });
+
   it("MSG-07: with a message that is taken back while there is no line", () => {
     const pair = connected({ rateBitsPerSecond: 10e6 });
     const id = pair.input(pair.client, (s, now) => s.send(0, binary(500_000), now));

@@ -31,6 +31,7 @@ const HELLO: Omit<Hello, "limits"> = {
   auth: undefined,
   resume: undefined,
   received: undefined,
+  opening: 0,
 };
 const RESUME: Omit<Hello, "limits"> = {
   ...HELLO,
@@ -43,6 +44,7 @@ const WELCOME: Omit<Welcome, "limits"> = {
   token: id(100, 32),
   resumeWindowMs: 120_000,
   received: 12,
+  opening: 0,
 };
 
 const hello = (change: Partial<Hello> = {}) => helloFrame({ ...HELLO, ...change, limits: LIMITS });
@@ -128,6 +130,7 @@ describe("HELLO", () => {
     ["RES-04: an attempt that must not begin anew", { epoch: 3, received: 0 }],
     ["RES-01: a session to resume", RESUME],
     ["RES-01: a session to resume of which nothing has come", { ...RESUME, received: 0 }],
+    ["CHN-10: a batch that is to open a channel again", { epoch: 2, opening: 9 }],
     ["all of it", { ...RESUME, auth: utf8("me"), received: Number.MAX_SAFE_INTEGER }],
   ])("is read as it was said: %s", (_, change) => {
     expect(readHello(hello(change).parameters, UNANNOUNCED_LIMITS)).toEqual({ ...HELLO, ...change, limits: ANNOUNCED });
@@ -178,6 +181,7 @@ describe("HELLO", () => {
     ["RES-03: an epoch with something behind it", [attempt, [Parameter.EPOCH, Uint8Array.of(2, 2)]]],
     ["RES-03: an epoch of 2^53", [attempt, [Parameter.EPOCH, Uint8Array.of(0xc0, 0x20, 0, 0, 0, 0, 0, 0)]]],
     ["RES-05: a counter that is no integer", [attempt, [Parameter.RECEIVED, Uint8Array.of(0x40)]]],
+    ["CHN-10: a number that is no integer", [attempt, [Parameter.OPENING, none]]],
     ["RES-05: an empty counter", [attempt, session, token, [Parameter.RECEIVED, none]]],
     ["RES-02: a session without token", [attempt, session, received]],
     ["RES-02: a session without token and counter", [attempt, session]],
@@ -228,6 +232,12 @@ describe("WELCOME", () => {
     }
   });
 
+  it("CHN-10: says what the server has yet to open again", () => {
+    const frame = welcome({ opening: 77 });
+    expect(readWelcome(frame.parameters, UNANNOUNCED_LIMITS)).toMatchObject({ opening: 77 });
+    expect(welcome().parameters.has(Parameter.OPENING)).toBe(false);
+  });
+
   it("LIM-07: limits replace what was known one by one", () => {
     const known = { ...ANNOUNCED, channelsMax: 5, batchBytesMax: 5000 };
     const parameters = map([Parameter.SESSION, id(50)], [Parameter.BATCH_BYTES_MAX, varint(9000)]);
@@ -250,6 +260,7 @@ describe("WELCOME", () => {
     ["RES-02: a token of 31 bytes", [session, [Parameter.RESUME_TOKEN, id(0, 31)]]],
     ["RES-02: an empty token", [session, [Parameter.RESUME_TOKEN, none]]],
     ["RES-05: a counter that is no integer", [session, [Parameter.RECEIVED, none]]],
+    ["CHN-10: a number that is no integer", [session, [Parameter.OPENING, none]]],
     ["RES-01: a window that is no integer", [session, [Parameter.RESUME_WINDOW_MS, utf8("long")]]],
     ["LIM-03: limits that make no sense", [session, [Parameter.BATCH_BYTES_MAX, varint(1)]]],
   ])("%s is a violation", (_, pairs) => {
