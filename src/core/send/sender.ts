@@ -4,6 +4,7 @@ import { CHANNELS_MAX, type Limits } from "../limits.js";
 import { frameBytes } from "../wire/encode.js";
 import type { Frame, Priority } from "../wire/frame.js";
 import { type AnnouncedLimits, UNANNOUNCED_LIMITS } from "../wire/parameters.js";
+import { varintBytes } from "../wire/varint.js";
 import { Admission } from "./admission.js";
 import { cutBytes, cutChunk } from "./chunker.js";
 import type { SentBatch, SentChunk } from "./in-flight.js";
@@ -293,7 +294,9 @@ export class Sender {
 
   #readiness(channel: SendChannel, space: DraftSpace, isFirstInBatch: boolean): Readiness {
     if (this.#size(channel, space, isFirstInBatch) !== undefined) return "ready";
-    const ample = { ...space, spaceBytes: space.batchBytesMax, roomBytes: space.batchBytesMax };
+    // What would not fit the emptiest batch, its number aside, must not make others wait for room: it waits for them.
+    const spaceBytes = space.batchBytesMax - varintBytes(space.number);
+    const ample = { ...space, spaceBytes, roomBytes: space.batchBytesMax };
     return this.#size(channel, ample, true) === undefined ? "not-ready" : "no-room";
   }
 
