@@ -261,6 +261,8 @@ export abstract class Session {
     this.#attachments += 1;
     this.emit(this.#attachments === 1 ? { type: "established", sessionId } : { type: "resumed", epoch });
     this.exchange.handleReceived(counters, now);
+    // A close handshake goes on, and has its time for that.
+    this.exchange.closing.handleProgress(now);
   }
 
   /** The session loses its transport, and waits for another one. */
