@@ -19,6 +19,8 @@ const steps = [
   { name: "knip", run: () => check(knip, "--no-progress", "--treat-config-hints-as-errors") },
   { name: "unit", run: () => vitest("unit") },
   { name: "property", run: () => vitest("property") },
+  { name: "simulation", run: simulation },
+  { name: "mutants", run: mutants },
   { name: "layers", run: () => vitest("layers") },
   { name: "package", needs: "build", run: () => vitest("package") },
   { name: "size", needs: "build", run: () => check("tools/check-size.mjs") },
@@ -89,6 +91,26 @@ function vitest(project) {
       skipped: report.numPendingTests + report.numTodoTests,
     }),
   );
+}
+
+/** A case for each profile, and one for the transitions. */
+function simulation() {
+  const run = (report) => node("tools/simulate.mjs", "--seed", "1", "--runs", "50000", "--report", report);
+  return suite("test-results/simulation.json", run, ({ passed, failed, skipped: left }) => ({
+    passed,
+    failed,
+    skipped: left,
+  }));
+}
+
+/** A case for each mutant. */
+function mutants() {
+  const run = () => node("tools/mutants.mjs");
+  return suite("test-results/mutants.json", run, ({ passed, failed, skipped: left }) => ({
+    passed,
+    failed,
+    skipped: left,
+  }));
 }
 
 function playwright() {

@@ -1,0 +1,342 @@
+import { DEFAULT_LIMITS, type Limits } from "../../src/core/limits.js";
+import type { Deed } from "./app.js";
+import type { CutSoon, Fault, Moment, Trouble, TroubleKind } from "./faults.js";
+import type { Cut, LineModel } from "./line.js";
+import type { Random } from "./random.js";
+
+/** What a family of schedules is about. */
+export type Profile = "cuts" | "line" | "page" | "server" | "handshake" | "closing" | "intruders" | "loss" | "all";
+
+export const PROFILES: readonly Profile[] = [
+  "cuts",
+  "line",
+  "page",
+  "server",
+  "handshake",
+  "closing",
+  "intruders",
+  "loss",
+  "all",
+];
+
+/** Which kinds of trouble a profile knows, and how often each. */
+const KINDS: Record<Exclude<Profile, "all">, Partial<Record<TroubleKind, number>>> = {
+  cuts: { cut: 10, duplicate: 2 },
+  line: { cut: 3, stall: 6, drop: 3, duplicate: 3, hurry: 1, "repeat-hello": 2 },
+  page: { throttle: 3, freeze: 3, suspend: 4, hurry: 2, offline: 1, cut: 2, jump: 1 },
+  server: { unreachable: 3, overload: 3, "slow-auth": 2, "slow-check": 2, goaway: 4, cut: 3 },
+  handshake: { cut: 6, stall: 2, "slow-auth": 1, hurry: 1, suspend: 1, "repeat-hello": 1 },
+  closing: { close: 5, cut: 6, stall: 2, goaway: 3, suspend: 1, duplicate: 1 },
+  intruders: { intruder: 12, "repeat-hello": 3, cut: 4, stall: 1 },
+  loss: {
+    restart: 4,
+    refusal: 1,
+    unreachable: 2,
+    "slow-auth": 1,
+    suspend: 2,
+    close: 3,
+    abort: 2,
+    cut: 4,
+    stall: 2,
+    jump: 1,
+    "repeat-hello": 1,
+  },
+};
+
+/** What an application does within one tick. */
+interface DeedGroup {
+  readonly at: number;
+  readonly end: "client" | "server";
+  readonly deeds: readonly Deed[];
+  /** Not at once, but from inside of the next `resumed`. */
+  readonly onResumed: boolean;
+}
+
+/** All of one schedule that is decided before it begins. */
+export interface Plan {
+  readonly profile: Profile;
+  readonly clientLimits: Limits;
+  readonly serverLimits: Limits;
+  readonly model: LineModel;
+  readonly backoff: { readonly baseMs: number; readonly maxMs: number };
+  readonly connectTimeoutMs: number;
+  /** What the server process may hold, and one principal's sessions there. */
+  readonly registry: { readonly processBytesMax: number; readonly principalSessionsMax: number };
+  /** How likely a page closes its socket before it has begun to connect. */
+  readonly stillbornShare: number;
+  readonly deeds: readonly DeedGroup[];
+  readonly faults: readonly Fault[];
+  readonly closer: "client" | "server";
+  /** When the last deed is done. */
+  readonly spanMs: number;
+}
+
+/** What a full window takes on the slowest line. Acks wait behind it, and the client's patience for them begins at 5 s. */
+const SLOWEST_WINDOW_MS = 3000;
+
+const MIB = 1024 * 1024;
+
+export function makePlan(seed: number, random: Random, profile: Profile): Plan {
+  const spanMs = random.scale(300, profile === "handshake" || profile === "closing" ? 3000 : 20_000);
+  const isLossy = profile === "loss";
+  const serverLimits = makeLimits(random, isLossy);
+  const clientLimits = { ...makeLimits(random, isLossy), handshakeTimeoutMs: random.pick([4000, 10_000]) };
+  // A window that takes longer than a line may be silent makes acks late enough to look like death.
+  const slowest = Math.max(serverLimits.replayBytesMax, clientLimits.replayBytesMax) / SLOWEST_WINDOW_MS;
+  return {
+    profile,
+    serverLimits,
+    clientLimits,
+    model: {
+      delayMs: random.scale(1, 150),
+      jitterMs: random.chance(0.5) ? 0 : random.scale(1, 100),
+      bytesPerMs: random.chance(profile === "closing" ? 0.2 : 0.6)
+        ? Number.POSITIVE_INFINITY
+        : random.scale(slowest, 500),
+      // A CLOSE has to wait behind what the transport cannot take yet.
+      budgetBytes: profile === "closing" ? 2000 : random.pick([2000, 8000, 128 * 1024]),
+    },
+    backoff: random.pick([
+      { baseMs: 500, maxMs: 15_000 },
+      { baseMs: 50, maxMs: 1000 },
+    ]),
+    registry: {
+      processBytesMax: isLossy ? random.pick([4 * MIB, MIB / 16]) : 4 * MIB,
+      principalSessionsMax: isLossy ? random.pick([1, 2, 16]) : 16,
+    },
+    stillbornShare: isLossy ? 0.1 : 0,
+    connectTimeoutMs: isLossy ? random.pick([5000, 60_000]) : 1e9,
+    deeds: makeDeeds(random, spanMs),
+    faults: [...firstFaults(seed, random, profile), ...makeFaults(random, profile, spanMs)],
+    closer: random.pick(["client", "server"]),
+    spanMs,
+  };
+}
+
+function makeLimits(random: Random, isLossy: boolean): Limits {
+  const chunkBytes = random.pick([1200, 2048, 4096]);
+  const windowBytes = random.pick([2 * chunkBytes, 4 * chunkBytes, 64 * 1024]);
+  return {
+    ...DEFAULT_LIMITS,
+    messageBytesMax: 32 * 1024,
+    batchBytesMax: 4096,
+    channelsMax: 8,
+    reassemblyBytesMax: random.pick([32 * 1024, 128 * 1024]),
+    reassemblyMessagesMax: random.pick([1, 3, 64]),
+    chunkBytes,
+    windowBytes,
+    replayBytesMax: windowBytes + random.pick([1, 2, 8]) * chunkBytes,
+    resumeWindowMs: isLossy ? random.pick([0, 3000, 20_000]) : 1e8,
+    heartbeatMs: random.pick([2000, 25_000]),
+    heartbeatGraceMs: random.pick([2000, 10_000]),
+    handshakeTimeoutMs: random.pick([3000, 5000]),
+  };
+}
+
+const CHANNELS = ["", "", "n", "l", "h", "h", "H"];
+
+function makeDeeds(random: Random, spanMs: number): Plan["deeds"] {
+  const groups: DeedGroup[] = [];
+  let sends = 0;
+  const isBulky = random.chance(0.3);
+  const hasEnds = random.chance(0.3);
+  if (random.chance(0.1)) groups.push(makeFlood(random, spanMs));
+  while (sends < 20) {
+    const deeds: Deed[] = [];
+    for (let i = random.between(1, 4); i > 0; i--) {
+      deeds.push(makeSend(random, isBulky));
+      sends += 1;
+    }
+    if (random.chance(0.2)) deeds.push({ type: "cancel" });
+    if (hasEnds && random.chance(0.15)) deeds.push({ type: "close-channel", channel: random.pick(CHANNELS) });
+    if (random.chance(0.05)) {
+      deeds.push({
+        type: "prioritize",
+        channel: random.pick(CHANNELS),
+        priority: random.pick(["high", "normal", "low"]),
+      });
+    }
+    // Some at the very beginning, before there is a connection.
+    const at = random.chance(0.15) ? 0 : random.unit() * spanMs;
+    groups.push({ at, end: random.pick(["client", "server"]), deeds, onResumed: random.chance(0.05) });
+    if (random.chance(0.2))
+      groups.push({
+        at: random.unit() * spanMs,
+        end: random.pick(["client", "server"]),
+        deeds: [{ type: "cancel" }],
+        onResumed: false,
+      });
+  }
+  return groups;
+}
+
+/** More than may leave before a handshake is done. */
+function makeFlood(random: Random, spanMs: number): DeedGroup {
+  const deed: Deed = { type: "send", channel: random.pick(CHANNELS), size: 12_000, as: "bytes" };
+  const at = random.chance(0.5) ? 0 : random.unit() * spanMs;
+  return { at, end: random.chance(0.7) ? "client" : "server", deeds: [deed, deed, deed, deed], onResumed: false };
+}
+
+function makeSend(random: Random, isBulky: boolean): Deed {
+  const channel = random.pick(CHANNELS);
+  const size = random.chance(isBulky ? 0.4 : 0.15)
+    ? random.between(1000, 12_000)
+    : random.pick([0, 1, 7, 60, 300, 900]);
+  const roll = random.unit();
+  return { type: "send", channel, size, as: roll < 0.5 ? "bytes" : roll < 0.75 ? "text" : "source" };
+}
+
+function makeFaults(random: Random, profile: Profile, spanMs: number): Fault[] {
+  const weights = profile === "all" ? mixed(random) : KINDS[profile];
+  const kinds = (Object.entries(weights) as [TroubleKind, number][]).flatMap(([kind, weight]) =>
+    Array<TroubleKind>(weight).fill(kind),
+  );
+  const faults: Fault[] = [];
+  const count = random.between(2, profile === "intruders" ? 10 : 7);
+  for (let i = 0; i < count; i++) {
+    const trouble = makeTrouble(random, random.pick(kinds));
+    faults.push({ moment: makeMoment(random, profile, spanMs), trouble });
+  }
+  return faults;
+}
+
+/** What a profile needs to have happened before chance takes over. */
+function firstFaults(seed: number, random: Random, profile: Profile): Fault[] {
+  if (profile === "handshake") return enumerated(seed, random);
+  if (profile !== "closing" || random.chance(0.4)) return [];
+  // A close while there is something to be sent again.
+  const moment = {
+    line: 2,
+    pipe: random.pick(["up", "down"] as const),
+    when: "sent",
+    count: random.between(1, 5),
+  } as const;
+  return [firstCut(random), { moment, trouble: makeTrouble(random, "close") }];
+}
+
+/** Makes the client come back, in the middle of the first exchange. */
+function firstCut(random: Random): Fault {
+  const moment = {
+    line: 1,
+    pipe: random.pick(["up", "down"] as const),
+    when: "sent",
+    count: random.between(4, 12),
+  } as const;
+  return { moment, trouble: { kind: "cut", cut: { tellClientMs: 0, tellServerMs: undefined, lateMs: undefined } } };
+}
+
+/**
+ * A cut at each batch of the handshake, of the first one and of a resume, from either side, seen by nobody, by one end or
+ * by both: seeds walk through all of them, whatever else happens.
+ */
+function enumerated(seed: number, random: Random): Fault[] {
+  let rest = Math.floor(seed / PROFILES.length);
+  const pick = <T>(choices: readonly T[]): T => {
+    const choice = choices[rest % choices.length] as T;
+    rest = Math.floor(rest / choices.length);
+    return choice;
+  };
+  const line = pick([1, 2]);
+  const pipe = pick(["up", "down"] as const);
+  const when = pick(["sent", "delivered"] as const);
+  const count = pick([1, 2, 3, 4, 5, 6]);
+  const [tellClientMs, tellServerMs] = pick([
+    [0, 0],
+    [0, undefined],
+    [undefined, 0],
+    [undefined, undefined],
+  ]);
+  const lateMs = pick([undefined, 700]);
+  const cut: Fault = {
+    moment: { line, pipe, when, count },
+    trouble: { kind: "cut", cut: { tellClientMs, tellServerMs, lateMs } },
+  };
+  return line === 1 ? [cut] : [firstCut(random), cut];
+}
+
+/** Swarm testing: each schedule leaves out some kinds, so that the others meet undisturbed. */
+function mixed(random: Random): Partial<Record<TroubleKind, number>> {
+  const weights: Partial<Record<TroubleKind, number>> = { cut: 2 };
+  for (const [profile, kinds] of Object.entries(KINDS)) {
+    // What costs sessions hides what must not cost any.
+    if (profile === "loss" || profile === "closing") continue;
+    for (const kind of Object.keys(kinds) as TroubleKind[])
+      if (random.chance(0.4)) weights[kind] = random.between(1, 3);
+  }
+  return weights;
+}
+
+function makeMoment(random: Random, profile: Profile, spanMs: number): Moment {
+  const isHandshake = profile === "handshake" || profile === "closing";
+  if (!isHandshake && random.chance(0.6)) return { at: random.unit() * spanMs };
+  return {
+    line: random.between(1, 4),
+    pipe: random.pick(["up", "down"]),
+    when: random.pick(["sent", "delivered"]),
+    count: isHandshake ? random.between(1, 5) : random.between(1, 20),
+  };
+}
+
+function makeCut(random: Random): Cut {
+  const told = random.pick(["both", "client", "server", "late", "none"]);
+  const ms = () => (random.chance(0.5) ? 0 : random.scale(1, 3000));
+  return {
+    tellClientMs:
+      told === "both" || told === "client" ? ms() : told === "late" ? random.scale(1000, 60_000) : undefined,
+    tellServerMs:
+      told === "both" || told === "server" ? ms() : told === "late" ? random.scale(1000, 60_000) : undefined,
+    lateMs: random.chance(0.4) ? random.scale(1, 20_000) : undefined,
+  };
+}
+
+function makeCutSoon(random: Random): CutSoon {
+  return { pipe: random.pick(["up", "down"]), batches: random.between(1, 4), cut: makeCut(random) };
+}
+
+function makeTrouble(random: Random, kind: TroubleKind): Trouble {
+  const forMs = random.scale(50, 8000);
+  switch (kind) {
+    case "cut":
+      return { kind, cut: makeCut(random) };
+    case "stall":
+      return { kind, pipe: random.pick(["up", "down", "both"]), forMs: random.scale(50, 40_000) };
+    case "unreachable":
+      return { kind, how: random.pick(["fails", "hangs", "silent"]), forMs };
+    case "overload":
+    case "refusal":
+    case "offline":
+      return { kind, forMs };
+    case "slow-auth":
+      return { kind, ms: random.pick([20, 500, 6000, undefined]), forMs };
+    case "slow-check":
+      return { kind, ms: random.pick([20, 500, 6000]), forMs };
+    case "restart":
+      return { kind, downMs: random.scale(1, 5000), tellMs: random.chance(0.7) ? random.scale(1, 500) : undefined };
+    case "throttle":
+      return { kind, gridMs: random.pick([1000, 60_000]), forMs: random.scale(500, 150_000) };
+    case "freeze":
+    case "suspend":
+      return { kind, forMs: random.scale(50, 100_000) };
+    case "hurry":
+      return { kind, network: random.pick(["same", "changed"]) };
+    case "goaway":
+      return { kind, delayMs: random.pick([0, 100, 3000]) };
+    case "jump":
+      return { kind, end: random.pick(["client", "server"]), ms: random.scale(500, 100_000) };
+    case "drop":
+      return { kind, pipe: random.pick(["up", "down"]) };
+    case "duplicate":
+      return { kind, batches: random.between(1, 6) };
+    case "repeat-hello":
+    case "intruder":
+      return { kind };
+    case "abort":
+      return { kind, by: random.pick(["client", "server"]) };
+    case "close":
+      return {
+        kind,
+        by: random.pick(["client", "server"]),
+        cutSoon: random.chance(0.6) ? makeCutSoon(random) : undefined,
+      };
+  }
+}
