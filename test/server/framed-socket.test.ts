@@ -314,7 +314,7 @@ describe("FramedSocket: the end", () => {
 
   it("comes later, not inside `terminate`, and is 1006", async () => {
     const closed = eventOf(socket, "close");
-    const clientClosed = once(client, "close");
+    const lost = once(client, "sessionlost");
     let isInside = true;
     socket.on("close", () => expect(isInside).toBe(false));
     socket.terminate();
@@ -322,38 +322,142 @@ describe("FramedSocket: the end", () => {
     expect(socket.readyState).toBe(2);
     expect((await closed)[0]).toBe(1006);
     expect(socket.readyState).toBe(3);
-    expect((await clientClosed)[0]).toMatchObject({ code: 1006, wasClean: false });
+    // The client finds out when it comes back, and begins anew.
+    await lost;
+    expect((await loopback.connections.next()).id).not.toBe(socket.id);
+  });
+});
+
+describe("FramedSocket: without a line", () => {
+  /** Instead of the server that is there: one that keeps sessions for so long. */
+  async function serveFor(resumeWindowMs: number): Promise<void> {
+    await loopback.stop();
+    loopback = await Loopback.start({ limits: { resumeWindowMs } });
+  }
+
+  /** A client that does not come back by itself, and the server's end of it. */
+  async function deserter(): Promise<[RawClient, ServerSocket]> {
+    const peer = await new RawClient(loopback).established();
+    return [peer, await loopback.connections.next()];
+  }
+
+  it("is parked: open, without a transport; then `resume`, and what was sent meanwhile arrives", async () => {
+    const [peer, server] = await deserter();
+    const story: string[] = [];
+    for (const event of ["park", "resume", "close"] as const) server.on(event, () => story.push(event));
+    const parked = once(server, "park");
+    await peer.cut();
+    await parked;
+    expect([server.readyState, server.transport]).toEqual([1, null]);
+    const receipt = server.send("meanwhile");
+    expect(server.bufferedAmount).toBe(9);
+    const next = await peer.resumed();
+    expect(await next.nextText()).toBe("meanwhile");
+    next.ack();
+    await receipt.delivered;
+    expect([server.readyState, server.transport, server.stats().resumes]).toEqual([1, "websocket", 1]);
+    expect(story).toEqual(["park", "resume"]);
   });
 
-  it("is told by `error` to whoever listens, and then by `close` 1006, when the line is cut", async () => {
+  it("goes on when listeners of `park` and `resume` throw", async () => {
+    const error = new Error("thrown by the application");
+    const uncaught = await captureUncaught(async () => {
+      const [peer, server] = await deserter();
+      for (const event of ["park", "resume"] as const) {
+        server.once(event, () => {
+          throw error;
+        });
+      }
+      await peer.cut();
+      const next = await peer.resumed();
+      server.send("a");
+      expect(await next.nextText()).toBe("a");
+    });
+    expect(uncaught).toEqual([error, error]);
+  });
+
+  it("ends when nobody comes: `error` for whoever listens, then `close` 1006", async () => {
+    await serveFor(50);
+    const [peer, server] = await deserter();
     const story: unknown[] = [];
-    socket.on("error", (error) => story.push(error.code));
-    socket.on("close", (code) => story.push(code));
-    const receipt = socket.send(binary(4 * MIB).bytes);
-    loopback.cut();
-    await eventOf(socket, "close");
-    expect(story).toEqual(["ERR_CONNECTION_LOST", 1006]);
-    await expect(receipt.delivered).rejects.toMatchObject({ code: expect.stringMatching(/^ERR_/) });
+    server.on("park", () => story.push("park"));
+    server.on("error", (error) => story.push(error.code));
+    server.on("close", (code) => story.push(code));
+    const receipt = server.send(binary(4 * MIB).bytes);
+    await peer.next("chunk");
+    const closed = eventOf(server, "close");
+    await peer.cut();
+    await closed;
+    expect(story).toEqual(["park", "ERR_SESSION_LOST", 1006]);
+    expect([server.readyState, server.transport]).toEqual([3, null]);
+    await expect(receipt.delivered).rejects.toMatchObject({ code: "ERR_DELIVERY_UNKNOWN" });
   });
 
   it("does not end the process when nobody listens to `error`", async () => {
-    const closed = eventOf(socket, "close");
-    loopback.cut();
+    await serveFor(50);
+    const [peer, server] = await deserter();
+    const closed = eventOf(server, "close");
+    await peer.cut();
     expect((await closed)[0]).toBe(1006);
   });
 
-  it("comes also when a listener of `error` throws", async () => {
+  it("ends also when a listener of `error` throws", async () => {
     const error = new Error("thrown by the application");
     const uncaught = await captureUncaught(async () => {
-      socket.on("error", () => {
+      await serveFor(50);
+      const [peer, server] = await deserter();
+      server.on("error", () => {
         throw error;
       });
-      const closed = eventOf(socket, "close");
-      loopback.cut();
+      const closed = eventOf(server, "close");
+      await peer.cut();
       await closed;
     });
     expect(uncaught).toEqual([error]);
     expect(loopback.server.clients.size).toBe(0);
+  });
+
+  it("can be terminated", async () => {
+    const [peer, server] = await deserter();
+    const errors: string[] = [];
+    server.on("error", ({ code }) => errors.push(code));
+    const parked = once(server, "park");
+    await peer.cut();
+    await parked;
+    const closed = eventOf(server, "close");
+    server.terminate();
+    expect((await closed)[0]).toBe(1006);
+    expect(errors).toEqual(["ERR_CONNECTION_LOST"]);
+    expect(loopback.server.clients.has(server)).toBe(false);
+  });
+
+  it("can be closed: the client gets it when it comes back", async () => {
+    const [peer, server] = await deserter();
+    const parked = once(server, "park");
+    await peer.cut();
+    await parked;
+    server.send("last");
+    server.close(4001, "bye");
+    const next = await peer.resumed();
+    expect(await next.nextText()).toBe("last");
+    expect(await next.next("close")).toMatchObject({ code: 4001 });
+    next.ack();
+    const closed = eventOf(server, "close");
+    next.numbered({ type: "close", code: 4001, reason: Buffer.from("bye") });
+    expect((await closed)[0]).toBe(4001);
+  });
+
+  it("with a window of 0, ends with its line", async () => {
+    await serveFor(0);
+    const [peer, server] = await deserter();
+    expect(peer.session.token).toBeUndefined();
+    const story: unknown[] = [];
+    server.on("park", () => story.push("park"));
+    server.on("error", ({ code }) => story.push(code));
+    const closed = eventOf(server, "close");
+    await peer.cut();
+    story.push((await closed)[0]);
+    expect(story).toEqual(["ERR_SESSION_LOST", 1006]);
   });
 });
 
@@ -367,8 +471,8 @@ describe("FramedSocket: what comes with the session", () => {
     const server = await loopback.connections.next();
     const closed = new Promise((resolve) => server.on("close", resolve));
     server.on("message", (data) => story.push(String(data)));
-    peer.unnumbered({ type: "ack", number: 0, bytes: 0, receivedTicks: 0, delayTicks: 0 });
     await peer.next("close");
+    peer.ack();
     peer.webSocket.close();
     story.push(await closed);
     expect(story).toEqual(["early", 4000]);

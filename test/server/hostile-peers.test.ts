@@ -119,11 +119,57 @@ describe("a peer that breaks the protocol before it is let in", () => {
   });
 
   it("by going away in the middle", async () => {
-    for (const leave of ["greeted", "established"] as const) {
-      const peer = await new RawClient(loopback)[leave]();
-      peer.line.resetAndDestroy();
-      await peer.closed;
-    }
+    const peer = await new RawClient(loopback).greeted();
+    peer.line.resetAndDestroy();
+    await peer.closed;
+  });
+
+  it.each<[string, [number, Uint8Array][]]>([
+    ["a session without a token", [[Parameter.SESSION, zeros(16)]]],
+    ["a token without a session", [[Parameter.RESUME_TOKEN, zeros(32)]]],
+    [
+      "a token and a count without a session",
+      [
+        [Parameter.RESUME_TOKEN, zeros(32)],
+        [Parameter.RECEIVED, zeros(1)],
+      ],
+    ],
+    [
+      "a resume without a count",
+      [
+        [Parameter.SESSION, zeros(16)],
+        [Parameter.RESUME_TOKEN, zeros(32)],
+      ],
+    ],
+    [
+      "a short token",
+      [
+        [Parameter.SESSION, zeros(16)],
+        [Parameter.RESUME_TOKEN, zeros(31)],
+        [Parameter.RECEIVED, zeros(1)],
+      ],
+    ],
+    [
+      "a long session",
+      [
+        [Parameter.SESSION, zeros(17)],
+        [Parameter.RESUME_TOKEN, zeros(32)],
+        [Parameter.RECEIVED, zeros(1)],
+      ],
+    ],
+    ["an epoch of 0", [[Parameter.EPOCH, zeros(1)]]],
+    ["an epoch of two numbers", [[Parameter.EPOCH, zeros(2)]]],
+    ["a count that is none", [[Parameter.RECEIVED, zeros(0)]]],
+  ])("by %s in its HELLO", async (_, parameters) => {
+    const peer = await new RawClient(loopback).greeted();
+    peer.hello([[Parameter.ATTEMPT, zeros(16)], ...parameters]);
+    await expectRefused(peer, 1002);
+  });
+
+  it("by an ACK before its WELCOME", async () => {
+    const peer = await new RawClient(loopback).greeted();
+    peer.ack();
+    await expectRefused(peer, 1002);
   });
 
   it("and gets no answer to what it sends behind that", async () => {
@@ -140,11 +186,10 @@ describe("a peer that breaks the protocol in its session", () => {
   beforeEach(() => serve());
 
   it.each<[string, number, (peer: RawClient) => void]>([
-    ["garbage", 1002, (peer) => peer.send(text("garbage"))],
+    ["garbage", 1002, (peer) => peer.send(Buffer.concat([unhex("01"), text("garbage")]))],
     ["a text message", 1002, (peer) => peer.send("hello")],
     ["an unknown frame", 1002, (peer) => peer.send(unhex("01 15"))],
     ["a frame in the wrong kind of batch", 1002, (peer) => peer.unnumbered(chunk({}))],
-    ["a gap", 1002, (peer) => peer.send(encodeBatch(2, [chunk({})]))],
     [
       "text that is not UTF-8",
       1007,
@@ -191,6 +236,7 @@ describe("a peer that breaks the protocol in its session", () => {
     ["a close code that does not exist", 1002, (peer) => peer.send(unhex("01 10 01 00"))],
     ["a close reason that is not UTF-8", 1007, (peer) => peer.send(unhex("01 10 43e8 01 ff"))],
     ["HELLO once more", 1002, (peer) => peer.hello()],
+    ["a GOAWAY", 1002, (peer) => peer.unnumbered({ type: "goaway", delayMs: 1 })],
     [
       "a message behind its own CLOSE",
       1002,
@@ -208,17 +254,59 @@ describe("a peer that breaks the protocol in its session", () => {
     expect(story).toEqual(["ERR_PEER_VIOLATION", 1006]);
   });
 
-  it("by a batch over the limit", async () => {
+  it.each<[string, (peer: RawClient) => void]>([
+    ["a gap", (peer) => peer.send(encodeBatch(2, [chunk({ payload: text("lost") })]))],
+    ["a gap of any size", (peer) => peer.send(encodeBatch(2 ** 53 - 1, [chunk({ payload: text("lost") })]))],
+  ])("by %s: that is the end of the transport, and of nothing else", async (_, attack) => {
     const peer = await new RawClient(loopback).established();
+    const server = await loopback.connections.next();
+    const messages: string[] = [];
+    server.on("message", (data) => messages.push(String(data)));
+    const parked = once(server, "park");
+    attack(peer);
+    peer.numbered(chunk({ payload: text("unread") }));
+    expect(await peer.closed).toEqual([1002, ""]);
+    await parked;
+    expect(peer.of("abort")).toEqual([]);
+    expect([server.readyState, server.transport, messages]).toEqual([1, null, []]);
+    const next = await peer.resumed();
+    expect(await next.nextText()).toBe("unread");
+    expect(messages).toEqual(["unread"]);
+    server.terminate();
+  });
+
+  it("by a batch over the limit: the WebSocket refuses it unread, and the session is parked", async () => {
+    const peer = await new RawClient(loopback).established();
+    const server = await loopback.connections.next();
+    const parked = once(server, "park");
     peer.numbered(chunk({ payload: zeros(65 * KIB) }));
     expect(await peer.closed).toEqual([1009, ""]);
+    await parked;
+    server.terminate();
+  });
+
+  it.each<[string, (peer: RawClient) => unknown]>([
+    ["a reset", (peer) => peer.line.resetAndDestroy()],
+    ["bytes that are no WebSocket frame", (peer) => peer.line.write(Buffer.from("garbage, garbage, garbage"))],
+    ["a close of the WebSocket", (peer) => peer.webSocket.close(1000)],
+    ["a close of the WebSocket with a code of the application", (peer) => peer.webSocket.close(4000, "bye")],
+    ["DETACH", (peer) => peer.unnumbered({ type: "detach" })],
+  ])("by no more than %s: the session is parked", async (_, attack) => {
+    const peer = await new RawClient(loopback).established();
+    const server = await loopback.connections.next();
+    const parked = once(server, "park");
+    attack(peer);
+    await Promise.all([peer.closed, parked]);
+    expect(peer.of("abort")).toEqual([]);
+    await peer.resumed();
+    server.terminate();
   });
 
   it("and nobody listens to `error`", async () => {
     const peer = await new RawClient(loopback).established();
     const server = await loopback.connections.next();
     const closed = new Promise((resolve) => server.on("close", resolve));
-    peer.send(text("garbage"));
+    peer.send(unhex("00 3f"));
     await expectRefused(peer, 1002);
     expect(await closed).toBe(1006);
   });
@@ -272,11 +360,10 @@ describe("a peer that wants too much", () => {
     expect(loopback.connections.items).toHaveLength(1);
   });
 
-  it("of time before its HELLO: 1008", async () => {
+  it("of time before its HELLO: 1013", async () => {
     await serve({ limits: { handshakeTimeoutMs: 30 } });
     const peer = await new RawClient(loopback).greeted();
-    expect((await peer.closed)[0]).toBe(1008);
-    expect(peer.of("abort")).toMatchObject([{ code: 1008 }]);
+    await expectRefused(peer, 1013);
   });
 
   it("of memory for messages on channels that nobody listens to: 1009", async () => {
@@ -305,7 +392,8 @@ describe("a peer that wants too much", () => {
     expect(Buffer.from(echoed.payload).toString()).toBe("and now?");
     expect(peer.of("pong")).toHaveLength(16);
     expect(peer.of("pong").at(-1)).toEqual({ type: "pong", payload: Uint8Array.of(1, 399 - 256) });
-    peer.webSocket.close();
+    const [, server] = [...loopback.server.clients];
+    server?.terminate();
     await peer.closed;
   });
 });

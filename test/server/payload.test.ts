@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import type { Payload } from "../../src/driver/outbox.js";
+import type { Payload } from "../../src/driver/pending-message.js";
 import { payloadOf } from "../../src/server/payload.js";
 
 const shown = (payload: Payload) =>

@@ -21,6 +21,8 @@ describe("refuseUpgrade", () => {
       `HTTP/1.1 ${status} ${reason}`,
       "Connection: close",
       "Content-Type: text/plain",
+      // Who is overloaded says when to come again; the other refusals are final.
+      ...(status === 503 ? ["Retry-After: 5"] : []),
       `Content-Length: ${reason.length}`,
     ]);
     expect(body).toBe(reason);

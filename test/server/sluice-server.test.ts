@@ -83,6 +83,10 @@ describe("SluiceServer: construction", () => {
     ["noServer: false", { noServer: false }],
     ["limits that cannot work", { noServer: true, limits: { channelsMax: 1000 } }],
     ["a limit that is none", { noServer: true, maxPayload: -1 }],
+    ["no session for a principal", { noServer: true, limits: { principalSessionsMax: 0 } }],
+    ["no handshake for an address", { noServer: true, limits: { addressHandshakesMax: -1 } }],
+    ["half a byte for the process", { noServer: true, limits: { processBytesMax: 1000.5 } }],
+    ["a resume window that is none", { noServer: true, limits: { resumeWindowMs: -1 } }],
   ])("refuses %s", (_, options) => {
     expect(() => new SluiceServer(options)).toThrow(expect.objectContaining({ code: "ERR_USAGE_ARGUMENT" }));
   });
@@ -327,7 +331,7 @@ describe("SluiceServer: protocols", () => {
     ["an empty string", () => ""],
   ])("takes %s for none", async (_, handleProtocols) => {
     const started = await serve({ handleProtocols: handleProtocols as never });
-    const peer = await new RawClient(started, ["chat", "sluice.v1"]).greeted();
+    const peer = await new RawClient(started, { protocols: ["chat", "sluice.v1"] }).greeted();
     expect(peer.of("greeting")[0]?.parameters.has(2)).toBe(false);
   });
 
@@ -447,7 +451,7 @@ describe("SluiceServer: authenticate", () => {
     expect(questions).toEqual(["t"]);
   });
 
-  it("that takes too long is the client's end: 1008, and its late answer changes nothing", async () => {
+  it("that takes too long is the end of the transport: 1013, and its late answer changes nothing", async () => {
     let decide: (principal: unknown) => void = () => {};
     const started = await serve({
       limits: { handshakeTimeoutMs: 40 },
@@ -456,12 +460,10 @@ describe("SluiceServer: authenticate", () => {
           decide = resolve;
         }),
     });
-    const client = started.client();
-    const errors: string[] = [];
-    client.onerror = ({ error }) => errors.push(error.code);
-    const [close] = await once(client, "close");
-    expect(close).toMatchObject({ code: 1008 });
-    expect(errors).toEqual(["ERR_REFUSED"]);
+    const peer = await new RawClient(started).greeted();
+    peer.hello();
+    expect((await peer.closed)[0]).toBe(1013);
+    expect(peer.of("abort")).toMatchObject([{ code: 1013 }]);
     decide(true);
     await reactions();
     expect(started.connections.items).toEqual([]);
@@ -564,10 +566,11 @@ describe("SluiceServer: clients", () => {
     const inboxes = clients.map(([client]) => inboxOf(client));
     for (const socket of started.server.clients) socket.send("all");
     expect(await Promise.all(inboxes.map((inbox) => inbox.next()))).toEqual(["all", "all", "all"]);
-    const closed = Promise.all(clients.map(([client]) => once(client, "close")));
+    const first = [...started.server.clients];
+    const closed = Promise.all(first.map((socket) => new Promise((resolve) => socket.on("close", resolve))));
     for (const socket of started.server.clients) socket.terminate();
-    await closed;
-    expect(started.server.clients.size).toBe(0);
+    expect(await closed).toEqual([1006, 1006, 1006]);
+    expect(first.some((socket) => started.server.clients.has(socket))).toBe(false);
   });
 
   it("holds messages to `maxPayload`, of both kinds", async () => {

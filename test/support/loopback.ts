@@ -58,21 +58,27 @@ export class Loopback {
     return webSocket;
   }
 
+  /** The server's ends of the TCP connections. */
+  get lines(): ReadonlySet<Socket> {
+    return this.#lines;
+  }
+
   /** Cuts all lines. */
   cut(): void {
     for (const line of this.#lines) line.destroy();
   }
 
+  /** Ends with everybody: clients say goodbye, the others are cut. */
   async stop(): Promise<void> {
-    const closed = this.#clients
-      .filter(({ readyState }) => readyState !== SluiceSocket.CLOSED)
-      .map((client) => once(client, "close"));
+    const open = this.#clients.filter(({ readyState }) => readyState !== SluiceSocket.CLOSED);
+    const closed = open.map((client) => once(client, "close"));
+    for (const client of open) client.close();
+    await Promise.all(closed);
     for (const webSocket of this.#webSockets) webSocket.terminate();
+    this.server.close();
     this.cut();
     // Those that are still on their way to us.
     this.http.on("connection", (line) => line.destroy());
-    await Promise.all(closed);
-    this.server.close();
     this.http.close();
     // All lines are gone by then.
     await once(this.http, "close");
