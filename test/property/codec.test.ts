@@ -1,10 +1,31 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import type { Limits } from "../../src/core/limits.js";
 import { BatchReader } from "../../src/core/wire/decode.js";
 import { encodeBatch, frameBytes } from "../../src/core/wire/encode.js";
-import type { Frame } from "../../src/core/wire/frame.js";
+import { type Frame, type HandshakeFrame, Parameter } from "../../src/core/wire/frame.js";
+import {
+  greetingFrame,
+  helloFrame,
+  isViolation,
+  readGreeting,
+  readHello,
+  readWelcome,
+  welcomeFrame,
+} from "../../src/core/wire/handshake.js";
+import { UNANNOUNCED_LIMITS } from "../../src/core/wire/parameters.js";
 import { readVarint, varintBytes, varintBytesAt, writeVarint } from "../../src/core/wire/varint.js";
-import { batches, frames, mutated, varints } from "../support/arbitraries.js";
+import {
+  batches,
+  frames,
+  greetings,
+  handshakes,
+  hellos,
+  limits,
+  mutated,
+  varints,
+  welcomes,
+} from "../support/arbitraries.js";
 import { told } from "../support/hex.js";
 import { naiveDecode } from "../support/naive-decoder.js";
 
@@ -138,5 +159,109 @@ describe("codec", () => {
       { numRuns: 1500 },
     );
     expect(Math.min(seen.valid, seen.invalid)).toBeGreaterThan(20);
+  });
+});
+
+describe("handshake", () => {
+  /** Through the codec, as the other end reads it. */
+  const sent = (frame: HandshakeFrame): HandshakeFrame => {
+    const { frames, isValid } = readAll(encodeBatch(0, [frame]));
+    expect([isValid, frames.length]).toEqual([true, 1]);
+    return frames[0] as HandshakeFrame;
+  };
+  const announced = ({ messageBytesMax, batchBytesMax, channelsMax, ...rest }: Limits) => ({
+    messageBytesMax,
+    batchBytesMax,
+    channelsMax,
+    reassemblyBytesMax: rest.reassemblyBytesMax,
+    reassemblyMessagesMax: rest.reassemblyMessagesMax,
+  });
+
+  it("HSK-01: a GREETING comes back as it was written", () => {
+    fc.assert(
+      fc.property(limits, greetings, (own, greeting) => {
+        const { heartbeatMs, heartbeatGraceMs } = own;
+        const { parameters } = sent(greetingFrame({ limits: own, ...greeting }));
+        const read = readGreeting(parameters, UNANNOUNCED_LIMITS, { heartbeatMs: 1, heartbeatGraceMs: 1 });
+        expect(told(read)).toBe(told({ limits: announced(own), ...greeting, heartbeatMs, heartbeatGraceMs }));
+      }),
+      { numRuns: 300 },
+    );
+  });
+
+  it("HSK-04, RES-05: a HELLO comes back as it was written", () => {
+    fc.assert(
+      fc.property(limits, hellos, (own, hello) => {
+        const frame = sent(helloFrame({ limits: own, ...hello }));
+        expect(frameBytes(frame)).toBeGreaterThanOrEqual(2048);
+        const read = readHello(frame.parameters, UNANNOUNCED_LIMITS);
+        expect(read).toEqual({ limits: announced(own), ...hello });
+      }),
+      { numRuns: 300 },
+    );
+  });
+
+  it("HSK-08, RES-02: a WELCOME comes back as it was written", () => {
+    fc.assert(
+      fc.property(limits, welcomes, (own, welcome) => {
+        const frame = sent(welcomeFrame({ limits: own, ...welcome }));
+        expect(frameBytes(frame)).toBeGreaterThanOrEqual(2048);
+        const { protocol, ...said } = welcome;
+        expect(frame.parameters.get(Parameter.PROTOCOL) ?? new Uint8Array(0)).toEqual(protocol);
+        expect(readWelcome(frame.parameters, UNANNOUNCED_LIMITS)).toEqual({ limits: announced(own), ...said });
+      }),
+      { numRuns: 300 },
+    );
+  });
+
+  it("ERR-04: any parameters at all are read, or are a violation with a code, and never more", () => {
+    const seen = { read: 0, refused: 0 };
+    const tampered = fc
+      .tuple(
+        fc.oneof(
+          fc.tuple(limits, hellos).map(([own, hello]) => helloFrame({ limits: own, ...hello })),
+          fc.tuple(limits, welcomes).map(([own, welcome]) => welcomeFrame({ limits: own, ...welcome })),
+          fc.tuple(limits, greetings).map(([own, greeting]) => greetingFrame({ limits: own, ...greeting })),
+          handshakes,
+        ),
+        fc.array(fc.tuple(fc.constantFrom(...Object.values(Parameter)), fc.option(fc.uint8Array({ maxLength: 33 }))), {
+          maxLength: 3,
+        }),
+      )
+      .map(([{ parameters }, changes]) => {
+        const all = new Map(parameters);
+        for (const [id, value] of changes) {
+          if (value === null) all.delete(id);
+          else all.set(id, value);
+        }
+        return all;
+      });
+    fc.assert(
+      fc.property(tampered, (parameters) => {
+        const absent = { heartbeatMs: 5, heartbeatGraceMs: 5 };
+        const hello = readHello(parameters, UNANNOUNCED_LIMITS);
+        const welcome = readWelcome(parameters, UNANNOUNCED_LIMITS);
+        const greeting = readGreeting(parameters, UNANNOUNCED_LIMITS, absent);
+        for (const read of [hello, welcome, greeting]) {
+          if (isViolation(read)) expect(read.code).toBe(1002);
+          seen[isViolation(read) ? "refused" : "read"] += 1;
+        }
+        if (!isViolation(hello)) {
+          expect(hello.attemptId).toHaveLength(16);
+          expect(hello.epoch).toBeGreaterThanOrEqual(1);
+          if (hello.resume !== undefined) {
+            expect([hello.resume.sessionId.length, hello.resume.token.length]).toEqual([16, 32]);
+            expect(hello.received).toBeGreaterThanOrEqual(0);
+          }
+        }
+        if (!isViolation(welcome)) expect([undefined, 32]).toContain(welcome.token?.length);
+        if (!isViolation(greeting)) {
+          expect(greeting.instance.length).toBeLessThanOrEqual(16);
+          expect(greeting.heartbeatMs).toBeGreaterThan(0);
+        }
+      }),
+      { numRuns: 1000 },
+    );
+    expect(Math.min(seen.read, seen.refused)).toBeGreaterThan(100);
   });
 });

@@ -1,5 +1,7 @@
 import fc from "fast-check";
-import { carriage, type Frame, type HandshakeFrame, PRIORITIES } from "../../src/core/wire/frame.js";
+import { DEFAULT_LIMITS, type Limits } from "../../src/core/limits.js";
+import { carriage, type Frame, type HandshakeFrame, Parameter, PRIORITIES } from "../../src/core/wire/frame.js";
+import type { Greeting, Hello, Welcome } from "../../src/core/wire/handshake.js";
 
 /** Integers of the protocol, the borders of their four sizes often among them. */
 export const varints: fc.Arbitrary<number> = fc.oneof(
@@ -10,16 +12,20 @@ export const varints: fc.Arbitrary<number> = fc.oneof(
 
 const byte = fc.nat(255);
 const upTo = (maxLength: number) => fc.uint8Array({ maxLength, size: "max" });
+const bytes = (length: number) => fc.uint8Array({ minLength: length, maxLength: length });
 const short = fc.uint8Array({ maxLength: 40 });
 const closeCodes = fc
   .oneof(fc.constant(0), fc.integer({ min: 1000, max: 1020 }), fc.integer({ min: 1000, max: 4999 }))
   .filter((code) => ![1004, 1005, 1006, 1015].includes(code));
 
+/** Those that are assigned, and any other. */
+const parameterIds = fc.oneof(fc.constantFrom(...Object.values(Parameter)), varints);
+
 const parameters = fc
-  .uniqueArray(fc.tuple(varints, short), { maxLength: 8, selector: ([id]) => id })
+  .uniqueArray(fc.tuple(parameterIds, fc.oneof(short, bytes(16), bytes(32))), { maxLength: 8, selector: ([id]) => id })
   .map((pairs) => new Map(pairs));
 
-const handshakes: fc.Arbitrary<Frame> = fc.record<HandshakeFrame>({
+export const handshakes: fc.Arbitrary<HandshakeFrame> = fc.record<HandshakeFrame>({
   type: fc.constantFrom("greeting", "hello", "welcome"),
   parameters,
 });
@@ -65,6 +71,52 @@ export const frames: fc.Arbitrary<Frame> = fc.oneof(
   fc.record({ type: fc.constantFrom("channel-close", "reset"), channel: byte }),
   fc.record({ type: fc.constant("reject"), channel: byte, message: varints, code: varints }),
 ) as fc.Arbitrary<Frame>;
+
+/** Limits as an honest end announces them. */
+export const limits: fc.Arbitrary<Limits> = fc
+  .record({
+    messageBytesMax: fc.integer({ min: 1, max: 2 ** 40 }),
+    batchBytesMax: fc.integer({ min: 4096, max: 2 ** 31 }),
+    channelsMax: fc.integer({ min: 1, max: 256 }),
+    extra: fc.nat(2 ** 40),
+    reassemblyMessagesMax: fc.integer({ min: 1, max: 1000 }),
+    heartbeatMs: fc.integer({ min: 1, max: 1e6 }),
+    heartbeatGraceMs: fc.integer({ min: 1, max: 1e6 }),
+  })
+  .map(({ extra, ...rest }) => ({ ...DEFAULT_LIMITS, ...rest, reassemblyBytesMax: rest.messageBytesMax + extra }));
+
+/** What a GREETING, a HELLO and a WELCOME may say. */
+export const greetings: fc.Arbitrary<Pick<Greeting, "protocol" | "instance">> = fc.record({
+  protocol: short,
+  instance: fc.uint8Array({ maxLength: 16 }),
+});
+
+export const hellos: fc.Arbitrary<Omit<Hello, "limits">> = fc
+  .record({
+    attemptId: bytes(16),
+    epoch: varints.filter((epoch) => epoch > 0),
+    auth: fc.option(fc.uint8Array({ maxLength: 3000 }), { nil: undefined }),
+    resume: fc.option(fc.record({ sessionId: bytes(16), token: bytes(32) }), { nil: undefined }),
+    received: varints,
+    opening: varints,
+    isFirst: fc.boolean(),
+  })
+  .map(({ isFirst, ...hello }) => ({
+    ...hello,
+    received: hello.resume === undefined && isFirst ? undefined : hello.received,
+  }));
+
+export const welcomes: fc.Arbitrary<Omit<Welcome, "limits"> & { protocol: Uint8Array }> = fc
+  .record({
+    sessionId: bytes(16),
+    token: fc.option(bytes(32), { nil: undefined }),
+    resumeWindowMs: varints,
+    received: varints,
+    opening: varints,
+    protocol: short,
+  })
+  // Where there is no token there is nothing to keep, and no window to speak of.
+  .map((welcome) => (welcome.token === undefined ? { ...welcome, resumeWindowMs: 0 } : welcome));
 
 /** A number and frames that may travel under it. */
 export const batches: fc.Arbitrary<{ number: number; frames: Frame[] }> = fc

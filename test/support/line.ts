@@ -19,8 +19,9 @@ export class Line {
   taker: { readonly end: End<ServerSession>; readonly epoch: number } | undefined;
   /** Nothing gets through any more. */
   isLost = false;
-  /** Who has ended it, or has been told that it has ended. */
+  /** Who has ended it, or has been told that it has ended; who has done so by itself has nothing more to say on it. */
   readonly endedBy = new Set<Side>();
+  readonly leftBy = new Set<Side>();
   /** When it is free again for what a side sends, and when the last of it arrives. */
   readonly freeAt: Record<Side, Millis> = { client: 0, server: 0 };
   readonly lastArrivalAt: Record<Side, Millis> = { client: 0, server: 0 };

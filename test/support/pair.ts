@@ -169,6 +169,8 @@ export class Pair {
     for (const line of this.lines) {
       this.lose(line);
       line.endedBy.add("server");
+      line.reception = undefined;
+      line.taker = undefined;
     }
     this.host.restart();
     for (const line of this.lines) this.#tellClosed(line, "client", CUT);
@@ -297,6 +299,7 @@ export class Pair {
   #endLine(line: Line, by: Side): void {
     if (line.endedBy.has(by)) return;
     line.endedBy.add(by);
+    line.leftBy.add(by);
     const at = Math.max(line.lastArrivalAt[by], this.now + this.#delayMs());
     if (!line.isLost) this.#schedule(line, at, () => this.#tellClosed(line, opposite(by), CLOSED));
     this.#schedule(undefined, at + this.#delayMs(), () => this.#report(line, by, CLOSED));
@@ -324,8 +327,8 @@ export class Pair {
 
   #transmit(line: Line, from: Side, by: End, batch: Uint8Array): void {
     if (line.clientEpoch !== undefined || line.taker !== undefined) by.batchesSent.push({ at: this.now, batch, line });
-    if (line.endedBy.has(from)) throw new Error(`the ${from} speaks on a line that has ended for it`);
-    if (line.isLost) return;
+    if (line.leftBy.has(from)) throw new Error(`the ${from} speaks on a line that it has left`);
+    if (line.isLost || line.endedBy.has(from)) return;
     const { freeAt, lastArrivalAt } = line;
     const start = Math.max(this.now, freeAt[from]);
     freeAt[from] = start + (this.#rate === Number.POSITIVE_INFINITY ? 0 : (batch.length * 8000) / this.#rate);
