@@ -105,7 +105,8 @@ export class MemoryNetwork {
     await this.settle();
     const end = performance.now() + ms;
     while (performance.now() < end) {
-      vi.advanceTimersByTime(Math.min(Math.max(5, ms / 40), end - performance.now()));
+      // Whole milliseconds: a fake clock does not move by less.
+      vi.advanceTimersByTime(Math.ceil(Math.min(Math.max(5, ms / 40), end - performance.now())));
       await this.settle();
     }
   }
