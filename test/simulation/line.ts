@@ -33,7 +33,7 @@ export class Pipe {
   #dueCount = 0;
   #state: "flowing" | "stalled" | "dead" = "flowing";
   #bufferedBytes = 0;
-  #isDropping = false;
+  #loss: "none" | "due" | "done" = "none";
   /** Batches handed in. */
   sentCount = 0;
   /** Batches handed over. */
@@ -106,9 +106,12 @@ export class Pipe {
     });
   }
 
-  /** Loses the next numbered batch that arrives, as no transport should. */
+  /**
+   * Loses the next numbered batch that arrives, as no transport should, and then whatever does not show that: an ack
+   * that overtakes what was lost says more than is true (CHN-08).
+   */
   drop(): void {
-    this.#isDropping = true;
+    if (this.#loss === "none") this.#loss = "due";
   }
 
   /** Hands over once more what was handed over before. */
@@ -133,6 +136,13 @@ export class Pipe {
     });
   }
 
+  #isLost(isNumbered: boolean): boolean {
+    if (this.#loss === "done") return !isNumbered;
+    if (this.#loss === "none" || !isNumbered) return false;
+    this.#loss = "done";
+    return true;
+  }
+
   #flush(): void {
     while (this.#dueCount > 0 && this.#state === "flowing") {
       this.#dueCount -= 1;
@@ -142,10 +152,7 @@ export class Pipe {
 
   #handOver(item: Item): void {
     if (typeof item === "function") return item();
-    if (this.#isDropping && item[0] !== 0) {
-      this.#isDropping = false;
-      return;
-    }
+    if (this.#isLost(item[0] !== 0)) return;
     this.deliveredCount += 1;
     if (this.delivered.length < 16) this.delivered.push(item);
     this.#deliver(item);

@@ -5,19 +5,20 @@ import type { Cut, LineModel } from "./line.js";
 import type { Random } from "./random.js";
 
 /** What a family of schedules is about. */
-export type Profile = "cuts" | "line" | "page" | "server" | "handshake" | "closing" | "intruders" | "loss" | "all";
+export type Profile = (typeof PROFILES)[number];
 
-export const PROFILES: readonly Profile[] = [
+export const PROFILES = [
   "cuts",
   "line",
   "page",
   "server",
   "handshake",
   "closing",
+  "channels",
   "intruders",
   "loss",
   "all",
-];
+] as const;
 
 /** Which kinds of trouble a profile knows, and how often each. */
 const KINDS: Record<Exclude<Profile, "all">, Partial<Record<TroubleKind, number>>> = {
@@ -27,6 +28,7 @@ const KINDS: Record<Exclude<Profile, "all">, Partial<Record<TroubleKind, number>
   server: { unreachable: 3, overload: 3, "slow-auth": 2, "slow-check": 2, goaway: 4, cut: 3 },
   handshake: { cut: 6, stall: 2, "slow-auth": 1, hurry: 1, suspend: 1, "repeat-hello": 1 },
   closing: { close: 5, cut: 6, stall: 2, goaway: 3, suspend: 1, duplicate: 1 },
+  channels: { cut: 10, stall: 2, goaway: 2, drop: 1, duplicate: 1 },
   intruders: { intruder: 12, "repeat-hello": 3, cut: 4, stall: 1 },
   loss: {
     restart: 4,
@@ -74,10 +76,13 @@ export interface Plan {
 /** What a full window takes on the slowest line. Acks wait behind it, and the client's patience for them begins at 5 s. */
 const SLOWEST_WINDOW_MS = 3000;
 
+/** Where everything happens at about the same time. */
+const SHORT: ReadonlySet<Profile> = new Set(["handshake", "closing", "channels"]);
+
 const MIB = 1024 * 1024;
 
 export function makePlan(seed: number, random: Random, profile: Profile): Plan {
-  const spanMs = random.scale(300, profile === "handshake" || profile === "closing" ? 3000 : 20_000);
+  const spanMs = random.scale(300, SHORT.has(profile) ? 3000 : 20_000);
   const isLossy = profile === "loss";
   const serverLimits = makeLimits(random, isLossy);
   const clientLimits = { ...makeLimits(random, isLossy), handshakeTimeoutMs: random.pick([4000, 10_000]) };
@@ -106,8 +111,8 @@ export function makePlan(seed: number, random: Random, profile: Profile): Plan {
     },
     stillbornShare: isLossy ? 0.1 : 0,
     connectTimeoutMs: isLossy ? random.pick([5000, 60_000]) : 1e9,
-    deeds: makeDeeds(random, spanMs),
-    faults: [...firstFaults(seed, random, profile), ...makeFaults(random, profile, spanMs)],
+    deeds: profile === "channels" ? makeChannelDeeds(random, spanMs) : makeDeeds(random, spanMs),
+    faults: [...firstFaults(seed, random, profile, spanMs), ...makeFaults(random, profile, spanMs)],
     closer: random.pick(["client", "server"]),
     spanMs,
   };
@@ -170,6 +175,27 @@ function makeDeeds(random: Random, spanMs: number): Plan["deeds"] {
   return groups;
 }
 
+/** Both ends open, use and end the same few channels, over and over, and at about the same time. */
+function makeChannelDeeds(random: Random, spanMs: number): Plan["deeds"] {
+  const groups: DeedGroup[] = [];
+  for (let sends = 0; sends < 20; ) {
+    const at = random.unit() * spanMs;
+    const channel = random.pick(["n", "h"]);
+    for (const end of random.pick([["client"], ["server"], ["client", "server"]] as const)) {
+      const send: Deed = {
+        type: "send",
+        channel,
+        size: random.pick([0, 1, 60, 900, 2500]),
+        as: random.pick(["bytes", "text"]),
+      };
+      const deeds: Deed[] = random.chance(0.6) ? [send, { type: "close-channel", channel }] : [send];
+      groups.push({ at: Math.min(spanMs, at + random.pick([0, 0, 1, 10, 60])), end, deeds, onResumed: false });
+      sends += 1;
+    }
+  }
+  return groups;
+}
+
 /** More than may leave before a handshake is done. */
 function makeFlood(random: Random, spanMs: number): DeedGroup {
   const deed: Deed = { type: "send", channel: random.pick(CHANNELS), size: 12_000, as: "bytes" };
@@ -201,8 +227,9 @@ function makeFaults(random: Random, profile: Profile, spanMs: number): Fault[] {
 }
 
 /** What a profile needs to have happened before chance takes over. */
-function firstFaults(seed: number, random: Random, profile: Profile): Fault[] {
+function firstFaults(seed: number, random: Random, profile: Profile, spanMs: number): Fault[] {
   if (profile === "handshake") return enumerated(seed, random);
+  if (profile === "channels") return [...lopsidedCut(random, spanMs), ...lopsidedCut(random, spanMs)];
   if (profile !== "closing" || random.chance(0.4)) return [];
   // A close while there is something to be sent again.
   const moment = {
@@ -212,6 +239,16 @@ function firstFaults(seed: number, random: Random, profile: Profile): Fault[] {
     count: random.between(1, 5),
   } as const;
   return [firstCut(random), { moment, trouble: makeTrouble(random, "close") }];
+}
+
+/** One direction of the line holds back what it has for a while, the other does not; then it is cut, and that is lost. */
+function lopsidedCut(random: Random, spanMs: number): Fault[] {
+  const at = random.unit() * spanMs * 0.8;
+  const cut: Cut = { tellClientMs: 0, tellServerMs: undefined, lateMs: undefined };
+  return [
+    { moment: { at }, trouble: { kind: "stall", pipe: random.pick(["up", "down"]), forMs: spanMs } },
+    { moment: { at: at + random.scale(5, 400) }, trouble: { kind: "cut", cut } },
+  ];
 }
 
 /** Makes the client come back, in the middle of the first exchange. */

@@ -18,6 +18,11 @@ export const FOUND_SEEDS: readonly { readonly seed: number; readonly profile: Pr
     cause: "a session that ended with its early data took the WELCOME along, and the client dialled again",
   },
   {
+    seed: 4882,
+    profile: "channels",
+    cause: "a RECEIVED let a channel go that a batch of the replay was about to open in the other direction",
+  },
+  {
     seed: 103_874,
     profile: "closing",
     cause:
