@@ -51,6 +51,7 @@ export class Lifeline {
   readonly #options: LifelineOptions;
   readonly #handler: LifelineHandler;
   readonly #unwatch: () => void;
+  readonly #first: Conversation<ClientSession>;
   #conversation: Conversation<ClientSession>;
   /** What waits for the next session to be open; `undefined` while nothing has to. */
   #backlog: Backlog | undefined;
@@ -74,7 +75,8 @@ export class Lifeline {
   constructor(options: LifelineOptions, handler: LifelineHandler) {
     this.#options = options;
     this.#handler = handler;
-    this.#conversation = this.#newConversation(options.dial);
+    this.#first = this.#newConversation(options.dial);
+    this.#conversation = this.#first;
     this.#unwatch = watchPage({
       handleLeave: () => this.#leave(),
       handleSleep: () => this.#conversation.input((session, now) => session.suspend(now)),
@@ -118,8 +120,9 @@ export class Lifeline {
 
   /** Ends a channel, behind everything that was sent on it. */
   closeChannel(channel: ChannelKey): void {
-    if (this.#backlog === undefined) this.#conversation.closeChannel(channel);
-    else this.#closing.push(channel);
+    const isWaiting = this.#backlog !== undefined || this.#released !== undefined;
+    if (isWaiting) this.#closing.push(channel);
+    else this.#conversation.closeChannel(channel);
   }
 
   /**
@@ -244,7 +247,8 @@ export class Lifeline {
     }
     const { cause } = credentials;
     const error = new SluiceError("ERR_CONNECT_FAILED", "`auth` has failed", { cause, retryable: true });
-    if (!conversation.session.isWelcomed) return this.fail(error);
+    // Where there has been a session the function can do it, and will again: what it asks may be starting anew as well.
+    if (conversation === this.#first && !conversation.session.isWelcomed) return this.fail(error);
     const death = { wasClean: false, code: 1006, reason: "" };
     conversation.input((session, now) => session.handleTransportClosed(epoch, death, now, error));
   }

@@ -57,7 +57,7 @@ export class Conversation<S extends Session = Session> {
   ]);
   /** Callbacks that wait for `bufferedAmount` to fall, oldest first. */
   #waiting: { channel: ChannelKey; belowBytes: number; run: () => void }[] = [];
-  /** What the session has said since it has been there. */
+  /** What the session has said since it has been there; `new` until somebody has greeted. */
   #state: "new" | "detached" | "attached" | "ended" = "new";
   #messagesSent = 0;
   #messagesReceived = 0;
@@ -269,7 +269,8 @@ export class Conversation<S extends Session = Session> {
         this.#state = "attached";
         break;
       case "detached":
-        this.#state = "detached";
+        // Attempts before the first greeting have connected nothing.
+        if (this.#state !== "new") this.#state = "detached";
         break;
       case "closed":
         this.#state = "ended";

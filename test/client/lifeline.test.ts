@@ -286,6 +286,20 @@ describe("Lifeline: credentials", () => {
     expect(story.at(-1)).toBe("resumed");
   });
 
+  it("that fail at a reopen fail this dial only", async () => {
+    let calls = 0;
+    // The first session, the resume that is refused, and then the next session.
+    const auth = () => {
+      calls += 1;
+      return calls === 3 ? Promise.reject(new Error("no token")) : "t";
+    };
+    await connect({ auth });
+    network.restart();
+    await network.run(20_000);
+    expect(story).toEqual(["detached", "reopen", "lost", "open chat", "detached", "established"]);
+    expect(calls).toBe(4);
+  });
+
   it("refused at a reopen end the socket", async () => {
     await connect();
     network.reach = "down";
