@@ -515,6 +515,20 @@ describe("Sender: limits of the peer", () => {
     expect(bench.chunks.filter(({ last }) => last)).toHaveLength(8);
   });
 
+  it("LIM-05: a message that waits for another's reservation does not keep that one from going on", () => {
+    const bench = new Bench().limits({ reassemblyMessagesMax: 1 });
+    const [first, second] = [bench.channel(1), bench.channel(2)];
+    bench.sender.send(first, binary(100));
+    bench.sender.send(first, binary(70_000));
+    bench.poll();
+    bench.poll();
+    // Fits a batch of this size, and none that begins with a number.
+    bench.sender.send(second, binary(BATCH - 4));
+    const written = () => bench.events.filter(({ type }) => type === "written").length;
+    for (let polls = 0; polls < 10; polls++) bench.poll(Number.POSITIVE_INFINITY, BATCH - 1);
+    expect(written()).toBe(3);
+  });
+
   it("LIM-05: a message of one chunk needs no reservation", () => {
     const bench = new Bench().limits({ reassemblyMessagesMax: 1 });
     bench.channel(1);

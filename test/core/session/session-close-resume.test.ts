@@ -92,6 +92,20 @@ describe("CLS-05: a close handshake whose line is cut", () => {
     expect(pair.host.registry.size).toBe(0);
   });
 
+  it("CLS-06: by a server whose client comes back just in time has its time anew", () => {
+    const pair = new Pair({ delayMs: 200 }).connect().run(2000);
+    pair.network = "hung";
+    pair.cut();
+    send(pair, pair.server, "last");
+    close(pair, pair.server);
+    pair.run(4300);
+    pair.network = "up";
+    pair.input(pair.client, (s, now) => s.hurry("changed", now));
+    pair.run(5000);
+    expect(pair.server.at("resumed")).toHaveLength(1);
+    expect([pair.client.messages, endsOf(pair.client), endsOf(pair.server)]).toEqual([["last"], CLEAN, CLEAN]);
+  });
+
   it("waits on for a source, over a cut", () => {
     const pair = connected();
     const id = pair.input(pair.client, (s, now) => s.send(0, source(30_000), now));
