@@ -47,7 +47,7 @@ let toldAt = startedAt;
 const report = await runPool(bundle, {
   from: seed,
   count: runs,
-  profile: values.profile,
+  profile: /** @type {import("../test/simulation/plan.js").Profile | undefined} */ (values.profile),
   workers,
   failuresMax: FAILURES_MAX,
   onProgress: ({ schedules }) => {
