@@ -405,7 +405,8 @@ class Pipe {
 }
 
 /**
- * Node 20 to 24 lose a socket that is reset while its FIN is under way: the handle stays open, and the process cannot end.
+ * libuv refuses a reset while a FIN is under way (EINVAL), and Node (20.20) then never closes the handle: the peer hears
+ * nothing and the process cannot end.
  * @param {net.Socket} socket
  */
 function reset(socket) {

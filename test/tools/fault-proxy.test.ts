@@ -328,6 +328,19 @@ describe("freeze and thaw", () => {
   });
 });
 
+test("a reset right behind an end leaves no socket open", async () => {
+  const { connect, witness } = await setUp();
+  const { near, far, carried } = await connect();
+  carried.freeze();
+  near.socket.end();
+  await witness();
+  const closed = once(carried, "close");
+  carried.thaw();
+  carried.reset();
+  await closed;
+  for (const end of [near, far]) await end.until(({ isEnded, isClosed }) => isEnded || isClosed);
+});
+
 describe("cutAfter", () => {
   test.each([1, 1000, 100_000, 3_000_000])("lets exactly %i bytes of an upload pass", async (bytes) => {
     const { connect, proxy } = await setUp();
