@@ -4,9 +4,21 @@
  * `npm run bench -- --help` shows the options.
  */
 import { parseArgs } from "node:util";
+import { CUTS_OPTIONS, CUTS_USAGE, runCuts } from "./cuts.mjs";
 import { HOL_OPTIONS, HOL_USAGE, runHol } from "./hol.mjs";
 
-const BENCHMARKS = new Map([["hol", { run: runHol, options: HOL_OPTIONS, usage: HOL_USAGE }]]);
+/**
+ * @typedef {object} Benchmark
+ * @property {(options: any) => Promise<number>} run
+ * @property {import("node:util").ParseArgsConfig["options"]} options
+ * @property {string} usage
+ */
+
+/** @type {Map<string, Benchmark>} */
+const BENCHMARKS = new Map([
+  ["hol", { run: runHol, options: HOL_OPTIONS, usage: HOL_USAGE }],
+  ["cuts", { run: runCuts, options: CUTS_OPTIONS, usage: CUTS_USAGE }],
+]);
 
 const [first, ...rest] = process.argv.slice(2);
 const isNamed = first !== undefined && !first.startsWith("-");
@@ -20,5 +32,6 @@ const { values } = parseArgs({
   args: isNamed ? rest : process.argv.slice(2),
   options: { ...benchmark.options, help: { type: "boolean", default: false } },
 });
-if (values.help) process.stdout.write(benchmark.usage);
-else process.exitCode = await benchmark.run(/** @type {any} */ (values));
+const explained = isNamed ? [benchmark] : [...BENCHMARKS.values()];
+if (values.help) process.stdout.write(explained.map(({ usage }) => usage).join("\n"));
+else process.exitCode = await benchmark.run(values);
