@@ -17,6 +17,7 @@ import net from "node:net";
 import { performance } from "node:perf_hooks";
 import { fileURLToPath } from "node:url";
 import { Line } from "./link-model.mjs";
+import { resetSocket } from "./reset-socket.mjs";
 
 /** What a number measured through this emulator does not contain. Print it beside the numbers. */
 export const UNCONTROLLED = [
@@ -400,7 +401,7 @@ class Half {
 
   reset() {
     // A net.Socket can send a reset; another Duplex can only be destroyed.
-    if (typeof this.#socket.resetAndDestroy === "function") this.#socket.resetAndDestroy();
+    if (typeof this.#socket.resetAndDestroy === "function") resetSocket(this.#socket);
     else this.#socket.destroy();
   }
 

@@ -20,6 +20,7 @@
  */
 import { EventEmitter } from "node:events";
 import net from "node:net";
+import { resetSocket } from "../../tools/reset-socket.mjs";
 
 /** Of one direction of a frozen connection, not counting the piece that reached it. Arbitrary, as small as one read. */
 export const HELD_BYTES_MAX = 64 * 1024;
@@ -242,7 +243,7 @@ export class FaultConnection extends EventEmitter {
   reset() {
     if (this.#isOver) return;
     this.#count("reset");
-    for (const socket of [this.#client, this.#server]) reset(socket);
+    for (const socket of [this.#client, this.#server]) resetSocket(socket);
   }
 
   /**
@@ -400,17 +401,6 @@ class Pipe {
     if (this.#isFrozen || this.#held.length > 0) return;
     if (this.#ending === "end" && !this.#sink.writableEnded) this.#sink.end();
     if (this.#ending === "close") this.#sink.destroySoon();
-    if (this.#ending === "reset") reset(this.#sink);
+    if (this.#ending === "reset") resetSocket(this.#sink);
   }
-}
-
-/**
- * libuv refuses a reset while a FIN is under way (EINVAL), and Node (20.20) then never closes the handle: the peer hears
- * nothing and the process cannot end.
- * @param {net.Socket} socket
- */
-function reset(socket) {
-  const isEnding = socket.writableEnded && !socket.writableFinished && socket.writableLength === 0;
-  if (isEnding && !socket.destroyed) socket.once("finish", () => socket.resetAndDestroy());
-  else socket.resetAndDestroy();
 }
