@@ -241,6 +241,21 @@ describe("RES-09 a client that comes back while its old line looks alive", () =>
     expect([story, server.transport]).toEqual([["park", "resume"], "websocket"]);
   });
 
+  it("is not taken for parked: the window that begins with the end of the old line is not its own", async () => {
+    await serve({ limits: { resumeWindowMs: 300 } });
+    const { peer, server, messages } = await guest();
+    const next = await peer.resumed();
+    await peer.closed;
+    // Parked after that, and expired: the window is over.
+    const other = await guest();
+    const expired = new Promise((resolve) => other.server.on("close", resolve));
+    await park(other);
+    await expired;
+    say(next, "still here");
+    expect(await messages.next()).toBe("still here");
+    expect([...loopback.server.clients]).toEqual([server]);
+  });
+
   it("brings again what it has sent on the old one: it counts once, however the lines race", async () => {
     await serve();
     const { peer, messages } = await guest();
