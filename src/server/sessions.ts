@@ -8,7 +8,7 @@ import type { Admission, HeldBatch } from "../core/session/session-types.js";
 import type { Hello } from "../core/wire/handshake.js";
 import { ReceptionDriver } from "../driver/reception-driver.js";
 import type { Transport } from "../transport/transport.js";
-import { FramedSocket } from "./framed-socket.js";
+import { FramedSocket, type SocketKeeper } from "./framed-socket.js";
 import { nodeHost } from "./platform.js";
 import { isAdmitted, principalName } from "./principal.js";
 
@@ -35,6 +35,19 @@ export class Sessions {
   readonly #registry: Registry<FramedSocket>;
   /** Names the memory of this process: what it does not know, it has never known (RES-04). */
   readonly #instance: Uint8Array = randomBytes(ID_BYTES);
+  readonly #care: Care = {
+    handleParked: (entry, epoch) => this.#park(entry, epoch),
+    handleConfirmed: (entry) => this.#registry.confirm(entry),
+    handleClosed: (entry) => {
+      this.#registry.remove(entry, nodeHost.now());
+      if (this.size === 0) this.#onEmpty();
+      this.#arm();
+    },
+    handleTurn: (entry, heldBytes) => {
+      this.#registry.account(entry, heldBytes, nodeHost.now());
+      this.#endEvicted();
+    },
+  };
   #cancelTimer: (() => void) | undefined;
   #timerAt: number | undefined;
   #state: "open" | "closing" = "open";
@@ -136,6 +149,9 @@ export class Sessions {
     } catch (cause) {
       return driver.refuse(1008, REFUSED, new SluiceError("ERR_REFUSED", "Refused", { cause }));
     }
+    // Who was still at the door when the server closed: there is nothing for it here any more.
+    if (this.#state === "closing")
+      return driver.refuse(1013, "", new SluiceError("ERR_REFUSED", "The server has closed"));
     const owner = { origin: visitor.request.headers.origin ?? "", principal: name };
     const decision = this.#registry.decide(hello, owner, nodeHost.now());
     this.#endEvicted();
@@ -153,25 +169,12 @@ export class Sessions {
 
   #create(visitor: Visitor, driver: ReceptionDriver, owner: Owner, principal: unknown): void {
     const { transport, protocol } = visitor;
-    const sessionId = randomBytes(ID_BYTES);
-    const token = randomBytes(TOKEN_BYTES);
     driver.handOver((hello, held) => {
-      const keeper = {
-        handleEstablished: () => visitor.onEstablished(socket),
-        handleParked: (epoch: number) => this.#park(entry, epoch),
-        handleConfirmed: () => this.#registry.confirm(entry),
-        handleClosed: () => {
-          this.#registry.remove(entry, nodeHost.now());
-          if (this.size === 0) this.#onEmpty();
-          this.#arm();
-        },
-        handleTurn: (heldBytes: number) => {
-          this.#registry.account(entry, heldBytes, nodeHost.now());
-          this.#endEvicted();
-        },
-      };
+      const sessionId = randomBytes(ID_BYTES);
+      const token = randomBytes(TOKEN_BYTES);
+      const keeper = new Keeper(this.#care, visitor.onEstablished);
       const socket = new FramedSocket({ sessionId, limits: this.#limits, protocol, principal, keeper });
-      const entry: Entry<FramedSocket> = this.#registry.add(socket, sessionId, token, hello, owner);
+      keeper.keep(this.#registry.add(socket, sessionId, token, hello, owner));
       return socket.admit(transport, this.#admission(transport, token, hello, held), principal);
     });
   }
@@ -228,6 +231,55 @@ export class Sessions {
     // A process ends when nothing else keeps it: nobody can come back to it then.
     timer.unref();
     this.#cancelTimer = () => clearTimeout(timer);
+  }
+}
+
+/** What becomes of a session that was kept. */
+interface Care {
+  handleParked(entry: Entry<FramedSocket>, epoch: number): void;
+  handleConfirmed(entry: Entry<FramedSocket>): void;
+  handleClosed(entry: Entry<FramedSocket>): void;
+  handleTurn(entry: Entry<FramedSocket>, heldBytes: number): void;
+}
+
+/**
+ * Keeps one socket. A class, not closures over the visit: those would keep the first transport, its request and the token
+ * in clear for as long as the session lives.
+ */
+class Keeper implements SocketKeeper {
+  readonly #care: Care;
+  #entry: Entry<FramedSocket> | undefined;
+  #onEstablished: ((socket: FramedSocket) => void) | undefined;
+
+  constructor(care: Care, onEstablished: (socket: FramedSocket) => void) {
+    this.#care = care;
+    this.#onEstablished = onEstablished;
+  }
+
+  keep(entry: Entry<FramedSocket>): void {
+    this.#entry = entry;
+  }
+
+  handleEstablished(): void {
+    const onEstablished = this.#onEstablished;
+    this.#onEstablished = undefined;
+    if (this.#entry !== undefined) onEstablished?.(this.#entry.session);
+  }
+
+  handleParked(epoch: number): void {
+    if (this.#entry !== undefined) this.#care.handleParked(this.#entry, epoch);
+  }
+
+  handleConfirmed(): void {
+    if (this.#entry !== undefined) this.#care.handleConfirmed(this.#entry);
+  }
+
+  handleClosed(): void {
+    if (this.#entry !== undefined) this.#care.handleClosed(this.#entry);
+  }
+
+  handleTurn(heldBytes: number): void {
+    if (this.#entry !== undefined) this.#care.handleTurn(this.#entry, heldBytes);
   }
 }
 
