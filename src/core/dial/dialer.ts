@@ -83,13 +83,16 @@ export class Dialer {
     this.#failures = 0;
   }
 
-  /** The attempt has failed, or its transport has died. */
-  handleFailure(now: Millis): void {
+  /**
+   * The attempt has failed, or its transport has died.
+   * @param waitMsMax where somebody waits who will not do so for long
+   */
+  handleFailure(now: Millis, waitMsMax: Millis = Number.POSITIVE_INFINITY): void {
     if (!this.#machine.allows("fail")) return;
     this.#failures += 1;
-    const waitMs = this.#isOffline
-      ? this.#options.backoff.maxMs
-      : backoffMs(this.#options.backoff, this.#failures, this.#random());
+    const { backoff } = this.#options;
+    const bounded = { ...backoff, maxMs: Math.min(backoff.maxMs, waitMsMax) };
+    const waitMs = this.#isOffline ? bounded.maxMs : backoffMs(bounded, this.#failures, this.#random());
     this.#machine.enter("fail", { name: "waiting", until: now + waitMs });
   }
 

@@ -24,6 +24,8 @@ interface Weighed {
  * Who holds how much, and who has to leave when it is too much: parked sessions, the largest first, as nobody is there to
  * miss them yet; where that is not enough, and the limit is reached, the largest of all.
  *
+ * What is held for strangers keeps others out, and makes nobody leave who is in.
+ *
  * Invariant: `heldBytes` is the sum of what was accounted, plus `PARKED_BYTES` for each parked session.
  */
 export class Budget<T extends Weighed> {
@@ -33,7 +35,9 @@ export class Budget<T extends Weighed> {
   readonly #byPrincipal = new Map<string, number>();
   /** Principals over their share. Few: a share is a sixteenth. */
   readonly #overdrawn = new Set<string>();
-  #heldBytes = 0;
+  /** Of sessions, and of clients that have none yet. */
+  #sessionBytes = 0;
+  #otherBytes = 0;
 
   constructor(limits: BudgetLimits) {
     this.#limits = limits;
@@ -48,8 +52,9 @@ export class Budget<T extends Weighed> {
     return delta > 0;
   }
 
+  /** Bytes of clients that have no session yet. */
   accountOther(deltaBytes: number): void {
-    this.#heldBytes += deltaBytes;
+    this.#otherBytes += deltaBytes;
   }
 
   park(who: T): void {
@@ -71,7 +76,7 @@ export class Budget<T extends Weighed> {
   /** Who has to leave next; `undefined` when what is held is within bounds. The caller removes it. */
   pollExcess(): T | undefined {
     const { processBytesMax } = this.#limits;
-    if (this.#heldBytes > processBytesMax * PARKED_SHARE) {
+    if (this.#sessionBytes > processBytesMax * PARKED_SHARE) {
       const parked = this.#largest(this.#parked);
       if (parked !== undefined) return parked;
     }
@@ -80,20 +85,20 @@ export class Budget<T extends Weighed> {
       const parked = this.#largest(own);
       if (parked !== undefined) return parked;
     }
-    return this.#heldBytes > processBytesMax ? this.#largest(this.#bytes.keys()) : undefined;
+    return this.#sessionBytes > processBytesMax ? this.#largest(this.#bytes.keys()) : undefined;
   }
 
   /** Whether nobody new can be let in. */
   get isFull(): boolean {
-    return this.#heldBytes >= this.#limits.processBytesMax;
+    return this.heldBytes >= this.#limits.processBytesMax;
   }
 
   get heldBytes(): number {
-    return this.#heldBytes;
+    return this.#sessionBytes + this.#otherBytes;
   }
 
   #add(who: T, bytes: number): void {
-    this.#heldBytes += bytes;
+    this.#sessionBytes += bytes;
     const { principal } = who.owner;
     if (principal === undefined) return;
     const sum = (this.#byPrincipal.get(principal) ?? 0) + bytes;

@@ -16,6 +16,9 @@ const STALE_DIAL_MS = 1000;
 /** What a page that is left may send beyond the window: as much as browsers let a page leave behind it (Fetch, keepalive). */
 const FAREWELL_BYTES = 64 * 1024;
 
+/** Attempts that fit into the close timeout at the least. Arbitrary. */
+const CLOSING_ATTEMPTS = 5;
+
 /** Codes of a server that wants to be asked again (ERR-01). */
 const TRY_LATER: ReadonlySet<number> = new Set([1012, 1013]);
 
@@ -179,7 +182,8 @@ export class ClientSession extends Session {
     } else {
       this.#limitLoss(now);
       this.detach(transportCode);
-      this.#dialer.handleFailure(now);
+      // A close handshake gives up when nothing moves for its timeout: some attempts have to fit into that (CLS-06).
+      this.#dialer.handleFailure(now, this.isClosing ? this.limits.closeTimeoutMs / CLOSING_ATTEMPTS : undefined);
       this.#lastFailure = error ?? this.#lastFailure;
     }
   }

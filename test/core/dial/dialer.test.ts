@@ -98,6 +98,20 @@ describe("RES-12: Dialer", () => {
     expect(dialer.nextDeadline).toBe(1250);
   });
 
+  it("waits for less where somebody waits who will not do so for long", () => {
+    const dialer = arrived("attached");
+    for (let i = 0; i < 6; i++) {
+      dialer.handleFailure(0);
+      dialer.poll(0, "hurry");
+    }
+    dialer.handleFailure(0, 1000);
+    expect(dialer.nextDeadline).toBe(500);
+    dialer.poll(0, "hurry");
+    dialer.handleOffline(true);
+    dialer.handleFailure(0, 1000);
+    expect(dialer.nextDeadline).toBe(1000);
+  });
+
   it("waits as long as may be while the network is said to be away", () => {
     const dialer = arrived("attached");
     dialer.handleOffline(true);

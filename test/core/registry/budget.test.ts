@@ -43,8 +43,20 @@ describe("Budget", () => {
     budget.account(parked, 8 * MIB - PARKED_BYTES);
     budget.park(parked);
     expect(budget.pollExcess()).toBeUndefined();
-    budget.accountOther(1);
+    budget.account(parked, 8 * MIB - PARKED_BYTES + 1);
     expect(budget.pollExcess()).toBe(parked);
+  });
+
+  it("asks nobody to go for the sake of strangers, and lets nobody in", () => {
+    const budget = new Budget<Who>({ processBytesMax: 16 * MIB });
+    budget.account(who("attached"), 4 * MIB);
+    const parked = who("parked");
+    budget.account(parked, 4 * MIB - PARKED_BYTES);
+    budget.park(parked);
+    budget.accountOther(8 * MIB - 1);
+    expect([budget.pollExcess(), budget.isFull]).toEqual([undefined, false]);
+    budget.accountOther(1);
+    expect([budget.pollExcess(), budget.isFull]).toEqual([undefined, true]);
   });
 
   it("lets parked sessions go first, the largest first, until it is within half of its bound", () => {
@@ -80,7 +92,7 @@ describe("Budget", () => {
     expect([budget.pollExcess(), budget.isFull]).toEqual([undefined, false]);
     budget.account(who("2"), MIB);
     expect([budget.pollExcess(), budget.isFull]).toEqual([undefined, true]);
-    budget.accountOther(1);
+    budget.account(who("3"), 1);
     expect(shed(budget)).toEqual(["1"]);
     expect(budget.isFull).toBe(false);
   });

@@ -106,6 +106,21 @@ describe("CLS-05: a close handshake whose line is cut", () => {
     expect([pair.client.messages, endsOf(pair.client), endsOf(pair.server)]).toEqual([["last"], CLEAN, CLEAN]);
   });
 
+  it("CLS-06: by a client dials often enough for its timeout, however often that has failed before", () => {
+    const pair = connected();
+    pair.cut();
+    pair.network = "down";
+    pair.run(60_000);
+    pair.network = "up";
+    send(pair, pair.client, "late");
+    close(pair, pair.client);
+    // At once, and that line breaks, too.
+    pair.run(30).cut().run(1000);
+    expect(pair.server.messages).toEqual(["late"]);
+    pair.run(1000);
+    expect([endsOf(pair.client), endsOf(pair.server)]).toEqual([CLEAN, CLEAN]);
+  });
+
   it("waits on for a source, over a cut", () => {
     const pair = connected();
     const id = pair.input(pair.client, (s, now) => s.send(0, source(30_000), now));
