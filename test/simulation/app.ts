@@ -41,13 +41,15 @@ export class App {
   readonly #notes = new Map<number, Note>();
   readonly #keys = new Map<string, ChannelKey>([["", 0]]);
   readonly #names = new Map<ChannelKey, string>([[0, ""]]);
-  /** Small messages of high channels that wait to leave, by message id. */
-  readonly #urgent = new Set<number>();
+  /** Small messages of high channels that wait to leave, and the bytes of new batches that have left meanwhile. */
+  readonly #urgent = new Map<number, number>();
+  /** Other messages of high channels that have not all left: they take their turns with the small ones. */
+  readonly #high = new Set<number>();
   /** From then on, what is high cannot be told by the name of a channel. */
   #isReprioritized = false;
-  /** Bytes of new batches that have left while an urgent message was waiting. */
-  #overtakingBytes = 0;
+  /** What the events of the newest batch have told. */
   #hasUrgentLeft = false;
+  #hasOtherLeft = false;
 
   /** @param input makes something an input of the session's host, which then lets everything follow */
   constructor(
@@ -101,13 +103,15 @@ export class App {
       case "started":
       case "written":
         this.#note(event.message).hasLeft = true;
+        if (event.type === "written") this.#high.delete(event.message);
         if (this.#urgent.delete(event.message)) this.#hasUrgentLeft = true;
+        if (PRIORITIES[this.#note(event.message).channel] !== "high") this.#hasOtherLeft = true;
         return;
       case "delivered":
         return this.out.deliver(this.#note(event.message));
       case "dropped":
         this.#urgent.delete(event.message);
-        if (this.#urgent.size === 0) this.#overtakingBytes = 0;
+        this.#high.delete(event.message);
         return this.out.drop(this.#note(event.message), event.fate);
       case "pull":
         return this.#pull(event.message, event.offset);
@@ -120,11 +124,17 @@ export class App {
    * before that, and is still, it has been overtaken: one chunk may do so, as it may have been cut already (PRI).
    */
   handleNewBatch(bytes: number, wasUrgent: boolean, chunkBytes: number): void {
-    if (!wasUrgent || this.#hasUrgentLeft || this.#isReprioritized) this.#overtakingBytes = 0;
-    else this.#overtakingBytes += bytes;
+    // Of the middle of a message no event tells: where another high one is under way it may be the one.
+    const isHighs = this.#high.size > 0 && !this.#hasOtherLeft;
+    const isTurn = this.#hasUrgentLeft || isHighs || this.#isReprioritized;
     this.#hasUrgentLeft = false;
-    if (this.#overtakingBytes > chunkBytes + 64) {
-      throw new Violation("priority", `${this.out.name}: ${this.#overtakingBytes} bytes have overtaken a high message`);
+    this.#hasOtherLeft = false;
+    if (!wasUrgent) return;
+    for (const [message, waitedBytes] of this.#urgent) {
+      const overtakingBytes = isTurn ? 0 : waitedBytes + bytes;
+      this.#urgent.set(message, overtakingBytes);
+      if (overtakingBytes <= chunkBytes + 64) continue;
+      throw new Violation("priority", `${this.out.name}: ${overtakingBytes} bytes have overtaken a high message`);
     }
   }
 
@@ -146,7 +156,9 @@ export class App {
     const id = this.session.send(key, isWhole ? { ...init, bytes } : init, now);
     this.#notes.set(id, note);
     const isHigh = PRIORITIES[name] === "high" && !this.#isReprioritized;
-    if (isHigh && isWhole && bytes.length <= WATCHED_BYTES && this.#isAlone(name)) this.#urgent.add(id);
+    const isWatched = isHigh && isWhole && bytes.length <= WATCHED_BYTES && this.#isAlone(name);
+    if (isWatched) this.#urgent.set(id, 0);
+    else if (isHigh) this.#high.add(id);
     this.#world.tell?.(`${this.out.name} sends ${note.id} on "${name}", ${bytes.length} bytes as ${deed.as}`);
   }
 

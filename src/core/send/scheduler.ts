@@ -37,7 +37,10 @@ export class Scheduler {
     this.handleBacklog(channel);
   }
 
-  /** The channel whose turn it is, among those that are ready. Changes nothing that `ask` sees. */
+  /**
+   * The channel whose turn it is, among those that are ready. A high one that lacks nothing but room holds everybody: what
+   * little there is would else go to smaller messages of less urgency, again and again. Changes nothing that `ask` sees.
+   */
   pick(ask: (channel: SendChannel) => Readiness): SendChannel | undefined {
     const high = this.#lists.high;
     for (let i = 0; i < high.length; i++) {
@@ -45,7 +48,11 @@ export class Scheduler {
       if (!channel.isBacklogged) {
         this.#leave(channel);
         i -= 1;
-      } else if (ask(channel) === "ready") return channel;
+        continue;
+      }
+      const readiness = ask(channel);
+      if (readiness === "ready") return channel;
+      if (readiness === "no-room") return undefined;
     }
     return this.#pickFair(ask);
   }

@@ -161,6 +161,13 @@ describe("Scheduler", () => {
     expect(turns(scheduler, 2)).toContain(1);
   });
 
+  it("holds everybody while a high channel lacks nothing but room", () => {
+    const scheduler = withChannels(backlogged(1, "high"), backlogged(2, "high"), backlogged(3, "normal"));
+    expect(scheduler.pick(allBut("no-room", 1))).toBeUndefined();
+    expect(scheduler.pick(allBut("no-room", 2))?.key).toBe(1);
+    expect(scheduler.pick(allBut("no-room", 3))?.key).toBe(1);
+  });
+
   it("passes over a high channel that may not cut now", () => {
     const scheduler = withChannels(backlogged(1, "high"), backlogged(2, "high"), backlogged(3, "low"));
     expect(turns(scheduler, 3, QUANTUM, allBut("not-ready", 1))).toEqual([2, 2, 2]);
