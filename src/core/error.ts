@@ -13,6 +13,12 @@ export type SluiceErrorCode =
   | "ERR_MESSAGE_TOO_LARGE"
   /** The message was cancelled by `cancel()` or by its `signal`. */
   | "ERR_CANCELLED"
+  /** The time of the message was over before anything of it had left. */
+  | "ERR_EXPIRED"
+  /** A newer message of the same key has taken the place of this one. */
+  | "ERR_SUPERSEDED"
+  /** So much waits to be sent that nothing more is taken. */
+  | "ERR_BUFFER_FULL"
   /** The message never left this machine. Sending it again cannot double it. */
   | "ERR_NEVER_WRITTEN"
   /** The message left, and the line was lost before the peer said whether it had arrived. */

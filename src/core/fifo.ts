@@ -23,16 +23,6 @@ export class Fifo<T> {
     return this.#items[this.#head];
   }
 
-  /** Takes `item` out, wherever it stands. Returns whether it was there. */
-  remove(item: T): boolean {
-    const index = this.#items.indexOf(item, this.#head);
-    if (index === -1) return false;
-    // Taking many out in order would otherwise move all the others for each of them.
-    if (index === this.#head) this.shift();
-    else this.#items.splice(index, 1);
-    return true;
-  }
-
   /** Empties the queue and returns what was in it, in order. */
   drain(): T[] {
     const rest = this.#items.slice(this.#head);

@@ -1,6 +1,11 @@
 /** A reading of a monotonic clock, in milliseconds since an arbitrary start. May have a fraction. */
 export type Millis = number;
 
+/** Whether a time has come; `undefined` stands for one that never does. */
+export function isDue(deadline: Millis | undefined, now: Millis): boolean {
+  return deadline !== undefined && now >= deadline;
+}
+
 /** Clocks on the wire count in steps of 100 µs: 2^30 of them, four bytes as a varint, last for 29 hours (ACK-03). */
 const TICKS_PER_MS = 10;
 

@@ -3,7 +3,7 @@ import type { MessageId } from "../core/send/outgoing-message.js";
 import type { ChannelKey } from "../core/send/send-channel.js";
 import type { Fate, SendEvent } from "../core/send/sender.js";
 import type { Host } from "./host.js";
-import { cancelled, type PendingMessage } from "./pending-message.js";
+import { cancelled, expired, type PendingMessage, superseded } from "./pending-message.js";
 import type { Receipt } from "./receipt.js";
 import type { SessionDriver } from "./session-driver.js";
 
@@ -107,6 +107,10 @@ export class Outbox {
     switch (fate) {
       case "cancelled":
         return control.fail("cancelled", failure ?? cancelled());
+      case "superseded":
+        return control.fail("cancelled", superseded());
+      case "expired":
+        return control.fail("expired", expired());
       case "never-written":
         // The session is ending, and whether there is a next one is not for the outbox to know.
         this.#neverWritten.push(entry);

@@ -70,3 +70,11 @@ export class PendingMessage {
 export function cancelled(): SluiceError {
   return new SluiceError("ERR_CANCELLED", "The message was cancelled");
 }
+
+export function superseded(): SluiceError {
+  return new SluiceError("ERR_SUPERSEDED", "A newer message of the same key has taken the place of this one");
+}
+
+export function expired(): SluiceError {
+  return new SluiceError("ERR_EXPIRED", "The time of the message was over before it began to leave");
+}

@@ -14,7 +14,7 @@ export class Receipt {
 
   /**
    * `queued` until its first piece leaves, `writing` until the peer's session has all of it, then `delivered`; or
-   * `cancelled`, `never-written` (sending it again cannot double it), or `unknown` (it left, and the line was lost).
+   * `cancelled`, `expired`, `never-written` (sending it again cannot double it), or `unknown` (it left, and the line was lost).
    */
   get state(): ReceiptState {
     return this.#control.state;
@@ -106,7 +106,7 @@ export class ReceiptControl {
     this.#state = "queued";
   }
 
-  fail(state: "cancelled" | "never-written" | "unknown", error: SluiceError): void {
+  fail(state: "cancelled" | "expired" | "never-written" | "unknown", error: SluiceError): void {
     this.#state = state;
     this.#written.settle(error);
     this.#delivered.settle(error);

@@ -31,28 +31,6 @@ describe("Fifo", () => {
     expect([fifo.length, fifo.peek(), fifo.shift()]).toEqual([0, undefined, undefined]);
   });
 
-  it.each([
-    { shifted: 0, item: 0, rest: [1, 2, 3, 4] },
-    { shifted: 0, item: 2, rest: [0, 1, 3, 4] },
-    { shifted: 1, item: 1, rest: [2, 3, 4] },
-    { shifted: 1, item: 4, rest: [1, 2, 3] },
-    { shifted: 3, item: 3, rest: [4] },
-  ])("takes out $item after $shifted shifts", ({ shifted, item, rest }) => {
-    const fifo = filled(5);
-    for (let i = 0; i < shifted; i++) fifo.shift();
-    expect(fifo.remove(item)).toBe(true);
-    expect(fifo.length).toBe(rest.length);
-    expect(fifo.drain()).toEqual(rest);
-  });
-
-  it.each([0, 1, 2])("does not find what %i shifts have taken, nor what never was in it", (shifted) => {
-    const fifo = filled(3);
-    for (let i = 0; i < shifted; i++) fifo.shift();
-    expect(fifo.remove(9)).toBe(false);
-    if (shifted > 0) expect(fifo.remove(0)).toBe(false);
-    expect(fifo.length).toBe(3 - shifted);
-  });
-
   it("drains what is left, and can be used again", () => {
     const fifo = filled(5);
     fifo.shift();

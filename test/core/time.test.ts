@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { millisToTicks, ticksToMillis } from "../../src/core/time.js";
+import { isDue, millisToTicks, ticksToMillis } from "../../src/core/time.js";
 
 describe("ACK-03: clocks on the wire", () => {
   it.each([
@@ -21,5 +21,16 @@ describe("ACK-03: clocks on the wire", () => {
     for (const millis of [0, 0.3, 17.77, 1e6 + 0.123]) {
       expect(Math.abs(ticksToMillis(millisToTicks(millis)) - millis)).toBeLessThanOrEqual(0.0501);
     }
+  });
+});
+
+describe("isDue", () => {
+  it.each([
+    [10, 9.9, false],
+    [10, 10, true],
+    [10, 11, true],
+    [undefined, 1e9, false],
+  ])("a time of %s at %d: %s", (deadline, now, due) => {
+    expect(isDue(deadline, now)).toBe(due);
   });
 });

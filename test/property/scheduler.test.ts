@@ -40,7 +40,7 @@ function gaps(list: Step[], others: { priority: Priority; habit: Habit }[], watc
   for (const { bytes, toggles, looks } of list) {
     for (const [i, { habit, channel }] of channels.entries()) {
       const isBusy = habit !== "comes and goes" || ((toggles >> i) & 1) === 1;
-      if (channel.isBacklogged && !isBusy) channel.messages.drain();
+      if (channel.isBacklogged && !isBusy) channel.messages.clear();
       if (!channel.isBacklogged && isBusy) channel.messages.push(wholeMessage(1));
       scheduler.handleBacklog(channel);
     }
@@ -52,7 +52,7 @@ function gaps(list: Step[], others: { priority: Priority; habit: Habit }[], watc
       waited = 0;
     } else {
       waited += bytes;
-      if (channels[picked.key]?.habit === "pauses after each turn") picked.messages.drain();
+      if (channels[picked.key]?.habit === "pauses after each turn") picked.messages.clear();
     }
     for (let i = 0; i < looks; i++) scheduler.pick(() => "no-room");
   }
@@ -115,7 +115,7 @@ describe("Scheduler", () => {
           for (const { channel: index, work, priority, states, bytes } of list) {
             const changed = channels[index] as SendChannel;
             if (work) changed.messages.push(wholeMessage(1));
-            else changed.messages.drain();
+            else changed.messages.clear();
             scheduler.handleBacklog(changed);
             if (priority !== null) {
               changed.priority = priority;

@@ -1,3 +1,4 @@
+import type { Fate } from "../../src/core/send/sender.js";
 import { Violation } from "./world.js";
 
 /** One message as its sender's application knows it. */
@@ -12,7 +13,7 @@ export interface Note {
   /** Whether any of it has left, as the sender was told. */
   hasLeft: boolean;
   /** What the sender was told last. */
-  fate: "pending" | "delivered" | "cancelled" | "never-written" | "unknown" | "too-large";
+  fate: "pending" | "delivered" | Fate;
 }
 
 /**
@@ -59,7 +60,7 @@ export class Ledger {
   }
 
   /** The sender is told that the message has ended otherwise. */
-  drop(note: Note, fate: "cancelled" | "never-written" | "unknown" | "too-large"): void {
+  drop(note: Note, fate: Fate): void {
     if (fate !== "unknown" && note.isReceived) {
       throw new Violation("fate", `${this.name}: message ${note.id} is "${fate}", and came`);
     }
@@ -95,7 +96,7 @@ export class Ledger {
 }
 
 function isBanned({ fate }: Note): boolean {
-  return fate === "cancelled" || fate === "never-written" || fate === "too-large";
+  return fate !== "pending" && fate !== "delivered" && fate !== "unknown";
 }
 
 function isSame(a: string | Uint8Array, b: string | Uint8Array): boolean {

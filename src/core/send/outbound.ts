@@ -65,6 +65,7 @@ export class Outbound {
     const overhead = varintBytes(number) + (ack === undefined ? 0 : frameBytes(ack));
     // What cannot be kept must not leave: it could not be sent again.
     const replayRoomBytes = this.#replayBytesMax - this.#inFlight.bytes;
+    this.#sender.handleDeadline(now);
     const windowBytes = this.#window.windowBytes + space.overdraftBytes;
     const draft = this.#sender.pollDraft({
       number,

@@ -1,7 +1,21 @@
 import { invariant } from "../invariant.js";
+import type { Millis } from "../time.js";
 
 /** Names a message of this end to the application's side of the engine. Counts from 1, never reused in a session. */
 export type MessageId = number;
+
+/** What is to be sent. */
+export interface OutgoingInit {
+  readonly text: boolean;
+  /** Length in bytes, `undefined` where only the end of the source tells. */
+  readonly totalBytes: number | undefined;
+  /** Whether `progress` events are wanted. */
+  readonly wantsProgress: boolean;
+  /** When it is dropped, if nothing of it has left by then. */
+  readonly expiresAt?: Millis | undefined;
+  /** It takes the place of a message of the same key on its channel, if nothing of that one has left. */
+  readonly key?: string | undefined;
+}
 
 /** Where a message of this end is. What the application sees of it is the receipt. */
 export type MessageStage = "queued" | "writing" | "written";
@@ -18,6 +32,7 @@ export class OutgoingMessage {
   /** Length in bytes; `undefined` where only the end of the source tells. */
   readonly totalBytes: number | undefined;
   readonly wantsProgress: boolean;
+  readonly key: string | undefined;
   stage: MessageStage = "queued";
   /** The batch that carries its first piece; `undefined` while it is queued. */
   firstNumber: number | undefined;
@@ -28,11 +43,12 @@ export class OutgoingMessage {
   #takenBytes = 0;
   #source: "open" | "asked" | "ended" = "open";
 
-  constructor(id: MessageId, init: { text: boolean; totalBytes: number | undefined; wantsProgress: boolean }) {
+  constructor(id: MessageId, init: OutgoingInit) {
     this.id = id;
     this.text = init.text;
     this.totalBytes = init.totalBytes;
     this.wantsProgress = init.wantsProgress;
+    this.key = init.key;
   }
 
   /** Adds what the source has given. The engine owns `piece` from here on. */

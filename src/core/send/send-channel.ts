@@ -1,4 +1,4 @@
-import { Fifo } from "../fifo.js";
+import { LinkedQueue } from "../linked-queue.js";
 import type { Priority } from "../wire/frame.js";
 import type { OutgoingMessage } from "./outgoing-message.js";
 
@@ -16,7 +16,9 @@ export class SendChannel {
   /** The wire id this end has given the channel; `undefined` until its first frame is due. */
   id: number | undefined;
   priority: Priority;
-  readonly messages: Fifo<OutgoingMessage> = new Fifo();
+  readonly messages: LinkedQueue<OutgoingMessage> = new LinkedQueue();
+  /** Those of them that have not started and may be replaced, by their keys. */
+  readonly keyed: Map<string, OutgoingMessage> = new Map();
   /** What follows the last message, once the channel is being closed; `"seen"`: the peer has acknowledged it. */
   end: "none" | "due" | "sent" | "seen" = "none";
   /** Bytes accepted and not yet acknowledged. */

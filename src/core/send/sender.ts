@@ -1,6 +1,8 @@
+import { DeadlineQueue } from "../deadline-queue.js";
 import { SluiceError } from "../error.js";
 import { Fifo } from "../fifo.js";
 import { CHANNELS_MAX, type Limits } from "../limits.js";
+import type { Millis } from "../time.js";
 import { frameBytes } from "../wire/encode.js";
 import type { Frame, Priority } from "../wire/frame.js";
 import { type AnnouncedLimits, UNANNOUNCED_LIMITS } from "../wire/parameters.js";
@@ -8,7 +10,7 @@ import { varintBytes } from "../wire/varint.js";
 import { Admission } from "./admission.js";
 import { cutBytes, cutChunk } from "./chunker.js";
 import type { SentBatch, SentChunk } from "./in-flight.js";
-import { type MessageId, OutgoingMessage } from "./outgoing-message.js";
+import { type MessageId, type OutgoingInit, OutgoingMessage } from "./outgoing-message.js";
 import { type Readiness, Scheduler } from "./scheduler.js";
 import { type ChannelKey, DEFAULT_CHANNEL, SendChannel } from "./send-channel.js";
 
@@ -23,7 +25,7 @@ export type SendEvent =
   | { readonly type: "pull"; readonly message: MessageId; readonly offset: number };
 
 /** How a message ended that was not delivered. */
-export type Fate = "cancelled" | "never-written" | "unknown" | "too-large";
+export type Fate = "cancelled" | "expired" | "superseded" | "never-written" | "unknown" | "too-large";
 
 /** Frames for one numbered batch, and what acknowledging it will mean. */
 export interface Draft {
@@ -62,6 +64,8 @@ export class Sender {
   readonly #channels = new Map<ChannelKey, SendChannel>();
   readonly #control: Fifo<Frame> = new Fifo();
   readonly #messages = new Map<MessageId, { message: OutgoingMessage; channel: SendChannel }>();
+  /** Messages of which nothing has left, and which are dropped if that lasts. */
+  readonly #perishable = new DeadlineQueue<OutgoingMessage>();
   readonly #idsUsed = new Set<number>([0]);
   #peerLimits: AnnouncedLimits = UNANNOUNCED_LIMITS;
   #messagesSent = 0;
@@ -121,22 +125,28 @@ export class Sender {
     this.#channels.delete(key);
   }
 
-  send(
-    key: ChannelKey,
-    init: { text: boolean; totalBytes: number | undefined; wantsProgress: boolean; bytes?: Uint8Array },
-  ): MessageId {
+  send(key: ChannelKey, init: OutgoingInit & { readonly bytes?: Uint8Array }): MessageId {
     const channel = this.#channel(key);
     this.#messagesSent += 1;
     const message = new OutgoingMessage(this.#messagesSent, init);
     if (init.bytes !== undefined) message.supply(init.bytes, true);
     else if (init.totalBytes === 0) message.supply(new Uint8Array(0), true);
-    channel.messages.push(message);
+    const old = init.key === undefined ? undefined : channel.keyed.get(init.key);
+    if (old === undefined || !channel.messages.replace(old, message)) channel.messages.push(message);
+    if (init.key !== undefined) channel.keyed.set(init.key, message);
+    if (init.expiresAt !== undefined) this.#perishable.add(message, init.expiresAt);
     channel.bufferedBytes += init.totalBytes ?? message.suppliedBytes;
     this.#unsentBytes += message.suppliedBytes;
     this.#messages.set(message.id, { message, channel });
+    if (old !== undefined) this.#drop(old, channel, "superseded");
     this.#scheduler.handleBacklog(channel);
     this.#askForMore(channel);
     return message.id;
+  }
+
+  /** The message whose place another one of this key takes. */
+  superseded(key: ChannelKey, messageKey: string): MessageId | undefined {
+    return this.#channels.get(key)?.keyed.get(messageKey)?.id;
   }
 
   /** Hands over what a source has given. Late pieces of a message that has ended otherwise are ignored. */
@@ -160,6 +170,14 @@ export class Sender {
     if (known === undefined || known.message.stage === "written") return false;
     this.#drop(known.message, known.channel, "cancelled");
     return true;
+  }
+
+  /** Drops what should have left by now. What has begun to leave goes on: its receiver has a part of it. */
+  handleDeadline(now: Millis): void {
+    for (let due = this.#perishable.pollDue(now); due !== undefined; due = this.#perishable.pollDue(now)) {
+      const { channel } = this.#messages.get(due.id) as { channel: SendChannel };
+      this.#drop(due, channel, "expired");
+    }
   }
 
   /** From here on nothing leaves that the peer would refuse; what waits and is too large is dropped. */
@@ -201,9 +219,11 @@ export class Sender {
       this.#emit({ type: "dropped", message: message.id, fate });
     }
     this.#messages.clear();
+    this.#perishable.clear();
     this.#control.drain();
     for (const channel of this.#channels.values()) {
-      channel.messages.drain();
+      channel.messages.clear();
+      channel.keyed.clear();
       channel.end = "seen";
       this.#scheduler.remove(channel);
     }
@@ -233,6 +253,7 @@ export class Sender {
         closes.push(channel);
       } else {
         frame = cutChunk(channel.id as number, message, this.#size(channel, rest, isFirstInBatch) as number);
+        if (message.firstNumber === undefined) this.#seal(message, channel);
         message.firstNumber ??= space.number;
         chunks.push({ channel, message, bytes: frame.payload.length, last: frame.last });
         this.#handleCut(channel, message, frame.payload.length);
@@ -244,6 +265,11 @@ export class Sender {
       if (frame.type === "chunk" && !frame.last) break;
     }
     return frames.length === 0 ? undefined : { frames, chunks, closes };
+  }
+
+  /** When the next message has waited for too long. */
+  get nextDeadline(): Millis | undefined {
+    return this.#perishable.nextDeadline;
   }
 
   /** Whether nothing waits to be sent; acks may still be missing. */
@@ -336,12 +362,20 @@ export class Sender {
   #drop(message: OutgoingMessage, channel: SendChannel, fate: Fate): void {
     channel.messages.remove(message);
     this.#messages.delete(message.id);
+    this.#seal(message, channel);
     this.#admission.end(message);
     channel.bufferedBytes -= (message.totalBytes ?? message.suppliedBytes) - message.takenBytes;
     this.#unsentBytes -= message.availableBytes;
     if (message.stage === "writing") this.#control.push({ type: "reset", channel: channel.id as number });
     this.#emit({ type: "dropped", message: message.id, fate });
     this.#askForMore(channel);
+  }
+
+  /** Neither time nor a newer message can drop it any more: it has begun to leave, or has ended. */
+  #seal(message: OutgoingMessage, channel: SendChannel): void {
+    this.#perishable.remove(message);
+    const { key } = message;
+    if (key !== undefined && channel.keyed.get(key) === message) channel.keyed.delete(key);
   }
 
   #takeControl(frames: Frame[], spaceBytes: number): number {

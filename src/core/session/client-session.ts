@@ -1,13 +1,21 @@
 import { Dialer, type DialOptions } from "../dial/dialer.js";
 import { SluiceError } from "../error.js";
-import type { Millis } from "../time.js";
+import { isDue, type Millis } from "../time.js";
 import type { Parameters, Violation } from "../wire/frame.js";
 import { isViolation, readGreeting, readWelcome } from "../wire/handshake.js";
 import { UNANNOUNCED_LIMITS } from "../wire/parameters.js";
 import { Identity } from "./identity.js";
 import { isOverslept, Keepalive } from "./keepalive.js";
-import { abortedEnd, isDue, type RoleFrame, Session, violationError } from "./session.js";
-import { cleanEnd, connectFailed, type SessionEnd, sessionLost, uncleanEnd } from "./session-end.js";
+import { type RoleFrame, Session } from "./session.js";
+import {
+  abortedEnd,
+  cleanEnd,
+  connectFailed,
+  type SessionEnd,
+  sessionLost,
+  uncleanEnd,
+  violationError,
+} from "./session-end.js";
 import type { SessionOptions } from "./session-types.js";
 
 /** A client that is not connected dials anew when the network comes back: an attempt this old is on the old one. */

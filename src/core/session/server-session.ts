@@ -3,8 +3,8 @@ import type { Millis } from "../time.js";
 import type { Violation } from "../wire/frame.js";
 import { welcomeFrame } from "../wire/handshake.js";
 import { Keepalive } from "./keepalive.js";
-import { abortedEnd, type RoleFrame, Session } from "./session.js";
-import { cleanEnd, sessionLost, uncleanEnd } from "./session-end.js";
+import { type RoleFrame, Session } from "./session.js";
+import { abortedEnd, cleanEnd, sessionLost, uncleanEnd } from "./session-end.js";
 import type { Admission, SessionOptions } from "./session-types.js";
 
 export interface ServerSessionOptions extends SessionOptions {

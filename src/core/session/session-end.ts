@@ -1,4 +1,5 @@
 import { SluiceError } from "../error.js";
+import type { Violation } from "../wire/frame.js";
 import type { CloseInfo } from "./closing.js";
 
 /** How a transport ended, as its API tells. */
@@ -26,6 +27,11 @@ export function uncleanEnd(error: SluiceError, transportCode = 1000): SessionEnd
   return { code: 1006, reason: "", wasClean: false, error, transportCode };
 }
 
+/** The end that an ABORT of the peer makes. */
+export function abortedEnd(code: number, reason: string, error?: SluiceError): SessionEnd {
+  return { code: code === 0 ? 1005 : code, reason, wasClean: true, error, transportCode: 1000 };
+}
+
 export function connectFailed(message: string): SluiceError {
   return new SluiceError("ERR_CONNECT_FAILED", message, { retryable: true });
 }
@@ -36,4 +42,8 @@ export function connectionLost(): SluiceError {
 
 export function sessionLost(message: string): SluiceError {
   return new SluiceError("ERR_SESSION_LOST", message, { retryable: true });
+}
+
+export function violationError({ reason }: Violation): SluiceError {
+  return new SluiceError("ERR_PEER_VIOLATION", `The peer broke the protocol: ${reason}`);
 }

@@ -1,5 +1,6 @@
 import type { Limits } from "../limits.js";
 import type { Ports } from "../ports.js";
+import type { OutgoingInit } from "../send/outgoing-message.js";
 import type { Millis } from "../time.js";
 import type { Hello } from "../wire/handshake.js";
 
@@ -25,12 +26,7 @@ export interface Admission {
   readonly held: readonly HeldBatch[];
 }
 
-export interface MessageInit {
-  readonly text: boolean;
-  /** Length in bytes, `undefined` where only the end of the source tells. */
-  readonly totalBytes: number | undefined;
-  /** Whether `progress` events are wanted. */
-  readonly wantsProgress: boolean;
+export interface MessageInit extends OutgoingInit {
   /** The whole message; without it the engine asks with `pull` events, and `supply` answers. */
   readonly bytes?: Uint8Array;
 }

@@ -5,7 +5,7 @@ import { BATCH_BYTES_MIN, type Limits } from "../limits.js";
 import type { Ports } from "../ports.js";
 import type { MessageId } from "../send/outgoing-message.js";
 import { type ChannelKey, DEFAULT_CHANNEL } from "../send/send-channel.js";
-import type { Millis } from "../time.js";
+import { isDue, type Millis } from "../time.js";
 import { BatchReader } from "../wire/decode.js";
 import { encodeBatch } from "../wire/encode.js";
 import type { CloseFrame, Frame, HandshakeFrame, Priority, Violation } from "../wire/frame.js";
@@ -14,7 +14,7 @@ import { Attachment } from "./attachment.js";
 import type { SessionEvent } from "./events.js";
 import { Exchange, type PeerCounters } from "./exchange.js";
 import type { Keepalive } from "./keepalive.js";
-import { cleanEnd, connectionLost, type Death, type SessionEnd, uncleanEnd } from "./session-end.js";
+import { cleanEnd, connectionLost, type Death, type SessionEnd, uncleanEnd, violationError } from "./session-end.js";
 import type { MessageInit, SessionOptions, SessionStats } from "./session-types.js";
 import { UnnumberedQueue } from "./unnumbered-queue.js";
 
@@ -84,7 +84,7 @@ export abstract class Session {
     if (this.isSendClosed(channel)) {
       throw new SluiceError("ERR_USAGE_CHANNEL_CLOSED", "The channel is closed");
     }
-    const max = Math.min(sender.messageBytesMax, this.limits.messageBytesMax);
+    const max = this.messageBytesMax;
     const size = init.totalBytes ?? 0;
     if (size > max)
       throw new SluiceError("ERR_MESSAGE_TOO_LARGE", `A message of ${size} bytes is over the limit of ${max}`);
@@ -145,7 +145,8 @@ export abstract class Session {
   handleDeadline(now: Millis): void {
     this.begin(now);
     if (this.isClosed) return;
-    const { closing } = this.exchange;
+    const { closing, sender } = this.exchange;
+    sender.handleDeadline(now);
     if (!isDue(closing.nextDeadline, now)) return this.handleLineDeadlines(now);
     const { state } = closing;
     const isClean = state.name === "lingering" || state.name === "settling";
@@ -175,7 +176,8 @@ export abstract class Session {
   /** When `handleDeadline` wants to be called; `undefined` for never. */
   nextDeadline(): Millis | undefined {
     if (this.isClosed) return undefined;
-    const times = [this.exchange.closing.nextDeadline, this.attachment.nextDeadline, ...this.roleDeadlines];
+    const { closing, sender } = this.exchange;
+    const times = [closing.nextDeadline, sender.nextDeadline, this.attachment.nextDeadline, ...this.roleDeadlines];
     if (this.attachment.epoch !== undefined) times.push(this.keepalive?.nextDeadline);
     if (this.#mayAck) times.push(this.exchange.inbound.acks.nextDeadline);
     const known = times.filter((time) => time !== undefined);
@@ -195,6 +197,16 @@ export abstract class Session {
   /** Whether the channel takes no more messages. */
   isSendClosed(channel: ChannelKey): boolean {
     return this.isClosing || this.exchange.sender.isEnding(channel);
+  }
+
+  /** The largest message that both ends take, as far as the peer has said. */
+  get messageBytesMax(): number {
+    return Math.min(this.exchange.sender.messageBytesMax, this.limits.messageBytesMax);
+  }
+
+  /** The message whose place one of this key would take; `undefined` where it would queue behind the others. */
+  superseded(channel: ChannelKey, key: string): MessageId | undefined {
+    return this.exchange.sender.superseded(channel, key);
   }
 
   /** Bytes of this channel accepted and not yet acknowledged. */
@@ -412,17 +424,4 @@ export abstract class Session {
         return this.exchange.handleFrame(frame, now);
     }
   }
-}
-
-export function violationError({ reason }: Violation): SluiceError {
-  return new SluiceError("ERR_PEER_VIOLATION", `The peer broke the protocol: ${reason}`);
-}
-
-/** The end that an ABORT of the peer makes. */
-export function abortedEnd(code: number, reason: string, error?: SluiceError): SessionEnd {
-  return { code: code === 0 ? 1005 : code, reason, wasClean: true, error, transportCode: 1000 };
-}
-
-export function isDue(deadline: Millis | undefined, now: Millis): boolean {
-  return deadline !== undefined && now >= deadline;
 }
