@@ -5,10 +5,12 @@ import type { ChannelKey } from "../core/send/send-channel.js";
 import { ClientSession } from "../core/session/client-session.js";
 import { Backlog } from "../driver/backlog.js";
 import { Conversation, type ConversationClosed, type ConversationEvent } from "../driver/conversation.js";
+import { Gates } from "../driver/gate.js";
 import type { Host } from "../driver/host.js";
 import { failNeverWritten } from "../driver/outbox.js";
 import type { Payload, SendOptions } from "../driver/pending-message.js";
 import type { Receipt } from "../driver/receipt.js";
+import { type SendBounds, SendBudget } from "../driver/send-bounds.js";
 import { type WebSocketConstructor, webSocketTransport } from "../transport/browser/websocket.js";
 import { SUBPROTOCOL, type Transport } from "../transport/transport.js";
 import type { SessionLoss } from "./events.js";
@@ -21,6 +23,7 @@ export interface LifelineOptions {
   /** The application's own, most wanted first. */
   readonly protocols: readonly string[];
   readonly limits: Limits;
+  readonly bounds: SendBounds;
   readonly dial: DialOptions;
   readonly onSessionLost: "reopen" | "close";
   /** What `authenticate` gets, or what gives it. */
@@ -48,9 +51,13 @@ type Credentials = { readonly json: string | undefined } | { readonly cause: unk
 
 /** Keeps a socket connected: dials for its session, brings the credentials, and begins the next session when one is lost. */
 export class Lifeline {
+  /** Backpressure of the channels, across sessions. */
+  readonly gates: Gates;
   readonly #options: LifelineOptions;
   readonly #handler: LifelineHandler;
   readonly #unwatch: () => void;
+  /** What the messages of all sessions hold together. */
+  readonly #budget: SendBudget;
   readonly #first: Conversation<ClientSession>;
   #conversation: Conversation<ClientSession>;
   /** What waits for the next session to be open; `undefined` while nothing has to. */
@@ -75,6 +82,8 @@ export class Lifeline {
   constructor(options: LifelineOptions, handler: LifelineHandler) {
     this.#options = options;
     this.#handler = handler;
+    this.#budget = new SendBudget(options.bounds.maxBufferedAmount);
+    this.gates = new Gates(options.bounds.highWaterMark);
     this.#first = this.#newConversation(options.dial);
     this.#conversation = this.#first;
     this.#unwatch = watchPage({
@@ -101,9 +110,11 @@ export class Lifeline {
 
   /** @throws SluiceError as `Conversation.send` does */
   send(channel: ChannelKey, name: string, payload: Payload, options: SendOptions): Receipt {
-    return this.#backlog === undefined
+    // What waits and is about to be sent may be replaced: the newer message must not go before the older one.
+    const waiting = this.#backlog ?? (this.#released?.hasKey(name, options.key) ? this.#released : undefined);
+    return waiting === undefined
       ? this.#conversation.send(channel, payload, options)
-      : this.#backlog.send(name, payload, options);
+      : waiting.send(name, payload, options);
   }
 
   /** Bytes accepted on a channel and not yet acknowledged. */
@@ -157,8 +168,10 @@ export class Lifeline {
   #newConversation(dial: DialOptions): Conversation<ClientSession> {
     const { limits, host } = this.#options;
     const session = new ClientSession({ attemptId: randomId(), dial, limits, ports: host });
-    const conversation: Conversation<ClientSession> = new Conversation({ session, host }, (event) =>
-      this.#handle(conversation, event),
+    const onTurn = () => this.gates.handleTurn();
+    const conversation: Conversation<ClientSession> = new Conversation(
+      { session, host, budget: this.#budget, onTurn },
+      (event) => this.#handle(conversation, event),
     );
     return conversation;
   }
@@ -267,7 +280,7 @@ export class Lifeline {
 
   #reopen(event: ConversationClosed): void {
     const lost = this.#conversation;
-    const { limits, dial } = this.#options;
+    const { limits, dial, host } = this.#options;
     const loss = lossOf(event);
     const next = this.#newConversation({ ...dial, connectTimeoutMs: Number.POSITIVE_INFINITY, retriesFirst: true });
     this.#conversation = next;
@@ -275,7 +288,12 @@ export class Lifeline {
     const survivors = this.#handler.handleReopen(next);
     // A session that was lost before it was open leaves its backlog to the next one, behind what it has not written.
     const waiting = this.#backlog;
-    const backlog = new Backlog(limits.messageBytesMax);
+    const backlog = new Backlog({
+      host,
+      messageBytesMax: limits.messageBytesMax,
+      budget: this.#budget,
+      onTurn: () => this.gates.handleTurn(),
+    });
     this.#backlog = backlog;
     for (const leftover of event.losses.neverWritten) {
       const name = lost.channelName(leftover.channel);
@@ -284,6 +302,8 @@ export class Lifeline {
     }
     waiting?.release((name, message) => backlog.add(name, message));
     this.#handler.handleLost(loss);
+    // What was lost is not buffered any more.
+    this.gates.handleTurn();
     next.command((session, now) => {
       session.handleTimers(!this.#isHidden, now);
       session.handleOffline(!this.#isOnline, now);

@@ -2,6 +2,7 @@ import { type BackoffOptions, DEFAULT_BACKOFF } from "../core/dial/backoff.js";
 import type { DialOptions } from "../core/dial/dialer.js";
 import { SluiceError } from "../core/error.js";
 import { DEFAULT_LIMITS, type Limits, limitsWith } from "../core/limits.js";
+import { type SendBounds, sendBoundsOf } from "../driver/send-bounds.js";
 import type { WebSocketConstructor } from "../transport/browser/websocket.js";
 
 export interface SluiceSocketOptions {
@@ -25,6 +26,13 @@ export interface SluiceSocketOptions {
   readonly backoff?: { readonly baseMs?: number; readonly maxMs?: number };
   /** How long `close()` waits while nothing moves, ms. Default 5,000. */
   readonly closeTimeoutMs?: number;
+  /**
+   * Bytes held in memory until they are acknowledged, of all channels together; Blobs and Files are not. Above that,
+   * `send()` throws `ERR_BUFFER_FULL`. Default 64 MiB.
+   */
+  readonly maxBufferedAmount?: number;
+  /** The `bufferedAmount` of a channel from which on `ready` waits, and below which `drain` tells. Default 256 KiB. */
+  readonly highWaterMark?: number;
   /** Bounds of this end. */
   readonly limits?: Partial<
     Pick<
@@ -43,6 +51,14 @@ export function limitsOf(options: SluiceSocketOptions): Limits {
     handshakeTimeoutMs: options.connectTimeoutMs ?? DEFAULT_LIMITS.handshakeTimeoutMs,
     closeTimeoutMs: options.closeTimeoutMs ?? DEFAULT_LIMITS.closeTimeoutMs,
   });
+}
+
+/** A page that has queued so much and is not done has a use for a stream. */
+const MAX_BUFFERED_AMOUNT = 64 * 1024 * 1024;
+
+/** @throws SluiceError `ERR_USAGE_ARGUMENT` */
+export function boundsOf(options: SluiceSocketOptions): SendBounds {
+  return sendBoundsOf(options, MAX_BUFFERED_AMOUNT);
 }
 
 /** @throws SluiceError `ERR_USAGE_ARGUMENT` */

@@ -24,7 +24,7 @@ import {
 } from "./events.js";
 import { dataOf, type SluiceBinaryType } from "./incoming.js";
 import { Lifeline, type LifelineEvent } from "./lifeline.js";
-import { dialOf, limitsOf, onSessionLostOf, type SluiceSocketOptions, webSocketOf } from "./options.js";
+import { boundsOf, dialOf, limitsOf, onSessionLostOf, type SluiceSocketOptions, webSocketOf } from "./options.js";
 import { payloadOf, type SendData } from "./payload.js";
 import { browserHost, TaskQueue } from "./platform.js";
 import type { TypedEventTargetConstructor } from "./typed-event-target.js";
@@ -99,6 +99,7 @@ export class SluiceSocket extends SocketEventTarget {
       url: this.#url,
       protocols: parseProtocols(protocols),
       limits: this.#limits,
+      bounds: boundsOf(options),
       dial: dialOf(options),
       onSessionLost: onSessionLostOf(options),
       auth: options.auth,

@@ -1,4 +1,4 @@
-import { SluiceError } from "../core/error.js";
+import type { SluiceError } from "../core/error.js";
 import type { ChannelKey } from "../core/send/send-channel.js";
 import type { SessionEvent } from "../core/session/events.js";
 import type { Session } from "../core/session/session.js";
@@ -7,8 +7,9 @@ import type { Priority } from "../core/wire/frame.js";
 import type { Transport, TransportHandler, TransportName } from "../transport/transport.js";
 import type { Host } from "./host.js";
 import { type Losses, neverWritten, Outbox } from "./outbox.js";
-import { cancelled, type Payload, PendingMessage, type SendOptions } from "./pending-message.js";
+import { cancelled, type Payload, PendingMessage, refused, type SendOptions } from "./pending-message.js";
 import { type Receipt, ReceiptControl } from "./receipt.js";
+import type { SendBudget } from "./send-bounds.js";
 import { SessionDriver } from "./session-driver.js";
 
 type EngineClosed = Extract<SessionEvent, { type: "closed" }>;
@@ -50,6 +51,7 @@ export class Conversation<S extends Session = Session> {
   readonly #driver: SessionDriver<S>;
   readonly #outbox: Outbox;
   readonly #host: Host;
+  readonly #budget: SendBudget;
   readonly #onEvent: (event: ConversationEvent) => void;
   readonly #onTurn: () => void;
   readonly #channels = new Map<ChannelKey, { name: string; priority: Priority }>([
@@ -63,11 +65,18 @@ export class Conversation<S extends Session = Session> {
   #messagesReceived = 0;
 
   constructor(
-    options: { readonly session: S; readonly host: Host; readonly onTurn?: () => void },
+    options: {
+      readonly session: S;
+      readonly host: Host;
+      /** What all messages of the socket together may hold. */
+      readonly budget: SendBudget;
+      readonly onTurn?: () => void;
+    },
     onEvent: (event: ConversationEvent) => void,
   ) {
     const { session, host, onTurn = () => {} } = options;
     this.#host = host;
+    this.#budget = options.budget;
     this.#onEvent = onEvent;
     this.#onTurn = onTurn;
     this.#driver = new SessionDriver(session, host, {
@@ -97,16 +106,18 @@ export class Conversation<S extends Session = Session> {
 
   /**
    * Sends on a channel; on one that is closing or closed, nothing is sent, and the receipt says `never-written`.
-   * @throws SluiceError `ERR_MESSAGE_TOO_LARGE`, `ERR_TOO_MANY_CHANNELS`
+   * @throws SluiceError `ERR_MESSAGE_TOO_LARGE`, `ERR_BUFFER_FULL`, `ERR_TOO_MANY_CHANNELS`, `ERR_USAGE_ARGUMENT`
    */
   send(channel: ChannelKey, payload: Payload, options: SendOptions): Receipt {
-    if (this.isSendClosed(channel)) {
-      const error = new SluiceError("ERR_NEVER_WRITTEN", "The channel is closing or closed");
-      return ReceiptControl.ended("never-written", error);
-    }
+    if (this.isSendClosed(channel)) return refused(options, "channel");
+    const message = new PendingMessage(payload, options, this.#host.now());
     if (options.signal?.aborted) return ReceiptControl.ended("cancelled", cancelled());
-    const message = new PendingMessage(payload, options);
+    // What is over the limit never fits, however much room there is: the session says so.
+    if (message.totalBytes <= this.session.messageBytesMax) {
+      this.#budget.require(message, this.#outbox.superseded(channel, message.key));
+    }
     this.#outbox.send(channel, message);
+    this.#budget.hold(message);
     this.#messagesSent += 1;
     return message.control.receipt;
   }

@@ -38,13 +38,16 @@ export class Outbox {
 
   /** @throws SluiceError as `Session.send` does */
   send(channel: ChannelKey, message: PendingMessage): void {
-    const { payload, totalBytes } = message;
+    const { payload, totalBytes, key, expiresAt } = message;
+    const old = key === undefined ? undefined : this.#driver.session.superseded(channel, key);
     // The entry is there before the engine's first event about it is handed on.
     const id = this.#driver.command((session, now) => {
       const init = {
         text: payload.type === "text",
         totalBytes,
         wantsProgress: message.onprogress !== undefined,
+        expiresAt,
+        key,
         ...(payload.type === "source" ? {} : { bytes: payload.bytes }),
       };
       const given = session.send(channel, init, now);
@@ -52,6 +55,14 @@ export class Outbox {
       return given;
     });
     message.handleAccepted(() => this.#cancel(id));
+    // Now, and not with the event: many may follow each other within one tick, and none is kept for longer.
+    if (old !== undefined) this.handle({ type: "dropped", message: old, fate: "superseded" });
+  }
+
+  /** The message whose place one of this key would take. */
+  superseded(channel: ChannelKey, key: string | undefined): PendingMessage | undefined {
+    const id = key === undefined ? undefined : this.#driver.session.superseded(channel, key);
+    return id === undefined ? undefined : this.#entries.get(id)?.message;
   }
 
   handle(event: SendEvent): void {

@@ -1,5 +1,6 @@
 import { SluiceError } from "../core/error.js";
-import { ReceiptControl } from "./receipt.js";
+import type { Millis } from "../core/time.js";
+import { type Receipt, ReceiptControl } from "./receipt.js";
 
 /** What is sent. The library owns the bytes from here on. */
 export type Payload =
@@ -27,6 +28,13 @@ export interface SignalLike {
 }
 
 export interface SendOptions {
+  /** How long the message may wait until its first piece leaves, ms; then it is dropped, and its receipt is `expired`. */
+  readonly ttl?: number | undefined;
+  /**
+   * The message takes the place of one with the same key on its channel that waits and of which nothing has left. The
+   * receipt of that one is `cancelled`, with `ERR_SUPERSEDED`.
+   */
+  readonly key?: string | undefined;
   /** Takes the message back when aborted, also in its middle. */
   readonly signal?: SignalLike | undefined;
   /** Called when more of the message has been acknowledged by the peer. */
@@ -39,6 +47,9 @@ export class PendingMessage {
   readonly payload: Payload;
   readonly totalBytes: number;
   readonly control: ReceiptControl;
+  readonly key: string | undefined;
+  /** When it is dropped, if nothing of it has left by then. The time goes on from one session to the next. */
+  readonly expiresAt: Millis | undefined;
   readonly onprogress: ((progress: SendProgress) => void) | undefined;
   /** Why the library itself has taken the message back. */
   failure: SluiceError | undefined;
@@ -47,10 +58,15 @@ export class PendingMessage {
   /** What has yet to be listened to. */
   #signal: SignalLike | undefined;
 
-  constructor(payload: Payload, { signal, onprogress }: SendOptions) {
+  /** @throws SluiceError `ERR_USAGE_ARGUMENT` */
+  constructor(payload: Payload, options: SendOptions, now: Millis) {
+    checkSendOptions(options);
+    const { signal, onprogress, ttl, key } = options;
     this.payload = payload;
     this.totalBytes = payload.type === "source" ? payload.source.totalBytes : payload.bytes.length;
     this.onprogress = onprogress;
+    this.key = key;
+    this.expiresAt = ttl === undefined ? undefined : now + ttl;
     this.control = new ReceiptControl(() => this.#takeBack());
     this.#signal = signal;
   }
@@ -65,6 +81,31 @@ export class PendingMessage {
     signal.addEventListener("abort", onAbort);
     this.control.onSettled(() => signal.removeEventListener("abort", onAbort));
   }
+
+  /** What it holds in memory until it has ended. A Blob or File is somewhere else. */
+  get heldBytes(): number {
+    return this.payload.type === "source" ? 0 : this.totalBytes;
+  }
+}
+
+/** @throws SluiceError `ERR_USAGE_ARGUMENT` */
+export function checkSendOptions({ ttl, key }: SendOptions): void {
+  if (ttl !== undefined && !(typeof ttl === "number" && Number.isFinite(ttl) && ttl > 0)) {
+    throw new SluiceError("ERR_USAGE_ARGUMENT", `ttl must be a positive number of milliseconds, not ${String(ttl)}`);
+  }
+  if (key !== undefined && (typeof key !== "string" || key === "")) {
+    throw new SluiceError("ERR_USAGE_ARGUMENT", "key must be a string that is not empty");
+  }
+}
+
+/**
+ * The receipt of a message that is not taken any more.
+ * @throws SluiceError `ERR_USAGE_ARGUMENT`
+ */
+export function refused(options: SendOptions, what: "channel" | "socket"): Receipt {
+  checkSendOptions(options);
+  const error = new SluiceError("ERR_NEVER_WRITTEN", `The ${what} is closing or closed`);
+  return ReceiptControl.ended("never-written", error);
 }
 
 export function cancelled(): SluiceError {

@@ -4,6 +4,7 @@ import type { SessionEvent } from "../core/session/events.js";
 import type { Session } from "../core/session/session.js";
 import type { Millis } from "../core/time.js";
 import type { Transport, TransportHandler } from "../transport/transport.js";
+import { Alarm } from "./alarm.js";
 import type { Host } from "./host.js";
 
 /**
@@ -32,16 +33,16 @@ export class SessionDriver<S extends Session = Session> {
   readonly #session: S;
   readonly #host: Host;
   readonly #handler: DriverHandler;
+  readonly #alarm: Alarm;
   readonly #pending: Fifo<SessionEvent> = new Fifo();
   #line: Line | undefined;
-  #cancelTimer: (() => void) | undefined;
-  #timerAt: Millis | undefined;
   #turn: "idle" | "deferred" | "dispatching" | "broken" = "idle";
 
   constructor(session: S, host: Host, handler: DriverHandler) {
     this.#session = session;
     this.#host = host;
     this.#handler = handler;
+    this.#alarm = new Alarm(host, () => this.input((session, now) => session.handleDeadline(now)));
   }
 
   /**
@@ -119,7 +120,7 @@ export class SessionDriver<S extends Session = Session> {
   #settle(): void {
     this.#transmit();
     this.#collect();
-    this.#arm();
+    this.#alarm.set(this.#session.nextDeadline());
     this.#dispatch();
   }
 
@@ -160,7 +161,7 @@ export class SessionDriver<S extends Session = Session> {
       this.#collect();
     } while (this.#pending.length > 0);
     this.#turn = turn;
-    this.#arm();
+    this.#alarm.set(this.#session.nextDeadline());
   }
 
   /** An application's callback that throws must stop neither the session nor the callbacks behind it. */
@@ -176,7 +177,7 @@ export class SessionDriver<S extends Session = Session> {
   #break(error: unknown): void {
     this.#turn = "broken";
     this.#pending.drain();
-    this.#cancelTimer?.();
+    this.#alarm.set(undefined);
     this.cut();
     this.#host.report(error);
     const cause = new SluiceError("ERR_INTERNAL", "A defect of Sluice has ended the session", { cause: error });
@@ -188,23 +189,5 @@ export class SessionDriver<S extends Session = Session> {
   #release(code: number): void {
     this.#line?.transport.close(code, "");
     this.#line = undefined;
-  }
-
-  #arm(): void {
-    const deadline = this.#session.nextDeadline();
-    // A timer that comes too early does no harm, and setting one anew for every batch costs more.
-    if (deadline !== undefined && this.#timerAt !== undefined && this.#timerAt <= deadline) return;
-    this.#cancelTimer?.();
-    this.#timerAt = deadline;
-    this.#cancelTimer = undefined;
-    if (deadline === undefined) return;
-    this.#cancelTimer = this.#host.setTimer(
-      () => {
-        this.#timerAt = undefined;
-        this.#cancelTimer = undefined;
-        this.input((session, now) => session.handleDeadline(now));
-      },
-      Math.max(0, deadline - this.#host.now()),
-    );
   }
 }

@@ -8,13 +8,13 @@ import { Conversation, type ConversationClosed, type ConversationEvent, type Sta
 import { CHANNEL_HELD_BYTES, Mailbox, MailboxBudget } from "../driver/mailbox.js";
 import { failNeverWritten } from "../driver/outbox.js";
 import type { Receipt } from "../driver/receipt.js";
+import { type SendBounds, SendBudget } from "../driver/send-bounds.js";
 import type { Transport, TransportHandler, TransportName } from "../transport/transport.js";
 import { payloadOf, type ServerSendData } from "./payload.js";
 import { bufferOf, callSafely, nodeHost } from "./platform.js";
 import { ServerChannel, type ServerChannelOptions } from "./server-channel.js";
 import {
   checkedClose,
-  HIGH_WATER_BYTES,
   neverWritten,
   type PingData,
   pingArguments,
@@ -27,6 +27,7 @@ import {
 export interface FramedSocketInit {
   readonly sessionId: Uint8Array;
   readonly limits: Limits;
+  readonly bounds: SendBounds;
   /** The application protocol chosen; empty for none. */
   readonly protocol: string;
   readonly principal: unknown;
@@ -52,6 +53,7 @@ export class FramedSocket extends ServerSocket {
   readonly protocol: string;
   readonly id: string;
   readonly #keeper: SocketKeeper;
+  readonly #bounds: SendBounds;
   readonly #conversation: Conversation<ServerSession>;
   readonly #mailboxes: MailboxBudget;
   /** Channels that the client has opened and nobody has been told of. */
@@ -64,15 +66,18 @@ export class FramedSocket extends ServerSocket {
 
   constructor(init: FramedSocketInit) {
     super();
-    const { limits, sessionId, keeper } = init;
+    const { limits, bounds, sessionId, keeper } = init;
     this.protocol = init.protocol;
     this.id = bufferOf(sessionId).toString("hex");
     this.#principal = init.principal;
     this.#keeper = keeper;
+    this.#bounds = bounds;
     const protocol = nodeHost.encodeUtf8(init.protocol);
     const session = new ServerSession({ sessionId, protocol, limits, ports: nodeHost });
     const onTurn = () => keeper.handleTurn(this.#conversation.heldBytes + this.#mailboxes.heldBytes);
-    this.#conversation = new Conversation({ session, host: nodeHost, onTurn }, (event) => this.#handle(event));
+    const budget = new SendBudget(bounds.maxBufferedAmount);
+    const options = { session, host: nodeHost, budget, onTurn };
+    this.#conversation = new Conversation(options, (event) => this.#handle(event));
     this.#mailboxes = new MailboxBudget(limits.reassemblyBytesMax, () => {
       const error = new SluiceError("ERR_PEER_VIOLATION", "Too much has come on channels that nobody listens to");
       this.#conversation.abort(1009, "nobody listens", error);
@@ -122,7 +127,7 @@ export class FramedSocket extends ServerSocket {
       const error = isCancelled ? new SluiceError("ERR_CANCELLED", "The message was cancelled") : neverWritten();
       nodeHost.defer(() => onAccepted(error));
     } else {
-      this.#conversation.whenBuffered(DEFAULT_CHANNEL, HIGH_WATER_BYTES, () => onAccepted());
+      this.#conversation.whenBuffered(DEFAULT_CHANNEL, this.#bounds.highWaterMark, () => onAccepted());
     }
     return receipt;
   }

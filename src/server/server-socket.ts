@@ -19,11 +19,8 @@ export interface ServerSendOptions extends SendOptions {
 /** What a ping carries. */
 export type PingData = string | number | Buffer | undefined;
 
-/** Called with an error when the message was not accepted, else once `bufferedAmount` is below 256 KiB. */
+/** Called with an error when the message was not accepted, else once `bufferedAmount` is below `highWaterMark`. */
 export type SendCallback = (error?: Error) => void;
-
-/** Below this many unacknowledged bytes, callbacks of `send` are called: the design's high-water mark. */
-export const HIGH_WATER_BYTES: number = 256 * 1024;
 
 export interface ServerSocketEvents {
   message: [data: Buffer, isBinary: boolean];

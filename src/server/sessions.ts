@@ -7,6 +7,7 @@ import { type Entry, type Owner, Registry, type RegistryLimits } from "../core/r
 import type { Admission, HeldBatch } from "../core/session/session-types.js";
 import type { Hello } from "../core/wire/handshake.js";
 import { ReceptionDriver } from "../driver/reception-driver.js";
+import type { SendBounds } from "../driver/send-bounds.js";
 import type { Transport } from "../transport/transport.js";
 import { FramedSocket, type SocketKeeper } from "./framed-socket.js";
 import { nodeHost } from "./platform.js";
@@ -32,6 +33,7 @@ export interface Visitor {
  */
 export class Sessions {
   readonly #limits: Limits;
+  readonly #bounds: SendBounds;
   readonly #registry: Registry<FramedSocket>;
   /** Names the memory of this process: what it does not know, it has never known (RES-04). */
   readonly #instance: Uint8Array = randomBytes(ID_BYTES);
@@ -53,8 +55,9 @@ export class Sessions {
   #state: "open" | "closing" = "open";
   #onEmpty: () => void = () => {};
 
-  constructor(limits: Limits, registryLimits: Omit<RegistryLimits, "resumeWindowMs">) {
+  constructor(limits: Limits, bounds: SendBounds, registryLimits: Omit<RegistryLimits, "resumeWindowMs">) {
     this.#limits = limits;
+    this.#bounds = bounds;
     const { resumeWindowMs } = limits;
     this.#registry = new Registry({ ...registryLimits, resumeWindowMs }, sha256, (socket, received) =>
       socket.canAttach(received),
@@ -173,7 +176,8 @@ export class Sessions {
       const sessionId = randomBytes(ID_BYTES);
       const token = randomBytes(TOKEN_BYTES);
       const keeper = new Keeper(this.#care, visitor.onEstablished);
-      const socket = new FramedSocket({ sessionId, limits: this.#limits, protocol, principal, keeper });
+      const init = { sessionId, limits: this.#limits, bounds: this.#bounds, protocol, principal, keeper };
+      const socket = new FramedSocket(init);
       keeper.keep(this.#registry.add(socket, sessionId, token, hello, owner));
       return socket.admit(transport, this.#admission(transport, token, hello, held), principal);
     });

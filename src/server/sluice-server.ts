@@ -6,6 +6,7 @@ import type { Duplex } from "node:stream";
 import { type VerifyClientCallbackAsync, type WebSocket, WebSocketServer } from "ws";
 import { SluiceError } from "../core/error.js";
 import { DEFAULT_LIMITS, type Limits, limitsWith } from "../core/limits.js";
+import { type SendBounds, sendBoundsOf } from "../driver/send-bounds.js";
 import { webSocketTransport } from "../transport/node/websocket.js";
 import { SUBPROTOCOL } from "../transport/transport.js";
 import { isOriginAllowed, type Origins } from "./origins.js";
@@ -74,6 +75,16 @@ export interface SluiceServerOptions {
    * what the proxy says.
    */
   clientAddress?: (request: IncomingMessage) => string | undefined;
+  /**
+   * Bytes held in memory for one socket until its client has acknowledged them, of all channels together; Blobs are not.
+   * Above that, `send()` throws `ERR_BUFFER_FULL`. Default 16 MiB.
+   */
+  maxBufferedAmount?: number;
+  /**
+   * The `bufferedAmount` of a channel from which on `ready` and the callbacks of `send()` wait, and below which `drain` tells.
+   * Default 256 KiB.
+   */
+  highWaterMark?: number;
   /** Bounds of this end. `handshakeTimeoutMs` is the deadline for HELLO and `authenticate`, default 5,000. */
   limits?: Partial<Limits & ServerLimits>;
 }
@@ -96,6 +107,9 @@ const DEFAULT_SERVER_LIMITS: ServerLimits = {
   addressHandshakesMax: 256,
   processBytesMax: 256 * 1024 * 1024,
 };
+
+/** A server has many sockets: a quarter of what a page may queue. */
+const MAX_BUFFERED_AMOUNT = 16 * 1024 * 1024;
 
 /** Over how long `shutdown` spreads the return of the clients, and how long it waits for the last of them, ms. */
 const SHUTDOWN_WITHIN_MS = 10_000;
@@ -126,6 +140,7 @@ export class SluiceServer extends EventEmitter<SluiceServerEvents> {
   readonly clients: Set<ServerSocket> = new Set();
   readonly #limits: Limits;
   readonly #serverLimits: ServerLimits;
+  readonly #bounds: SendBounds;
   readonly #sessions: Sessions;
   /** Handshakes under way, by address. */
   readonly #visitors = new Map<string, number>();
@@ -156,7 +171,8 @@ export class SluiceServer extends EventEmitter<SluiceServerEvents> {
     this.options = { ...options };
     this.#limits = limitsOf(options);
     this.#serverLimits = serverLimitsOf(options);
-    this.#sessions = new Sessions(this.#limits, this.#serverLimits);
+    this.#bounds = sendBoundsOf(options, MAX_BUFFERED_AMOUNT);
+    this.#sessions = new Sessions(this.#limits, this.#bounds, this.#serverLimits);
     this.#framed = this.#webSocketServer(this.#limits.batchBytesMax, () => SUBPROTOCOL);
     this.#plain = this.#webSocketServer(
       this.#limits.messageBytesMax,

@@ -7,6 +7,7 @@ import { Backlog } from "../../src/driver/backlog.js";
 import type { Conversation, ConversationEvent } from "../../src/driver/conversation.js";
 import { MailboxBudget } from "../../src/driver/mailbox.js";
 import type { Payload, SendOptions } from "../../src/driver/pending-message.js";
+import { SendBudget } from "../../src/driver/send-bounds.js";
 import { testPorts } from "../support/ports.js";
 import { Talk } from "../support/talk.js";
 
@@ -99,7 +100,8 @@ describe("Channel: sending", () => {
   });
 
   it("goes by its name while there is no session, and by its key in the next", () => {
-    backlog = new Backlog(1000);
+    const budget = new SendBudget(1000);
+    backlog = new Backlog({ host: talk.host, messageBytesMax: 1000, budget, onTurn: () => {} });
     const receipt = channel.send("waits");
     expect([channel.bufferedAmount, backlog.bufferedBytes("files")]).toEqual([5, 5]);
     const waiting = backlog;

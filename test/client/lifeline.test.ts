@@ -56,6 +56,7 @@ function dial(given: Partial<LifelineOptions> = {}): void {
     url: URL,
     protocols: ["chat"],
     limits: DEFAULT_LIMITS,
+    bounds: { highWaterMark: 256 * 1024, maxBufferedAmount: 8 << 20 },
     dial: { backoff: { baseMs: 500, maxMs: 15_000 }, connectTimeoutMs: 10_000, retriesFirst: true },
     onSessionLost: "reopen" as const,
     auth: undefined,

@@ -4,6 +4,7 @@ import { DEFAULT_LIMITS } from "../../src/core/limits.js";
 import type { ClientSession } from "../../src/core/session/client-session.js";
 import type { ServerSession } from "../../src/core/session/server-session.js";
 import type { Conversation } from "../../src/driver/conversation.js";
+import { failNeverWritten } from "../../src/driver/outbox.js";
 import { PendingMessage } from "../../src/driver/pending-message.js";
 import { file, say, Talk } from "../support/talk.js";
 
@@ -115,7 +116,7 @@ describe("Conversation", () => {
   });
 
   it("sends what another session has left", () => {
-    const message = new PendingMessage(say("carried"), {});
+    const message = new PendingMessage(say("carried"), {}, 0);
     client.resend(0, message);
     expect(client.stats.messagesSent).toBe(1);
     talk.run(20);
@@ -129,7 +130,7 @@ describe("Conversation", () => {
     ["it is larger than this session takes", () => 0, "ERR_MESSAGE_TOO_LARGE"],
   ])("ends what another session has left as never written where %s", async (_, channel, code) => {
     const size = code === "ERR_MESSAGE_TOO_LARGE" ? DEFAULT_LIMITS.messageBytesMax + 1 : 1;
-    const message = new PendingMessage({ type: "binary", bytes: new Uint8Array(size) }, {});
+    const message = new PendingMessage({ type: "binary", bytes: new Uint8Array(size) }, {}, 0);
     const key = channel();
     const before = client.stats.messagesSent;
     client.resend(key, message);
@@ -233,6 +234,89 @@ describe("Conversation", () => {
     expect(receipt.state).toBe("unknown");
     expect(runs).toBe(1);
     expect(client.send(0, say("late"), {}).state).toBe("never-written");
+  });
+});
+
+describe("Conversation: what its messages may hold", () => {
+  const full = expect.objectContaining({ code: "ERR_BUFFER_FULL", retryable: true });
+
+  it("is counted until they have ended, and what does not fit is refused without a change", () => {
+    const small = new Talk({ bytesMax: 1000 });
+    const { conversation } = small.client;
+    conversation.send(0, file(600), {});
+    const channel = conversation.openChannel("files", "low");
+    expect(() => conversation.send(channel, file(401), {})).toThrow(full);
+    expect([small.budget.heldBytes, conversation.bufferedAmount(channel), conversation.stats.messagesSent]).toEqual([
+      600, 0, 1,
+    ]);
+    const receipt = conversation.send(channel, file(400), {});
+    expect(() => conversation.send(0, file(1), {})).toThrow(full);
+    receipt.cancel();
+    small.host.endTask();
+    conversation.send(0, file(400), {});
+    small.connect().run(100);
+    expect([small.budget.heldBytes, small.budget.size]).toEqual([0, 0]);
+    expect(small.server.of("message")).toHaveLength(2);
+  });
+
+  it("lets many replace each other within one tick", () => {
+    const small = new Talk({ bytesMax: 1000 });
+    const { conversation } = small.client;
+    for (let i = 0; i < 10; i++) conversation.send(0, file(900 + i), { key: "k" });
+    expect(small.budget.heldBytes).toBe(909);
+    small.connect().run(100);
+    expect(small.server.of("message")).toMatchObject([{ data: { length: 909 } }]);
+  });
+
+  it("says first what never can be sent", () => {
+    const small = new Talk({ bytesMax: 1000, limits: { messageBytesMax: 2000 } });
+    expect(() => small.client.conversation.send(0, file(2001), {})).toThrow(
+      expect.objectContaining({ code: "ERR_MESSAGE_TOO_LARGE" }),
+    );
+    expect(() => small.client.conversation.send(0, file(1001), {})).toThrow(
+      expect.objectContaining({ code: "ERR_BUFFER_FULL", retryable: false }),
+    );
+    expect(small.budget.size).toBe(0);
+  });
+
+  it("does not count what another session has left once more", () => {
+    const message = new PendingMessage(file(1000), {}, 0);
+    talk.budget.hold(message);
+    client.resend(0, message);
+    expect(talk.budget.heldBytes).toBe(1000);
+    talk.run(100);
+    expect(talk.budget.heldBytes).toBe(0);
+  });
+
+  it("is given back when the session ends", () => {
+    talk.lines.cut();
+    client.send(0, file(1000), {});
+    client.fail(LOST);
+    for (const { losses } of talk.client.of("closed")) failNeverWritten(losses.neverWritten);
+    expect(talk.budget.heldBytes).toBe(0);
+  });
+});
+
+describe("Conversation: messages that perish, or are replaced", () => {
+  it("goes by its clock, also while there is no line", () => {
+    talk.lines.network = "down";
+    talk.lines.cut();
+    const receipts = [client.send(0, say("late"), { ttl: 300 }), client.send(0, say("stays"), { ttl: 60_000 })];
+    talk.run(300);
+    expect(receipts.map(({ state }) => state)).toEqual(["expired", "queued"]);
+    talk.lines.network = "up";
+    talk.run(20_000);
+    expect(receipts[1]?.state).toBe("delivered");
+    expect(talk.server.of("message")).toMatchObject([{ data: "stays" }]);
+  });
+
+  it("refuses options that are none, on a channel that is closed as well", () => {
+    const channel = closingChannel();
+    for (const key of [0, channel, 99]) {
+      expect(() => client.send(key, say("a"), { ttl: Number.NaN })).toThrow(
+        expect.objectContaining({ code: "ERR_USAGE_ARGUMENT" }),
+      );
+    }
   });
 });
 

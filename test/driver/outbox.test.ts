@@ -22,8 +22,8 @@ function outboxPair(limits: { client?: Partial<Limits>; server?: Partial<Limits>
   return { pair, outbox };
 }
 
-function post(outbox: Outbox, channel: number, payload: Payload, options: SendOptions): Receipt {
-  const message = new PendingMessage(payload, options);
+function post(outbox: Outbox, channel: number, payload: Payload, options: SendOptions, now = 0): Receipt {
+  const message = new PendingMessage(payload, options, now);
   outbox.send(channel, message);
   return message.control.receipt;
 }
@@ -470,5 +470,48 @@ describe("Outbox: sources", () => {
     const source = new FakeSource(1001);
     expect(() => post(outbox, 0, from(source), {})).toThrow(failure("ERR_MESSAGE_TOO_LARGE"));
     expect(source.reads).toEqual([]);
+  });
+});
+
+describe("Outbox: messages that perish, or are replaced", () => {
+  it("end as expired, on time", async () => {
+    const { pair, outbox } = outboxPair();
+    const receipt = post(outbox, 0, say("late"), { ttl: 500 }, pair.host.now());
+    pair.run(499);
+    expect(receipt.state).toBe("queued");
+    pair.run(1);
+    expect([receipt.state, outbox.size]).toEqual(["expired", 0]);
+    await expect(receipt.written).rejects.toEqual(failure("ERR_EXPIRED"));
+    await expect(receipt.delivered).rejects.toEqual(failure("ERR_EXPIRED"));
+    expect(receipt.cancel()).toBe(false);
+  });
+
+  it("end as superseded before `send` returns, once", async () => {
+    const { pair, outbox } = outboxPair();
+    const old = new PendingMessage(say("old"), { key: "k" }, 0);
+    outbox.send(0, old);
+    expect([outbox.superseded(0, "k"), outbox.superseded(0, "x"), outbox.superseded(0, undefined)]).toEqual([
+      old,
+      undefined,
+      undefined,
+    ]);
+    const receipt = post(outbox, 0, say("new"), { key: "k" });
+    expect([old.control.state, outbox.size]).toEqual(["cancelled", 1]);
+    await expect(old.control.receipt.delivered).rejects.toEqual(failure("ERR_SUPERSEDED"));
+    pair.connect();
+    pair.run(100);
+    expect([receipt.state, old.control.state]).toEqual(["delivered", "cancelled"]);
+    expect(pair.server.messages).toEqual(["new"]);
+  });
+
+  it("leave a source alone whose message has been replaced", async () => {
+    const { pair, outbox } = outboxPair();
+    pair.connect();
+    const source = new FakeSource(1000);
+    post(outbox, 0, { type: "source", source }, { key: "k" });
+    post(outbox, 0, say("new"), { key: "k" });
+    await reactions();
+    pair.run(100);
+    expect(pair.server.messages).toEqual(["new"]);
   });
 });

@@ -1,5 +1,12 @@
 import { describe, expect, it } from "vitest";
-import { cancelled, PendingMessage } from "../../src/driver/pending-message.js";
+import {
+  cancelled,
+  checkSendOptions,
+  expired,
+  PendingMessage,
+  refused,
+  superseded,
+} from "../../src/driver/pending-message.js";
 import { FakeSource } from "../support/fake-source.js";
 import { file, say } from "../support/talk.js";
 
@@ -28,7 +35,7 @@ describe("PendingMessage", () => {
     ["bytes", file(1000), 1000],
     ["a source", { type: "source" as const, source: new FakeSource(70_000) }, 70_000],
   ])("knows the size of %s", (_, payload, size) => {
-    const message = new PendingMessage(payload, {});
+    const message = new PendingMessage(payload, {}, 0);
     expect(message.totalBytes).toBe(size);
     expect(message.payload).toBe(payload);
     expect(message.control.state).toBe("queued");
@@ -36,17 +43,17 @@ describe("PendingMessage", () => {
 
   it("keeps who wants to know of its progress", () => {
     const onprogress = () => {};
-    expect(new PendingMessage(say("a"), { onprogress }).onprogress).toBe(onprogress);
-    expect(new PendingMessage(say("a"), {}).onprogress).toBeUndefined();
+    expect(new PendingMessage(say("a"), { onprogress }, 0).onprogress).toBe(onprogress);
+    expect(new PendingMessage(say("a"), {}, 0).onprogress).toBeUndefined();
   });
 
   it("cannot be taken back before anybody has it", () => {
-    const { receipt } = new PendingMessage(say("a"), {}).control;
+    const { receipt } = new PendingMessage(say("a"), {}, 0).control;
     expect([receipt.cancel(), receipt.state]).toEqual([false, "queued"]);
   });
 
   it("is taken back from where it is at the time", () => {
-    const message = new PendingMessage(say("a"), {});
+    const message = new PendingMessage(say("a"), {}, 0);
     const seen: string[] = [];
     message.handleAccepted(() => seen.push("first") > 0);
     expect(message.control.receipt.cancel()).toBe(true);
@@ -57,7 +64,7 @@ describe("PendingMessage", () => {
 
   it("listens to its signal once, from the time when somebody has it to the end", () => {
     const signal = countingSignal();
-    const message = new PendingMessage(say("a"), { signal });
+    const message = new PendingMessage(say("a"), { signal }, 0);
     expect(signal.listeners()).toBe(0);
     message.handleAccepted(() => false);
     message.handleAccepted(() => false);
@@ -68,7 +75,7 @@ describe("PendingMessage", () => {
 
   it("is taken back from where it is when the signal is aborted", () => {
     const signal = countingSignal();
-    const message = new PendingMessage(say("a"), { signal });
+    const message = new PendingMessage(say("a"), { signal }, 0);
     message.handleAccepted(() => false);
     message.handleAccepted(() => {
       message.control.fail("cancelled", cancelled());
@@ -81,5 +88,52 @@ describe("PendingMessage", () => {
 
   it("names the reason as others do", () => {
     expect(cancelled()).toMatchObject({ code: "ERR_CANCELLED", retryable: false });
+  });
+});
+
+const misuse = expect.objectContaining({ code: "ERR_USAGE_ARGUMENT" });
+
+describe("options of send", () => {
+  it.each([[0], [-1], [Number.NaN], [Number.POSITIVE_INFINITY], ["100"], [null]])("refuse a time of %s", (ttl) => {
+    expect(() => new PendingMessage(say("a"), { ttl: ttl as number }, 0)).toThrow(misuse);
+  });
+
+  it.each([[""], [7], [null], [{}]])("refuse the key %j", (key) => {
+    expect(() => new PendingMessage(say("a"), { key: key as string }, 0)).toThrow(misuse);
+  });
+
+  it("make the time that a message has one of the clock, and none of nothing", () => {
+    const message = new PendingMessage(say("a"), { ttl: 0.5, key: " " }, 100);
+    expect([message.expiresAt, message.key]).toEqual([100.5, " "]);
+    const plain = new PendingMessage(say("a"), { ttl: undefined, key: undefined }, 100);
+    expect([plain.expiresAt, plain.key]).toEqual([undefined, undefined]);
+    expect(() => checkSendOptions({})).not.toThrow();
+  });
+
+  it("are looked at where nothing is sent any more, too", async () => {
+    expect(() => refused({ ttl: -1 }, "socket")).toThrow(misuse);
+    const receipt = refused({ ttl: 1 }, "socket");
+    expect(receipt.state).toBe("never-written");
+    await expect(receipt.written).rejects.toMatchObject({
+      code: "ERR_NEVER_WRITTEN",
+      message: "The socket is closing or closed",
+    });
+  });
+});
+
+describe("what a message holds in memory", () => {
+  it("are its bytes, and nothing of a Blob or File", () => {
+    expect(new PendingMessage(file(1000), {}, 0).heldBytes).toBe(1000);
+    expect(new PendingMessage({ type: "source", source: new FakeSource(70_000) }, {}, 0).heldBytes).toBe(0);
+  });
+});
+
+describe("the ends of messages that have not begun to leave", () => {
+  it.each([
+    [cancelled(), "ERR_CANCELLED"],
+    [superseded(), "ERR_SUPERSEDED"],
+    [expired(), "ERR_EXPIRED"],
+  ])("%s", (error, code) => {
+    expect(error).toMatchObject({ code, retryable: false });
   });
 });

@@ -11,6 +11,7 @@ import type { Host } from "../../src/driver/host.js";
 import type { Payload } from "../../src/driver/pending-message.js";
 import type { Receipt } from "../../src/driver/receipt.js";
 import { ReceptionDriver } from "../../src/driver/reception-driver.js";
+import { SendBudget } from "../../src/driver/send-bounds.js";
 import type { Transport, TransportHandler } from "../../src/transport/transport.js";
 import { Inbox } from "./inbox.js";
 import { testHash } from "./ports.js";
@@ -24,7 +25,7 @@ export class ServerEnd {
   readonly #names = new Map<ChannelKey, string>([[0, ""]]);
 
   constructor(session: ServerSession, host: Host, onEvent: (event: ConversationEvent) => void) {
-    this.conversation = new Conversation({ session, host }, (event) => {
+    this.conversation = new Conversation({ session, host, budget: new SendBudget(64 << 20) }, (event) => {
       this.events.push(event);
       if (event.type === "channel") this.#names.set(event.channel, event.name);
       if (event.type === "message") {

@@ -4,6 +4,7 @@ import type { ServerSession } from "../../src/core/session/server-session.js";
 import type { Session } from "../../src/core/session/session.js";
 import { Conversation, type ConversationEvent } from "../../src/driver/conversation.js";
 import type { Payload } from "../../src/driver/pending-message.js";
+import { SendBudget } from "../../src/driver/send-bounds.js";
 import { DrivenLines, sessions } from "./driven-lines.js";
 import { FakeHost } from "./fake-host.js";
 import type { LinkedTransport } from "./linked-transport.js";
@@ -21,11 +22,11 @@ class End<S extends Session> {
   react: ((event: ConversationEvent) => void) | undefined;
   turns = 0;
 
-  constructor(session: S, host: FakeHost) {
+  constructor(session: S, host: FakeHost, budget: SendBudget) {
     const onTurn = () => {
       this.turns += 1;
     };
-    this.conversation = new Conversation({ session, host, onTurn }, (event) => {
+    this.conversation = new Conversation({ session, host, budget, onTurn }, (event) => {
       this.events.push(event);
       this.host(event);
       this.react?.(event);
@@ -47,13 +48,16 @@ export class Talk {
   readonly client: End<ClientSession>;
   readonly server: End<ServerSession>;
   readonly lines: DrivenLines;
+  /** What the client's messages may hold. */
+  readonly budget: SendBudget;
 
-  constructor({ limits: given = {} }: { limits?: Partial<Limits> } = {}) {
+  constructor({ limits: given = {}, bytesMax = 64 << 20 }: { limits?: Partial<Limits>; bytesMax?: number } = {}) {
+    this.budget = new SendBudget(bytesMax);
     const { host } = this;
     const limits = { ...DEFAULT_LIMITS, ...given };
     const [near, far] = sessions(host, { client: limits, server: limits });
-    this.client = new End(near, host);
-    this.server = new End(far, host);
+    this.client = new End(near, host, this.budget);
+    this.server = new End(far, host, new SendBudget(Number.MAX_SAFE_INTEGER));
     const ends = { client: this.client.conversation, server: this.server.conversation };
     this.lines = new DrivenLines({ host, ...ends, serverLimits: limits });
     this.client.host = (event) => this.lines.handleClientEvent(event as never);

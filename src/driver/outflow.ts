@@ -1,0 +1,113 @@
+import { SluiceError } from "../core/error.js";
+import type { Gate } from "./gate.js";
+import type { Receipt } from "./receipt.js";
+
+/** The channel that a stream writes to. */
+export interface OutflowTarget<Data> {
+  readonly gate: Gate;
+  send(data: Data): Receipt;
+  close(): void;
+}
+
+/** The part of `WritableStreamDefaultController` that is used: the type itself belongs to the platforms. */
+interface Controller {
+  /** Tells of an abort while a write is waiting; the sink's own `abort` waits for that. Safari has it from 16.4 on. */
+  readonly signal?: { addEventListener(type: "abort", listener: () => void): void };
+  error(reason: unknown): void;
+}
+
+/** An `UnderlyingSink` (WHATWG Streams): one message for each write. */
+export interface MessageSink<Data> {
+  start(controller: Controller): void;
+  write(data: Data): Promise<void>;
+  close(): Promise<void>;
+  abort(): void;
+}
+
+/**
+ * The `writable` of a channel, made when somebody asks for it. Closing it closes the channel, and waits until everything
+ * has been delivered. Aborting it takes back what has not left, and leaves the channel open: who asks then gets another
+ * stream. A message that is lost breaks the stream, and so does the end of the channel.
+ */
+export class Outflow<Data, Stream> {
+  readonly #target: OutflowTarget<Data>;
+  readonly #make: (sink: MessageSink<Data>) => Stream;
+  #stream: Stream | undefined;
+  #controller: Controller | undefined;
+  #state: "open" | "ended" = "open";
+
+  /** @param make a `WritableStream` of the platform, over the sink */
+  constructor(target: OutflowTarget<Data>, make: (sink: MessageSink<Data>) => Stream) {
+    this.#target = target;
+    this.#make = make;
+  }
+
+  get stream(): Stream {
+    this.#stream ??= this.#make(this.#newSink());
+    return this.#stream;
+  }
+
+  /** The channel has ended. */
+  end(): void {
+    this.#state = "ended";
+    this.#controller?.error(closed());
+    this.#controller = undefined;
+  }
+
+  #newSink(): MessageSink<Data> {
+    const pending = new Set<Receipt>();
+    let errs: Controller["error"] = () => {};
+    const abort = () => {
+      this.#controller = undefined;
+      this.#stream = undefined;
+      for (const receipt of pending) receipt.cancel();
+    };
+    return {
+      start: (controller) => {
+        this.#controller = controller;
+        errs = (reason) => controller.error(reason);
+        controller.signal?.addEventListener("abort", abort);
+        if (this.#state === "ended") errs(closed());
+      },
+      write: async (data) => {
+        const receipt = this.#target.send(data);
+        pending.add(receipt);
+        void delivery(receipt)
+          .catch((error: unknown) => errs(error))
+          .then(() => pending.delete(receipt));
+        if (isUnderWay(receipt)) await this.#room(receipt);
+        if (!isUnderWay(receipt)) await receipt.written;
+      },
+      close: async () => {
+        this.#controller = undefined;
+        const deliveries = [...pending].map(delivery);
+        this.#target.close();
+        await Promise.all(deliveries);
+      },
+      abort,
+    };
+  }
+
+  /** Resolves below the mark; rejects when the message has failed before. */
+  #room(receipt: Receipt): Promise<void> {
+    const { gate } = this.#target;
+    return Promise.race([gate.ready, delivery(receipt).then(() => gate.ready)]);
+  }
+}
+
+/** An ordinary WebSocket acknowledges nothing: there, what is written counts. */
+async function delivery(receipt: Receipt): Promise<void> {
+  try {
+    await receipt.delivered;
+  } catch (error) {
+    if ((error as SluiceError).code !== "ERR_NO_ACK") throw error;
+  }
+}
+
+function isUnderWay({ state }: Receipt): boolean {
+  return state === "queued" || state === "writing" || state === "delivered";
+}
+
+function closed(): SluiceError {
+  return new SluiceError("ERR_NEVER_WRITTEN", "The channel is closing or closed");
+}

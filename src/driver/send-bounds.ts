@@ -1,0 +1,80 @@
+import { SluiceError } from "../core/error.js";
+import type { PendingMessage } from "./pending-message.js";
+
+/** What an application may queue. */
+export interface SendBounds {
+  /** From so many unacknowledged bytes of a channel on, `ready` waits, and `drain` tells when there are fewer again. */
+  readonly highWaterMark: number;
+  /** Bytes held in memory for all channels together; `send` throws above that. */
+  readonly maxBufferedAmount: number;
+}
+
+/** As in the streams of Node for four chunks of a file: enough for a round trip of 100 ms at 20 Mbit/s. */
+const HIGH_WATER_MARK = 256 * 1024;
+
+/** A message weighs about so much beside its bytes: the number of messages has a bound, too, be they empty. */
+const MESSAGE_BYTES_MIN = 64;
+
+/** Messages that may wait however low the bound on their bytes is. Arbitrary. */
+const MESSAGES_MIN = 1024;
+
+/** @throws SluiceError `ERR_USAGE_ARGUMENT` */
+export function sendBoundsOf(
+  options: { readonly highWaterMark?: number | undefined; readonly maxBufferedAmount?: number | undefined },
+  maxBufferedAmountDefault: number,
+): SendBounds {
+  const { highWaterMark = HIGH_WATER_MARK, maxBufferedAmount = maxBufferedAmountDefault } = options;
+  const bounds = { highWaterMark, maxBufferedAmount };
+  for (const [name, value] of Object.entries(bounds)) {
+    if (Number.isSafeInteger(value) && value > 0) continue;
+    throw new SluiceError("ERR_USAGE_ARGUMENT", `${name} must be a positive integer, not ${String(value)}`);
+  }
+  return bounds;
+}
+
+/** What a socket holds of its messages until they have ended, in whichever session or between two of them. */
+export class SendBudget {
+  readonly #bytesMax: number;
+  readonly #messagesMax: number;
+  #bytes = 0;
+  #messages = 0;
+
+  constructor(bytesMax: number) {
+    this.#bytesMax = bytesMax;
+    this.#messagesMax = Math.max(MESSAGES_MIN, Math.floor(bytesMax / MESSAGE_BYTES_MIN));
+  }
+
+  /**
+   * Makes sure that there is room for `message`.
+   * @param replaced whose place it takes
+   * @throws SluiceError `ERR_BUFFER_FULL`
+   */
+  require(message: PendingMessage, replaced: PendingMessage | undefined): void {
+    const bytes = this.#bytes + message.heldBytes - (replaced?.heldBytes ?? 0);
+    const messages = this.#messages + (replaced === undefined ? 1 : 0);
+    if (bytes <= this.#bytesMax && messages <= this.#messagesMax) return;
+    const text = `${this.#messages} messages of ${this.#bytes} bytes wait to be sent, and ${message.heldBytes} more do not fit`;
+    // What is larger than the whole bound will not fit later either.
+    throw new SluiceError("ERR_BUFFER_FULL", text, { retryable: message.heldBytes <= this.#bytesMax });
+  }
+
+  /** Counts `message` until it has ended. */
+  hold(message: PendingMessage): void {
+    const { heldBytes } = message;
+    this.#bytes += heldBytes;
+    this.#messages += 1;
+    message.control.onSettled(() => {
+      this.#bytes -= heldBytes;
+      this.#messages -= 1;
+    });
+  }
+
+  get heldBytes(): number {
+    return this.#bytes;
+  }
+
+  /** Messages that have not ended. */
+  get size(): number {
+    return this.#messages;
+  }
+}
