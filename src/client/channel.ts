@@ -1,15 +1,16 @@
-import { SluiceError } from "../core/error.js";
 import type { ChannelKey } from "../core/send/send-channel.js";
 import { checkedPriority, type Priority } from "../core/wire/frame.js";
+import type { Gate } from "../driver/gate.js";
 import { Mailbox, type MailboxBudget } from "../driver/mailbox.js";
-import type { SendOptions } from "../driver/pending-message.js";
-import { type Receipt, ReceiptControl } from "../driver/receipt.js";
+import { Outflow } from "../driver/outflow.js";
+import { refused, type SendOptions } from "../driver/pending-message.js";
+import type { Receipt } from "../driver/receipt.js";
 import { EventHandlers, type Handler } from "./event-handlers.js";
 import type { ChannelEventMap } from "./events.js";
 import { dataOf, heldBytes, type SluiceBinaryType } from "./incoming.js";
 import type { Lifeline } from "./lifeline.js";
 import { payloadOf, type SendData } from "./payload.js";
-import type { TaskQueue } from "./platform.js";
+import { type TaskQueue, writableOf } from "./platform.js";
 import type { TypedEventTargetConstructor } from "./typed-event-target.js";
 
 export interface ChannelOptions {
@@ -36,13 +37,15 @@ const ChannelEventTarget: TypedEventTargetConstructor<ChannelEventMap> = EventTa
 
 /**
  * A named, ordered stream of messages inside a session, with a priority of its own. The same name on both ends is the
- * same channel. Events: `message`, and `close` once it has ended in both directions. Messages wait for the first
+ * same channel. Events: `message`, `drain`, and `close` once it has ended in both directions. Messages wait for the first
  * listener, within the bound of unfinished messages, and `close` waits behind them.
  */
 export class Channel extends ChannelEventTarget {
   readonly #init: ChannelInit;
   readonly #handlers: EventHandlers = new EventHandlers(this);
   readonly #mailbox: Mailbox<string | Uint8Array>;
+  readonly #gate: Gate;
+  readonly #outflow: Outflow<SendData, WritableStream<SendData>>;
   #priority: Priority;
   #binaryType: SluiceBinaryType = "blob";
   #state: "open" | "closing" | "closed" = "open";
@@ -57,20 +60,25 @@ export class Channel extends ChannelEventTarget {
     this.key = key;
     this.#priority = init.priority;
     this.#mailbox = new Mailbox(init.budget, (data) => init.tasks.push(() => this.#dispatch(data)));
+    this.#gate = init.lifeline().gates.add({
+      bufferedBytes: () => this.bufferedAmount,
+      onDrain: () => init.tasks.push(() => this.dispatchEvent(new Event("drain"))),
+    });
+    const target = { gate: this.#gate, send: (data: SendData) => this.send(data), close: () => this.close() };
+    this.#outflow = new Outflow(target, writableOf);
   }
 
   /**
    * Sends one message.
    * @returns what becomes of it; on a closed channel nothing is sent, and the receipt says `never-written`
-   * @throws SluiceError `ERR_MESSAGE_TOO_LARGE`; TypeError for what cannot be sent
+   * @throws SluiceError `ERR_MESSAGE_TOO_LARGE`, `ERR_BUFFER_FULL`, `ERR_USAGE_ARGUMENT`; TypeError for what cannot be sent
    */
   send(data: SendData, options: SendOptions = {}): Receipt {
     const payload = payloadOf(data, this.#init.encodeUtf8);
-    if (this.#state !== "open") {
-      const error = new SluiceError("ERR_NEVER_WRITTEN", "The channel is closing or closed");
-      return ReceiptControl.ended("never-written", error);
-    }
-    return this.#lifeline.send(this.key, this.name, payload, options);
+    if (this.#state !== "open") return refused(options, "channel");
+    const receipt = this.#lifeline.send(this.key, this.name, payload, options);
+    this.#gate.handleSent();
+    return receipt;
   }
 
   /** Ends the channel in both directions, after what was accepted on either side. */
@@ -115,6 +123,8 @@ export class Channel extends ChannelEventTarget {
     this.#state = "closed";
     // The next session gives its number to another channel.
     this.key = NO_CHANNEL;
+    this.#gate.end();
+    this.#outflow.end();
     // Behind the messages that nobody has read: who listens late still gets them first.
     this.#mailbox.finish(() => this.#init.tasks.push(() => this.dispatchEvent(new Event("close"))));
   }
@@ -138,6 +148,24 @@ export class Channel extends ChannelEventTarget {
     return this.#lifeline.bufferedAmount(this.key, this.name);
   }
 
+  /** Resolved while `bufferedAmount` is below the high-water mark, and once the channel is closed; else it resolves then. */
+  get ready(): Promise<void> {
+    return this.#gate.ready;
+  }
+
+  /** The high-water mark less `bufferedAmount`: negative above it, 0 once the channel is closed. */
+  get desiredSize(): number {
+    return this.#gate.desiredSize;
+  }
+
+  /**
+   * Takes messages as fast as they are delivered: one for each write, which ends below the high-water mark. Closing it
+   * closes the channel; aborting it takes back what of its messages has not left, and leaves the channel open.
+   */
+  get writable(): WritableStream<SendData> {
+    return this.#outflow.stream;
+  }
+
   /** What binary messages become: `"blob"` (default) or `"arraybuffer"`. */
   get binaryType(): SluiceBinaryType {
     return this.#binaryType;
@@ -158,6 +186,14 @@ export class Channel extends ChannelEventTarget {
 
   set onmessage(value: Handler<MessageEvent>) {
     this.#handlers.set("message", value);
+  }
+
+  get ondrain(): Handler<Event> {
+    return this.#handlers.get("drain");
+  }
+
+  set ondrain(value: Handler<Event>) {
+    this.#handlers.set("drain", value);
   }
 
   get onclose(): Handler<Event> {

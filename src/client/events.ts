@@ -41,6 +41,8 @@ export interface SluiceSocketEventMap {
   close: SluiceCloseEvent;
   channel: ChannelEvent;
   sessionlost: SessionLostEvent;
+  /** `bufferedAmount` has fallen below the high-water mark. */
+  drain: Event;
   transportchange: Event;
   connectionstatechange: Event;
 }
@@ -49,6 +51,8 @@ export interface SluiceSocketEventMap {
 export interface ChannelEventMap {
   message: MessageEvent;
   close: Event;
+  /** `bufferedAmount` has fallen below the high-water mark. */
+  drain: Event;
 }
 
 export function closeEvent(end: { code: number; reason: string; wasClean: boolean }): SluiceCloseEvent {

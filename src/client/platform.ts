@@ -1,5 +1,6 @@
 import { Fifo } from "../core/fifo.js";
 import type { Host } from "../driver/host.js";
+import type { MessageSink } from "../driver/outflow.js";
 
 /** What both browsers and Node have and the narrow library of this layer does not say is optional. */
 type Globals = { reportError?: (error: unknown) => void };
@@ -28,6 +29,11 @@ export function browserHost(): Host {
     defer: (run) => queueMicrotask(run),
     report,
   };
+}
+
+/** A stream of the platform over `sink`. */
+export function writableOf<Data>(sink: MessageSink<Data>): WritableStream<Data> {
+  return new WritableStream(sink);
 }
 
 /** Uncaught, as the exception of an event listener is. */

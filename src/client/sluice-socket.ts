@@ -3,13 +3,16 @@ import type { Limits } from "../core/limits.js";
 import { DEFAULT_CHANNEL } from "../core/send/send-channel.js";
 import { checkedPriority } from "../core/wire/frame.js";
 import type { Stats } from "../driver/conversation.js";
+import type { Gate } from "../driver/gate.js";
 import type { Host } from "../driver/host.js";
 import { MailboxBudget } from "../driver/mailbox.js";
-import type { SendOptions } from "../driver/pending-message.js";
-import { type Receipt, ReceiptControl } from "../driver/receipt.js";
+import { Outflow } from "../driver/outflow.js";
+import { refused, type SendOptions } from "../driver/pending-message.js";
+import type { Receipt } from "../driver/receipt.js";
 import type { TransportName } from "../transport/transport.js";
 import type { Channel, ChannelOptions } from "./channel.js";
 import { ChannelSet } from "./channel-set.js";
+import { closeArguments } from "./close-arguments.js";
 import { EventHandlers, type Handler } from "./event-handlers.js";
 import {
   type ChannelEvent,
@@ -26,9 +29,9 @@ import { dataOf, type SluiceBinaryType } from "./incoming.js";
 import { Lifeline, type LifelineEvent } from "./lifeline.js";
 import { boundsOf, dialOf, limitsOf, onSessionLostOf, type SluiceSocketOptions, webSocketOf } from "./options.js";
 import { payloadOf, type SendData } from "./payload.js";
-import { browserHost, TaskQueue } from "./platform.js";
+import { browserHost, TaskQueue, writableOf } from "./platform.js";
 import type { TypedEventTargetConstructor } from "./typed-event-target.js";
-import { parseProtocols, parseUrl, syntaxError } from "./url.js";
+import { parseProtocols, parseUrl } from "./url.js";
 
 /** `"reconnecting"`: the line was cut, and the session, or the next one, is on its way back. */
 export type ConnectionState = "connecting" | "connected" | "reconnecting" | "closed";
@@ -60,6 +63,8 @@ export class SluiceSocket extends SocketEventTarget {
   readonly #handlers: EventHandlers = new EventHandlers(this);
   readonly #lifeline: Lifeline;
   readonly #channels: ChannelSet;
+  readonly #gate: Gate;
+  readonly #outflow: Outflow<SendData, WritableStream<SendData>>;
   #readyState: ReadyState = SluiceSocket.CONNECTING;
   #connectionState: ConnectionState = "connecting";
   #protocol = "";
@@ -123,12 +128,18 @@ export class SluiceSocket extends SocketEventTarget {
       handleLost: (loss) => this.#tasks.push(() => this.dispatchEvent(sessionLostEvent(loss))),
       handleClosed: (end, error) => this.#close(end, error),
     });
+    this.#gate = this.#lifeline.gates.add({
+      bufferedBytes: () => this.#lifeline.bufferedAmount(DEFAULT_CHANNEL, ""),
+      onDrain: () => this.#tasks.push(() => this.dispatchEvent(new Event("drain"))),
+    });
+    const target = { gate: this.#gate, send: (data: SendData) => this.send(data), close: () => this.close(1000) };
+    this.#outflow = new Outflow(target, writableOf);
   }
 
   /**
    * Sends one message on the default channel. Before `open` it is queued; after `close` it is discarded, as the standard
    * says, with a receipt that says `never-written`.
-   * @throws SluiceError `ERR_MESSAGE_TOO_LARGE`; TypeError for what cannot be sent
+   * @throws SluiceError `ERR_MESSAGE_TOO_LARGE`, `ERR_BUFFER_FULL`, `ERR_USAGE_ARGUMENT`; TypeError for what cannot be sent
    */
   send(data: SendData, options: SendOptions = {}): Receipt {
     if (arguments.length === 0)
@@ -136,12 +147,11 @@ export class SluiceSocket extends SocketEventTarget {
     const payload = payloadOf(data, this.#host.encodeUtf8);
     if (this.#readyState >= SluiceSocket.CLOSING) {
       this.#discardedBytes += payload.type === "source" ? payload.source.totalBytes : payload.bytes.length;
-      return ReceiptControl.ended(
-        "never-written",
-        new SluiceError("ERR_NEVER_WRITTEN", "The socket is closing or closed"),
-      );
+      return refused(options, "socket");
     }
-    return this.#lifeline.send(DEFAULT_CHANNEL, "", payload, options);
+    const receipt = this.#lifeline.send(DEFAULT_CHANNEL, "", payload, options);
+    this.#gate.handleSent();
+    return receipt;
   }
 
   /**
@@ -151,20 +161,12 @@ export class SluiceSocket extends SocketEventTarget {
    * @throws DOMException `InvalidAccessError` for another code, `SyntaxError` for a longer reason
    */
   close(code?: number, reason?: string): void {
-    const checked = code === undefined ? undefined : clampedUnsignedShort(code);
-    if (checked !== undefined && checked !== 1000 && (checked < 3000 || checked > 4999)) {
-      const message = `The close code must be either 1000, or between 3000 and 4999. ${checked} is neither.`;
-      throw new DOMException(message, "InvalidAccessError");
-    }
-    const text = reason === undefined ? "" : String(reason);
-    if (this.#host.encodeUtf8(text).length > 123)
-      throw syntaxError("The close reason must not be longer than 123 bytes.");
+    const end = closeArguments(code, reason, this.#host.encodeUtf8);
     if (this.#readyState >= SluiceSocket.CLOSING) return;
     this.#readyState = SluiceSocket.CLOSING;
     // What waits for `open` will not see it any more, and was accepted all the same.
     this.#release(() => {});
-    // A reason without a code goes as 1000, as in the standard's close frame.
-    this.#lifeline.close(checked ?? (text === "" ? 1005 : 1000), text);
+    this.#lifeline.close(end.code, end.reason);
   }
 
   /**
@@ -229,6 +231,24 @@ export class SluiceSocket extends SocketEventTarget {
     return this.#lifeline.bufferedAmount(DEFAULT_CHANNEL, "") + this.#discardedBytes;
   }
 
+  /** Resolved while `bufferedAmount` is below the high-water mark, and once the socket is closed; else it resolves then. */
+  get ready(): Promise<void> {
+    return this.#gate.ready;
+  }
+
+  /** The high-water mark less `bufferedAmount`: negative above it, 0 once the socket is closed. */
+  get desiredSize(): number {
+    return this.#gate.desiredSize;
+  }
+
+  /**
+   * Takes messages as fast as they are delivered: one for each write, which ends below the high-water mark. Closing it
+   * closes the socket with 1000; aborting it takes back what of its messages has not left, and leaves the socket open.
+   */
+  get writable(): WritableStream<SendData> {
+    return this.#outflow.stream;
+  }
+
   /** What binary messages become: `"blob"` (default) or `"arraybuffer"`. Other values are ignored. */
   get binaryType(): SluiceBinaryType {
     return this.#binaryType;
@@ -290,6 +310,14 @@ export class SluiceSocket extends SocketEventTarget {
 
   set onchannel(value: Handler<ChannelEvent>) {
     this.#handlers.set("channel", value);
+  }
+
+  get ondrain(): Handler<Event> {
+    return this.#handlers.get("drain");
+  }
+
+  set ondrain(value: Handler<Event>) {
+    this.#handlers.set("drain", value);
   }
 
   get onsessionlost(): Handler<SessionLostEvent> {
@@ -378,6 +406,8 @@ export class SluiceSocket extends SocketEventTarget {
 
   #close(end: { code: number; reason: string; wasClean: boolean }, error: SluiceError | undefined): void {
     this.#channels.end();
+    this.#gate.end();
+    this.#outflow.end();
     this.#tasks.push(() => {
       this.#readyState = SluiceSocket.CLOSED;
       this.#setConnection("closed", null);
@@ -393,10 +423,4 @@ export class SluiceSocket extends SocketEventTarget {
     if (changed.transport) this.dispatchEvent(new Event("transportchange"));
     if (changed.state) this.dispatchEvent(new Event("connectionstatechange"));
   }
-}
-
-/** WebIDL `[Clamp] unsigned short`. */
-function clampedUnsignedShort(value: unknown): number {
-  const number = Math.min(Math.max(Number(value), 0), 65_535);
-  return Number.isNaN(number) ? 0 : Math.round(number);
 }

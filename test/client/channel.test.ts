@@ -52,6 +52,7 @@ beforeEach(() => {
 function lifelineOf(conversation: Conversation<ClientSession>): Lifeline {
   return {
     conversation,
+    gates: talk.gates,
     send: (key: number, name: string, payload: Payload, options: SendOptions) =>
       backlog?.send(name, payload, options) ?? conversation.send(key, payload, options),
     bufferedAmount: (key: number, name: string) => backlog?.bufferedBytes(name) ?? conversation.bufferedAmount(key),

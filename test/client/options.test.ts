@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it, vi } from "vitest";
-import { dialOf, limitsOf, onSessionLostOf, webSocketOf } from "../../src/client/options.js";
+import { boundsOf, dialOf, limitsOf, onSessionLostOf, webSocketOf } from "../../src/client/options.js";
 import { DEFAULT_LIMITS } from "../../src/core/limits.js";
 
 const MIB = 1024 * 1024;
@@ -122,5 +122,18 @@ describe("webSocketOf", () => {
     ["a number", 1],
   ])("refuses %s", (_, given) => {
     expect(() => webSocketOf({ WebSocket: given })).toThrow(expect.objectContaining({ code: "ERR_USAGE_ARGUMENT" }));
+  });
+});
+
+describe("boundsOf", () => {
+  it("are those of a page by default", () => {
+    expect(boundsOf({})).toEqual({ highWaterMark: 256 * 1024, maxBufferedAmount: 64 * MIB });
+    expect(boundsOf({ highWaterMark: 1, maxBufferedAmount: 2 })).toEqual({ highWaterMark: 1, maxBufferedAmount: 2 });
+  });
+
+  it("refuse what is no bound", () => {
+    for (const options of [{ highWaterMark: 0 }, { maxBufferedAmount: -1 }]) {
+      expect(() => boundsOf(options)).toThrow(expect.objectContaining({ code: "ERR_USAGE_ARGUMENT" }));
+    }
   });
 });

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it, vi } from "vitest";
-import { browserHost, TaskQueue } from "../../src/client/platform.js";
+import { browserHost, TaskQueue, writableOf } from "../../src/client/platform.js";
 import { captureUncaught, reactions } from "../support/event-loop.js";
 
 afterEach(() => {
@@ -152,5 +152,22 @@ describe("TaskQueue", () => {
     await drained(tasks);
     await settled();
     expect(ports()).toBe(before);
+  });
+});
+
+describe("writableOf", () => {
+  it("is a stream of the platform over a sink", async () => {
+    const seen: string[] = [];
+    const stream = writableOf<string>({
+      start: () => seen.push("start"),
+      write: async (data) => void seen.push(data),
+      close: async () => void seen.push("close"),
+      abort: () => seen.push("abort"),
+    });
+    expect(stream).toBeInstanceOf(WritableStream);
+    const writer = stream.getWriter();
+    await writer.write("a");
+    await writer.close();
+    expect(seen).toEqual(["start", "a", "close"]);
   });
 });

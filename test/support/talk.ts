@@ -3,6 +3,7 @@ import type { ClientSession } from "../../src/core/session/client-session.js";
 import type { ServerSession } from "../../src/core/session/server-session.js";
 import type { Session } from "../../src/core/session/session.js";
 import { Conversation, type ConversationEvent } from "../../src/driver/conversation.js";
+import { Gates } from "../../src/driver/gate.js";
 import type { Payload } from "../../src/driver/pending-message.js";
 import { SendBudget } from "../../src/driver/send-bounds.js";
 import { DrivenLines, sessions } from "./driven-lines.js";
@@ -21,10 +22,12 @@ class End<S extends Session> {
   host: (event: ConversationEvent) => void = () => {};
   react: ((event: ConversationEvent) => void) | undefined;
   turns = 0;
+  afterTurn: () => void = () => {};
 
   constructor(session: S, host: FakeHost, budget: SendBudget) {
     const onTurn = () => {
       this.turns += 1;
+      this.afterTurn();
     };
     this.conversation = new Conversation({ session, host, budget, onTurn }, (event) => {
       this.events.push(event);
@@ -50,6 +53,8 @@ export class Talk {
   readonly lines: DrivenLines;
   /** What the client's messages may hold. */
   readonly budget: SendBudget;
+  /** Those of the client's channels. */
+  readonly gates = new Gates(256 * 1024);
 
   constructor({ limits: given = {}, bytesMax = 64 << 20 }: { limits?: Partial<Limits>; bytesMax?: number } = {}) {
     this.budget = new SendBudget(bytesMax);
@@ -60,6 +65,7 @@ export class Talk {
     this.server = new End(far, host, new SendBudget(Number.MAX_SAFE_INTEGER));
     const ends = { client: this.client.conversation, server: this.server.conversation };
     this.lines = new DrivenLines({ host, ...ends, serverLimits: limits });
+    this.client.afterTurn = () => this.gates.handleTurn();
     this.client.host = (event) => this.lines.handleClientEvent(event as never);
   }
 
