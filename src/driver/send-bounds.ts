@@ -32,6 +32,18 @@ export function sendBoundsOf(
   return bounds;
 }
 
+/** `heldBytes` wait to be sent, and `bytes` more do not fit. */
+export function bufferFull(full: {
+  readonly heldBytes: number;
+  readonly bytes: number;
+  readonly bytesMax: number;
+}): SluiceError {
+  const { heldBytes, bytes, bytesMax } = full;
+  const text = `${heldBytes} bytes wait to be sent, and ${bytes} more are too much for maxBufferedAmount, ${bytesMax}`;
+  // What is larger than the whole bound will not fit later either.
+  return new SluiceError("ERR_BUFFER_FULL", text, { retryable: bytes <= bytesMax });
+}
+
 /** What a socket holds of its messages until they have ended, in whichever session or between two of them. */
 export class SendBudget {
   readonly #bytesMax: number;
@@ -53,9 +65,7 @@ export class SendBudget {
     const bytes = this.#bytes + message.heldBytes - (replaced?.heldBytes ?? 0);
     const messages = this.#messages + (replaced === undefined ? 1 : 0);
     if (bytes <= this.#bytesMax && messages <= this.#messagesMax) return;
-    const text = `${this.#messages} messages of ${this.#bytes} bytes wait to be sent, and ${message.heldBytes} more do not fit`;
-    // What is larger than the whole bound will not fit later either.
-    throw new SluiceError("ERR_BUFFER_FULL", text, { retryable: message.heldBytes <= this.#bytesMax });
+    throw bufferFull({ heldBytes: this.#bytes, bytes: message.heldBytes, bytesMax: this.#bytesMax });
   }
 
   /** Counts `message` until it has ended. */

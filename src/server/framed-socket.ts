@@ -5,6 +5,7 @@ import { ServerSession } from "../core/session/server-session.js";
 import type { Admission } from "../core/session/session-types.js";
 import { checkedPriority, type Priority } from "../core/wire/frame.js";
 import { Conversation, type ConversationClosed, type ConversationEvent, type Stats } from "../driver/conversation.js";
+import { Gates } from "../driver/gate.js";
 import { CHANNEL_HELD_BYTES, Mailbox, MailboxBudget } from "../driver/mailbox.js";
 import { failNeverWritten } from "../driver/outbox.js";
 import type { Receipt } from "../driver/receipt.js";
@@ -53,7 +54,8 @@ export class FramedSocket extends ServerSocket {
   readonly protocol: string;
   readonly id: string;
   readonly #keeper: SocketKeeper;
-  readonly #bounds: SendBounds;
+  readonly #gates: Gates;
+  readonly #highWaterMark: number;
   readonly #conversation: Conversation<ServerSession>;
   readonly #mailboxes: MailboxBudget;
   /** Channels that the client has opened and nobody has been told of. */
@@ -65,16 +67,21 @@ export class FramedSocket extends ServerSocket {
   #principal: unknown;
 
   constructor(init: FramedSocketInit) {
-    super();
     const { limits, bounds, sessionId, keeper } = init;
+    const gates = new Gates(bounds.highWaterMark);
+    super(gates);
+    this.#gates = gates;
+    this.#highWaterMark = bounds.highWaterMark;
     this.protocol = init.protocol;
     this.id = bufferOf(sessionId).toString("hex");
     this.#principal = init.principal;
     this.#keeper = keeper;
-    this.#bounds = bounds;
     const protocol = nodeHost.encodeUtf8(init.protocol);
     const session = new ServerSession({ sessionId, protocol, limits, ports: nodeHost });
-    const onTurn = () => keeper.handleTurn(this.#conversation.heldBytes + this.#mailboxes.heldBytes);
+    const onTurn = () => {
+      gates.handleTurn();
+      keeper.handleTurn(this.#conversation.heldBytes + this.#mailboxes.heldBytes);
+    };
     const budget = new SendBudget(bounds.maxBufferedAmount);
     const options = { session, host: nodeHost, budget, onTurn };
     this.#conversation = new Conversation(options, (event) => this.#handle(event));
@@ -121,13 +128,14 @@ export class FramedSocket extends ServerSocket {
   override send(data: ServerSendData, options?: ServerSendOptions | SendCallback, callback?: SendCallback): Receipt {
     const [sendOptions, onAccepted] = sendArguments(options, callback);
     const receipt = this.#conversation.send(DEFAULT_CHANNEL, payloadOf(data, sendOptions.binary), sendOptions);
+    this.handleSent();
     if (onAccepted === undefined) return receipt;
     if (receipt.state !== "queued") {
       const isCancelled = receipt.state === "cancelled";
       const error = isCancelled ? new SluiceError("ERR_CANCELLED", "The message was cancelled") : neverWritten();
       nodeHost.defer(() => onAccepted(error));
     } else {
-      this.#conversation.whenBuffered(DEFAULT_CHANNEL, this.#bounds.highWaterMark, () => onAccepted());
+      this.#conversation.whenBuffered(DEFAULT_CHANNEL, this.#highWaterMark, () => onAccepted());
     }
     return receipt;
   }
@@ -251,6 +259,7 @@ export class FramedSocket extends ServerSocket {
       priority,
       conversation: this.#conversation,
       budget: this.#mailboxes,
+      gates: this.#gates,
     });
     this.#channels.set(key, channel);
     return channel;
@@ -261,6 +270,7 @@ export class FramedSocket extends ServerSocket {
     failNeverWritten(end.losses.neverWritten);
     this.#keeper.handleClosed();
     this.#readyState = ServerSocket.CLOSED;
+    this.handleEnd();
     for (const channel of this.#channels.values()) channel.handleClosed();
     this.#channels.clear();
     if (!wasSeen) return;

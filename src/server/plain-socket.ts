@@ -2,7 +2,10 @@ import { randomBytes } from "node:crypto";
 import type { RawData, WebSocket } from "ws";
 import { SluiceError } from "../core/error.js";
 import type { Stats } from "../driver/conversation.js";
+import { Gates } from "../driver/gate.js";
+import { checkSendOptions } from "../driver/pending-message.js";
 import { type Receipt, ReceiptControl } from "../driver/receipt.js";
+import { bufferFull, type SendBounds } from "../driver/send-bounds.js";
 import type { TransportName } from "../transport/transport.js";
 import { payloadOf, type ServerSendData } from "./payload.js";
 import type { ServerChannel } from "./server-channel.js";
@@ -23,10 +26,15 @@ export class PlainSocket extends ServerSocket {
   readonly id: string = randomBytes(16).toString("hex");
   readonly principal: unknown;
   readonly #socket: WebSocket;
+  readonly #gates: Gates;
+  readonly #bytesMax: number;
   readonly #counts = { messagesSent: 0, messagesReceived: 0, bytesSent: 0, bytesReceived: 0 };
 
-  constructor(socket: WebSocket, principal: unknown) {
-    super();
+  constructor(socket: WebSocket, principal: unknown, bounds: SendBounds) {
+    const gates = new Gates(bounds.highWaterMark);
+    super(gates);
+    this.#gates = gates;
+    this.#bytesMax = bounds.maxBufferedAmount;
     this.#socket = socket;
     this.principal = principal;
     socket.on("message", (data, isBinary) => {
@@ -37,7 +45,10 @@ export class PlainSocket extends ServerSocket {
     });
     socket.on("ping", (data) => this.emit("ping", data));
     socket.on("pong", (data) => this.emit("pong", data));
-    socket.on("close", (code, reason) => this.emit("close", code, reason));
+    socket.on("close", (code, reason) => {
+      this.handleEnd();
+      this.emit("close", code, reason);
+    });
     socket.on("error", (cause) => {
       // An `error` that nobody listens to would end the process, and this one a peer can cause.
       if (this.listenerCount("error") === 0) return;
@@ -47,6 +58,8 @@ export class PlainSocket extends ServerSocket {
 
   override send(data: ServerSendData, options?: ServerSendOptions | SendCallback, callback?: SendCallback): Receipt {
     const [sendOptions, onAccepted] = sendArguments(options, callback);
+    // What is handed over leaves at once: no time can be over, and nothing can be replaced.
+    checkSendOptions(sendOptions);
     const payload = payloadOf(data, sendOptions.binary);
     const never = neverWritten();
     if (this.#socket.readyState !== this.#socket.OPEN) {
@@ -58,6 +71,7 @@ export class PlainSocket extends ServerSocket {
       if (onAccepted !== undefined) queueMicrotask(() => onAccepted(cancelled));
       return ReceiptControl.ended("cancelled", cancelled);
     }
+    if (payload.type !== "source") this.#requireRoom(payload.bytes.length);
     const control = new ReceiptControl(() => false);
     const onSent = (error?: Error) => {
       if (error === undefined || error === null) {
@@ -66,6 +80,7 @@ export class PlainSocket extends ServerSocket {
       } else {
         control.fail("never-written", never);
       }
+      this.#gates.handleTurn();
       onAccepted?.(error);
     };
     this.#counts.messagesSent += 1;
@@ -76,6 +91,7 @@ export class PlainSocket extends ServerSocket {
       this.#counts.bytesSent += payload.bytes.length;
       this.#socket.send(payload.bytes, { binary: payload.type === "binary" }, onSent);
     }
+    this.handleSent();
     return control.receipt;
   }
 
@@ -134,6 +150,11 @@ export class PlainSocket extends ServerSocket {
 
   override get bufferedAmount(): number {
     return this.#socket.bufferedAmount;
+  }
+
+  #requireRoom(bytes: number): void {
+    const heldBytes = this.bufferedAmount;
+    if (heldBytes + bytes > this.#bytesMax) throw bufferFull({ heldBytes, bytes, bytesMax: this.#bytesMax });
   }
 }
 

@@ -1,6 +1,8 @@
 import { isUtf8 } from "node:buffer";
 import { performance } from "node:perf_hooks";
+import { WritableStream } from "node:stream/web";
 import type { Host } from "../driver/host.js";
+import type { MessageSink } from "../driver/outflow.js";
 
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
@@ -37,6 +39,11 @@ export function callSafely(emit: () => void): void {
   } catch (error) {
     nodeHost.report(error);
   }
+}
+
+/** A stream of the platform over `sink`. */
+export function writableOf<Data>(sink: MessageSink<Data>): WritableStream<Data> {
+  return new WritableStream(sink);
 }
 
 /** `bytes` as a Buffer over the same memory. */

@@ -1,11 +1,14 @@
 import { EventEmitter } from "node:events";
+import type { WritableStream } from "node:stream/web";
 import type { ChannelKey } from "../core/send/send-channel.js";
 import { checkedPriority, type Priority } from "../core/wire/frame.js";
 import type { Conversation } from "../driver/conversation.js";
+import type { Gate, Gates } from "../driver/gate.js";
 import { Mailbox, type MailboxBudget } from "../driver/mailbox.js";
+import { Outflow } from "../driver/outflow.js";
 import type { Receipt } from "../driver/receipt.js";
 import { payloadOf, type ServerSendData } from "./payload.js";
-import { bufferOf, callSafely } from "./platform.js";
+import { bufferOf, callSafely, writableOf } from "./platform.js";
 import type { ServerSendOptions } from "./server-socket.js";
 
 export interface ServerChannelOptions {
@@ -19,11 +22,13 @@ export interface ServerChannelInit {
   readonly priority: Priority;
   readonly conversation: Conversation;
   readonly budget: MailboxBudget;
+  readonly gates: Gates;
 }
 
 interface ServerChannelEvents {
   message: [data: Buffer, isBinary: boolean];
   close: [];
+  drain: [];
   newListener: [event: string | symbol, listener: (...args: unknown[]) => void];
 }
 
@@ -34,6 +39,8 @@ interface ServerChannelEvents {
 export class ServerChannel extends EventEmitter<ServerChannelEvents> {
   readonly #init: ServerChannelInit;
   readonly #mailbox: Mailbox<{ data: Buffer; isBinary: boolean }>;
+  readonly #gate: Gate;
+  readonly #outflow: Outflow<ServerSendData, WritableStream<ServerSendData>>;
   #priority: Priority;
   #state: "open" | "closing" | "closed" = "open";
 
@@ -45,6 +52,12 @@ export class ServerChannel extends EventEmitter<ServerChannelEvents> {
     this.#mailbox = new Mailbox(init.budget, ({ data, isBinary }) =>
       callSafely(() => this.emit("message", data, isBinary)),
     );
+    this.#gate = init.gates.add({
+      bufferedBytes: () => this.bufferedAmount,
+      onDrain: () => callSafely(() => this.emit("drain")),
+    });
+    const send = (data: ServerSendData) => this.send(data);
+    this.#outflow = new Outflow({ gate: this.#gate, send, close: () => this.close() }, writableOf);
     // Emitted before the listener is added: the messages follow when it is there.
     this.on("newListener", (event) => {
       if (event === "message") queueMicrotask(() => this.#mailbox.open());
@@ -53,10 +66,12 @@ export class ServerChannel extends EventEmitter<ServerChannelEvents> {
 
   /**
    * Sends one message. On a closed channel nothing is sent, and the receipt says `never-written`.
-   * @throws SluiceError `ERR_MESSAGE_TOO_LARGE`; TypeError for what cannot be sent
+   * @throws SluiceError `ERR_MESSAGE_TOO_LARGE`, `ERR_BUFFER_FULL`, `ERR_USAGE_ARGUMENT`; TypeError for what cannot be sent
    */
   send(data: ServerSendData, options: ServerSendOptions = {}): Receipt {
-    return this.#init.conversation.send(this.#init.key, payloadOf(data, options.binary), options);
+    const receipt = this.#init.conversation.send(this.#init.key, payloadOf(data, options.binary), options);
+    this.#gate.handleSent();
+    return receipt;
   }
 
   /** Ends the channel in both directions, after what was accepted on either side. */
@@ -80,6 +95,8 @@ export class ServerChannel extends EventEmitter<ServerChannelEvents> {
   handleClosed(): void {
     if (this.#state === "closed") return;
     this.#state = "closed";
+    this.#gate.end();
+    this.#outflow.end();
     // Behind the messages that nobody has read: who listens late still gets them first.
     this.#mailbox.finish(() => this.emit("close"));
   }
@@ -101,6 +118,24 @@ export class ServerChannel extends EventEmitter<ServerChannelEvents> {
   /** Bytes accepted and not yet acknowledged by the client. */
   get bufferedAmount(): number {
     return this.#init.conversation.bufferedAmount(this.#init.key);
+  }
+
+  /** Resolved while `bufferedAmount` is below the high-water mark, and once the channel is closed; else it resolves then. */
+  get ready(): Promise<void> {
+    return this.#gate.ready;
+  }
+
+  /** The high-water mark less `bufferedAmount`: negative above it, 0 once the channel is closed. */
+  get desiredSize(): number {
+    return this.#gate.desiredSize;
+  }
+
+  /**
+   * Takes messages as fast as they are delivered: one for each write, which ends below the high-water mark. Closing it
+   * closes the channel; aborting it takes back what of its messages has not left, and leaves the channel open.
+   */
+  get writable(): WritableStream<ServerSendData> {
+    return this.#outflow.stream;
   }
 
   /** `"closing"` from `close()` of either side until both directions have ended. */

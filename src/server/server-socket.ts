@@ -1,10 +1,14 @@
 import { EventEmitter } from "node:events";
+import type { WritableStream } from "node:stream/web";
 import { SluiceError } from "../core/error.js";
 import type { Stats } from "../driver/conversation.js";
+import type { Gate, Gates } from "../driver/gate.js";
+import { Outflow } from "../driver/outflow.js";
 import type { SendOptions } from "../driver/pending-message.js";
 import type { Receipt } from "../driver/receipt.js";
 import type { TransportName } from "../transport/transport.js";
 import type { ServerSendData } from "./payload.js";
+import { callSafely, writableOf } from "./platform.js";
 import type { ServerChannel, ServerChannelOptions } from "./server-channel.js";
 
 /** Options of `send`, those of `ws` and of Sluice. `compress`, `fin` and `mask` of `ws` are accepted and ignored. */
@@ -31,6 +35,7 @@ export interface ServerSocketEvents {
   channel: [channel: ServerChannel];
   park: [];
   resume: [];
+  drain: [];
   newListener: [event: string | symbol, listener: (...args: unknown[]) => void];
 }
 
@@ -38,6 +43,7 @@ export interface ServerSocketEvents {
  * One client, as a socket of `ws` shows it, and channels, receipts and statistics besides. Events: `message` (a Buffer and
  * whether it is binary), `close`, `error` (only when somebody listens), `ping`, `pong`, `channel`; `park` when the line
  * is cut and the session waits for its client, `resume` when it has come back. What is sent meanwhile follows then.
+ * `drain` when `bufferedAmount` has fallen below the high-water mark.
  */
 export abstract class ServerSocket extends EventEmitter<ServerSocketEvents> {
   static readonly CONNECTING = 0;
@@ -48,6 +54,52 @@ export abstract class ServerSocket extends EventEmitter<ServerSocketEvents> {
   readonly OPEN = 1;
   readonly CLOSING = 2;
   readonly CLOSED = 3;
+
+  readonly #gate: Gate;
+  #outflow: Outflow<ServerSendData, WritableStream<ServerSendData>> | undefined;
+
+  /** @internal */
+  constructor(gates: Gates) {
+    super();
+    this.#gate = gates.add({
+      bufferedBytes: () => this.bufferedAmount,
+      onDrain: () => callSafely(() => this.emit("drain")),
+    });
+  }
+
+  /** @internal A message has been accepted. */
+  protected handleSent(): void {
+    this.#gate.handleSent();
+  }
+
+  /** @internal Nothing is sent any more. */
+  protected handleEnd(): void {
+    this.#gate.end();
+    this.#outflow?.end();
+  }
+
+  /** Resolved while `bufferedAmount` is below the high-water mark, and once the socket is closed; else it resolves then. */
+  get ready(): Promise<void> {
+    return this.#gate.ready;
+  }
+
+  /** The high-water mark less `bufferedAmount`: negative above it, 0 once the socket is closed. */
+  get desiredSize(): number {
+    return this.#gate.desiredSize;
+  }
+
+  /**
+   * Takes messages as fast as they are delivered: one for each write, which ends below the high-water mark. Closing it
+   * closes the socket with 1000; aborting it takes back what of its messages has not left, and leaves the socket open.
+   */
+  get writable(): WritableStream<ServerSendData> {
+    if (this.#outflow === undefined) {
+      const send = (data: ServerSendData) => this.send(data);
+      this.#outflow = new Outflow({ gate: this.#gate, send, close: () => this.close(1000) }, writableOf);
+      if (this.readyState === ServerSocket.CLOSED) this.#outflow.end();
+    }
+    return this.#outflow.stream;
+  }
 
   /** 1 open, 2 closing, 3 closed: the server sees a socket when it is open. */
   abstract readonly readyState: number;
@@ -67,7 +119,7 @@ export abstract class ServerSocket extends EventEmitter<ServerSocketEvents> {
 
   /**
    * Sends one message on the default channel. Once the socket is closing nothing is sent; the callback gets an error.
-   * @throws SluiceError `ERR_MESSAGE_TOO_LARGE`; TypeError for what cannot be sent
+   * @throws SluiceError `ERR_MESSAGE_TOO_LARGE`, `ERR_BUFFER_FULL`, `ERR_USAGE_ARGUMENT`; TypeError for what cannot be sent
    */
   abstract send(data: ServerSendData, callback?: SendCallback): Receipt;
   abstract send(data: ServerSendData, options: ServerSendOptions, callback?: SendCallback): Receipt;

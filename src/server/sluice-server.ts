@@ -335,7 +335,7 @@ export class SluiceServer extends EventEmitter<SluiceServerEvents> {
       if (this.#state !== "running") return refuseUpgrade(socket, 503);
     }
     this.#plain.handleUpgrade(request, socket, head, (webSocket: WebSocket) => {
-      this.#introduce(new PlainSocket(webSocket, principal), request, callback);
+      this.#introduce(new PlainSocket(webSocket, principal, this.#bounds), request, callback);
     });
   }
 

@@ -2,7 +2,8 @@ import { once } from "node:events";
 import type { Socket } from "node:net";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { WebSocket } from "ws";
-import type { ServerSocket } from "../../src/server/index.js";
+import type { ServerSocket, SluiceServerOptions } from "../../src/server/index.js";
+import { reactions } from "../support/event-loop.js";
 import { Inbox } from "../support/inbox.js";
 import { Loopback } from "../support/loopback.js";
 
@@ -173,5 +174,78 @@ describe("PlainSocket", () => {
     attack();
     expect(await error).toMatchObject({ code: "ERR_PEER_VIOLATION", cause: expect.any(Error) });
     await closedAgain;
+  });
+});
+
+describe("PlainSocket: what is sent", () => {
+  const failure = (code: string) => expect.objectContaining({ code });
+
+  /** A client that does not read, until it is told to. */
+  async function slowClient(options: Partial<SluiceServerOptions>): Promise<void> {
+    await loopback.stop();
+    loopback = await Loopback.start(options);
+    client = loopback.webSocket();
+    await once(client, "open");
+    socket = await loopback.connections.next();
+    line().pause();
+    client.on("message", () => {});
+  }
+
+  /** Fills the kernel's buffers, until bytes stay here. */
+  function fill(): void {
+    while (socket.bufferedAmount === 0) socket.send(new Uint8Array(100_000));
+  }
+
+  it("has a high-water mark: `ready`, `desiredSize`, `drain`, and a stream that waits", async () => {
+    await slowClient({ highWaterMark: 1000 });
+    expect(socket.desiredSize).toBe(1000);
+    await socket.ready;
+    fill();
+    expect(socket.desiredSize).toBe(1000 - socket.bufferedAmount);
+    const drained = once(socket, "drain");
+    const writer = socket.writable.getWriter();
+    let isWritten = false;
+    const write = writer.write("behind").then(() => {
+      isWritten = true;
+    });
+    await reactions();
+    expect(isWritten).toBe(false);
+    line().resume();
+    await Promise.all([drained, socket.ready, write]);
+    expect(socket.bufferedAmount).toBeLessThan(1000);
+    const closed = once(client, "close");
+    await writer.close();
+    expect((await closed)[0]).toBe(1000);
+  });
+
+  it("keeps nobody waiting behind the end, and breaks the stream", async () => {
+    await slowClient({ highWaterMark: 1000 });
+    fill();
+    const { ready } = socket;
+    const broken = expect(socket.writable.getWriter().closed).rejects.toEqual(failure("ERR_NEVER_WRITTEN"));
+    const closed = once(socket, "close");
+    socket.terminate();
+    await Promise.all([closed, ready, broken]);
+    expect(socket.desiredSize).toBe(0);
+  });
+
+  it("is bounded, and a refused `send` changes nothing", async () => {
+    await slowClient({ maxBufferedAmount: 200_000 });
+    fill();
+    const before = socket.bufferedAmount;
+    expect(() => socket.send(new Uint8Array(200_000))).toThrow(failure("ERR_BUFFER_FULL"));
+    expect(socket.bufferedAmount).toBe(before);
+    expect(() => socket.send(new Uint8Array(200_001))).toThrow(expect.objectContaining({ retryable: false }));
+    line().resume();
+  });
+
+  it("leaves at once, in time and unreplaced", async () => {
+    const inbox = new Inbox<string>();
+    client.on("message", (data) => inbox.push(String(data)));
+    const receipts = ["a", "b"].map((data) => socket.send(data, { ttl: 1, key: "k" }));
+    expect(await inbox.take(2)).toEqual(["a", "b"]);
+    for (const receipt of receipts) await receipt.written;
+    expect(() => socket.send("a", { ttl: 0 })).toThrow(failure("ERR_USAGE_ARGUMENT"));
+    expect(() => socket.send("a", { key: "" })).toThrow(failure("ERR_USAGE_ARGUMENT"));
   });
 });

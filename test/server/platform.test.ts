@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it, vi } from "vitest";
-import { bufferOf, callSafely, nodeHost } from "../../src/server/platform.js";
+import { bufferOf, callSafely, nodeHost, writableOf } from "../../src/server/platform.js";
 import { captureUncaught } from "../support/event-loop.js";
 
 afterEach(() => {
@@ -61,6 +61,22 @@ describe("callSafely", () => {
     });
     expect(seen).toEqual(["next"]);
     expect(uncaught).toEqual([error]);
+  });
+});
+
+describe("writableOf", () => {
+  it("is a stream of Node over a sink", async () => {
+    const seen: string[] = [];
+    const stream = writableOf<string>({
+      start: () => seen.push("start"),
+      write: async (data) => void seen.push(data),
+      close: async () => void seen.push("close"),
+      abort: () => seen.push("abort"),
+    });
+    const writer = stream.getWriter();
+    await writer.write("a");
+    await writer.close();
+    expect(seen).toEqual(["start", "a", "close"]);
   });
 });
 

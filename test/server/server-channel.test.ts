@@ -1,4 +1,5 @@
 import { beforeEach, describe, expect, it } from "vitest";
+import { Gates } from "../../src/driver/gate.js";
 import { MailboxBudget } from "../../src/driver/mailbox.js";
 import { ServerChannel, type ServerChannelInit } from "../../src/server/server-channel.js";
 import { captureUncaught, reactions } from "../support/event-loop.js";
@@ -22,6 +23,8 @@ beforeEach(() => {
   exceeded = 0;
   seen = [];
   const { conversation } = talk.server;
+  const gates = new Gates(1000);
+  talk.server.afterTurn = () => gates.handleTurn();
   channel = new InsideChannel({
     key: conversation.openChannel("files", "low"),
     name: "files",
@@ -30,6 +33,7 @@ beforeEach(() => {
     budget: new MailboxBudget(100, () => {
       exceeded += 1;
     }),
+    gates,
   });
 });
 

@@ -86,6 +86,8 @@ describe("SluiceServer: construction", () => {
     ["no session for a principal", { noServer: true, limits: { principalSessionsMax: 0 } }],
     ["no handshake for an address", { noServer: true, limits: { addressHandshakesMax: -1 } }],
     ["half a byte for the process", { noServer: true, limits: { processBytesMax: 1000.5 } }],
+    ["a high-water mark that is never below", { noServer: true, highWaterMark: 0 }],
+    ["a bound on the buffer that is none", { noServer: true, maxBufferedAmount: Number.POSITIVE_INFINITY }],
     ["a resume window that is none", { noServer: true, limits: { resumeWindowMs: -1 } }],
   ])("refuses %s", (_, options) => {
     expect(() => new SluiceServer(options)).toThrow(expect.objectContaining({ code: "ERR_USAGE_ARGUMENT" }));
