@@ -302,8 +302,6 @@ export class Lifeline {
     }
     waiting?.release((name, message) => backlog.add(name, message));
     this.#handler.handleLost(loss);
-    // What was lost is not buffered any more.
-    this.gates.handleTurn();
     next.command((session, now) => {
       session.handleTimers(!this.#isHidden, now);
       session.handleOffline(!this.#isOnline, now);

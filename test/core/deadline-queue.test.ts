@@ -35,6 +35,12 @@ describe("DeadlineQueue", () => {
     expect(queue.nextDeadline).toBeUndefined();
   });
 
+  it("keeps its order when one is taken out deep in a branch that is later than the others", () => {
+    const queue = filled({ a: 1, late: 10, b: 2, later: 11, latest: 12, c: 3 });
+    queue.remove("later");
+    expect(polled(queue, 20)).toEqual(["a", "b", "c", "late", "latest"]);
+  });
+
   it("is as new when it has been emptied", () => {
     const queue = filled({ a: 1, b: 2 });
     queue.clear();

@@ -13,7 +13,7 @@ describe("DeadlineQueue", () => {
       { arbitrary: fc.record({ do: fc.constant("poll" as const), now: fc.nat(10) }), weight: 2 },
     );
     fc.assert(
-      fc.property(fc.array(action, { maxLength: 120 }), (actions) => {
+      fc.property(fc.array(action, { maxLength: 120, size: "max" }), (actions) => {
         const queue = new DeadlineQueue<number>();
         let model: { item: number; at: number }[] = [];
         for (const step of actions) {
@@ -47,7 +47,7 @@ describe("LinkedQueue", () => {
       { arbitrary: fc.record({ do: fc.constant("replace" as const), item, next: item }), weight: 2 },
     );
     fc.assert(
-      fc.property(fc.array(action, { maxLength: 120 }), (actions) => {
+      fc.property(fc.array(action, { maxLength: 120, size: "max" }), (actions) => {
         const queue = new LinkedQueue<number>();
         const model: number[] = [];
         for (const step of actions) {

@@ -31,6 +31,11 @@ const action: fc.Arbitrary<Action> = fc.oneof(
       channel: index,
       size,
       as: fc.constantFrom("whole", "whole", "known", "unknown"),
+      ttl: fc.oneof(
+        { arbitrary: fc.constant(undefined), weight: 3 },
+        { arbitrary: fc.integer({ min: 1, max: 1500 }), weight: 1 },
+      ),
+      key: fc.constantFrom(undefined, undefined, undefined, "a", "b"),
     }),
     weight: 8,
   },
@@ -84,8 +89,10 @@ class Tally {
   dropped = 0;
   resumes = 0;
   readonly frames = new Map<string, number>();
+  readonly fates = new Map<string, number>();
 
-  add({ counts, pair }: Conversation): void {
+  add({ counts, fates, pair }: Conversation): void {
+    for (const [fate, count] of fates) this.fates.set(fate, (this.fates.get(fate) ?? 0) + count);
     this.sent += counts.sent;
     this.received += counts.received;
     this.dropped += counts.dropped;
@@ -121,6 +128,7 @@ describe("Session: anything at all, on both ends", () => {
     );
     expect(tally.received).toBeGreaterThan(200);
     expect(tally.dropped).toBeGreaterThan(20);
+    for (const fate of ["cancelled", "expired", "superseded"]) expect(tally.fates.get(fate)).toBeGreaterThan(10);
     for (const type of ["channel-open", "channel-close", "reset", "ping", "pong"])
       expect(tally.frames.get(type)).toBeGreaterThan(5);
   });
@@ -143,6 +151,7 @@ describe("Session: anything at all, on both ends", () => {
     );
     expect(tally.received).toBeGreaterThan(200);
     expect(tally.dropped).toBeGreaterThan(20);
+    for (const fate of ["cancelled", "expired", "superseded"]) expect(tally.fates.get(fate)).toBeGreaterThan(10);
     expect(tally.resumes).toBeGreaterThan(150);
     for (const type of ["detach", "goaway", "channel-close", "reset"]) {
       expect(tally.frames.get(type)).toBeGreaterThan(3);
@@ -218,7 +227,8 @@ describe("Session: anything at all, on both ends", () => {
       }),
       { numRuns: 120 },
     );
-    for (const fate of ["cancelled", "never-written", "unknown"]) expect(fates).toContain(fate);
+    const all = ["cancelled", "expired", "superseded", "never-written", "unknown"];
+    for (const fate of all) expect(fates).toContain(fate);
   });
 });
 

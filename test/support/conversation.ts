@@ -1,6 +1,7 @@
 import { expect } from "vitest";
 import { SluiceError } from "../../src/core/error.js";
 import type { Limits } from "../../src/core/limits.js";
+import type { ChannelKey } from "../../src/core/send/send-channel.js";
 import type { SendEvent } from "../../src/core/send/sender.js";
 import type { Millis } from "../../src/core/time.js";
 import type { Priority } from "../../src/core/wire/frame.js";
@@ -8,7 +9,14 @@ import { binary, type End, type EndEvent, Pair, type PairOptions } from "./pair.
 
 /** What an application, or the line, may do next. Indices are taken modulo what there is. */
 export type Action = { readonly end: "client" | "server" } & (
-  | { readonly do: "send"; readonly channel: number; readonly size: number; readonly as: "whole" | "known" | "unknown" }
+  | {
+      readonly do: "send";
+      readonly channel: number;
+      readonly size: number;
+      readonly as: "whole" | "known" | "unknown";
+      readonly ttl?: Millis | undefined;
+      readonly key?: string | undefined;
+    }
   | { readonly do: "supply"; readonly slab: number }
   | { readonly do: "cancel"; readonly message: number }
   | { readonly do: "open"; readonly name: number; readonly priority: Priority }
@@ -39,6 +47,11 @@ export interface ConversationOptions {
 
 interface Sent {
   readonly id: number;
+  readonly channel: ChannelKey;
+  /** Where it stands among the messages of its channel: in the place of the one that it has replaced, if any. */
+  readonly place: number;
+  readonly key: string | undefined;
+  readonly expiresAt: Millis | undefined;
   readonly name: string;
   readonly size: number;
   readonly as: "whole" | "known" | "unknown";
@@ -185,8 +198,7 @@ export class Conversation {
     for (const party of Object.values(this.#parties)) {
       for (const sent of party.sent.values()) {
         const isDropped = sent.fate !== undefined && sent.fate !== "delivered";
-        if (isDropped)
-          expect(sent.fate === "cancelled" || (sent.fate === "too-large" && this.#isTooLarge(sent))).toBe(true);
+        if (isDropped) expect(this.#mayBeDropped(sent)).toBe(true);
         expect([sent.id, sent.isReceived, sent.fate]).toEqual([
           sent.id,
           !isDropped,
@@ -213,7 +225,7 @@ export class Conversation {
 
   /** What must hold at every moment. */
   checkBounds(): void {
-    for (const { end } of Object.values(this.#parties)) {
+    for (const { end, sent } of Object.values(this.#parties)) {
       if (!end.hasSession) continue;
       const { session } = end;
       const { reassemblyBytes, inFlightBytes, windowBytes, queuedBytes } = session.stats;
@@ -224,7 +236,20 @@ export class Conversation {
       expect(queuedBytes).toBeGreaterThanOrEqual(0);
       const deadline = session.nextDeadline();
       if (deadline !== undefined) expect(deadline).toBeGreaterThan(this.pair.now);
+      for (const { fate, story, expiresAt } of sent.values()) {
+        if (fate === undefined && story.length === 0 && expiresAt !== undefined)
+          expect(expiresAt).toBeGreaterThan(this.pair.now);
+      }
     }
+  }
+
+  /** How often messages have ended in each way. */
+  get fates(): Map<string, number> {
+    const fates = new Map<string, number>();
+    for (const { sent } of Object.values(this.#parties)) {
+      for (const { fate = "none" } of sent.values()) fates.set(fate, (fates.get(fate) ?? 0) + 1);
+    }
+    return fates;
   }
 
   get counts(): { sent: number; received: number; dropped: number } {
@@ -274,11 +299,26 @@ export class Conversation {
     return inFlightBytes === 0 && queuedBytes === 0;
   }
 
+  #mayBeDropped(sent: Sent): boolean {
+    switch (sent.fate) {
+      case "cancelled":
+        return true;
+      case "too-large":
+        return this.#isTooLarge(sent);
+      case "expired":
+        return sent.expiresAt !== undefined;
+      case "superseded":
+        return sent.key !== undefined;
+      default:
+        return false;
+    }
+  }
+
   #isTooLarge({ as, size }: Sent): boolean {
     return as === "unknown" && size > (this.#limits.messageBytesMax ?? Number.POSITIVE_INFINITY);
   }
 
-  #send(party: Party, key: number, { size, as }: { size: number; as: Sent["as"] }): void {
+  #send(party: Party, key: number, { size, as, ttl, key: messageKey }: Extract<Action, { do: "send" }>): void {
     const { session } = party.end;
     const isClosed = session.isSendClosed(key);
     const allowed = [
@@ -287,15 +327,39 @@ export class Conversation {
       ...(isClosed ? ["ERR_USAGE_CHANNEL_CLOSED"] : []),
     ];
     const { bytes } = binary(size, party.seed(party.sent.size + 1));
-    const init = { text: false, wantsProgress: size % 2 === 0, totalBytes: as === "unknown" ? undefined : size };
+    const expiresAt = ttl === undefined ? undefined : this.pair.now + ttl;
+    const totalBytes = as === "unknown" ? undefined : size;
+    const init = { text: false, wantsProgress: size % 2 === 0, totalBytes, expiresAt, key: messageKey };
+    // Of the same key there is one at the most of which nothing has left.
+    const waiting = [...party.sent.values()].filter(
+      (sent) => sent.channel === key && sent.key === messageKey && sent.fate === undefined && sent.story.length === 0,
+    );
+    const replaced = messageKey === undefined ? undefined : waiting[0];
+    if (messageKey !== undefined) expect(waiting.length).toBeLessThanOrEqual(1);
     const id = this.#attempt(allowed, () =>
       session.send(key, as === "whole" ? { ...init, bytes } : init, this.pair.now),
     );
-    if (id === undefined) return;
+    if (id === undefined) {
+      expect(replaced?.fate).toBeUndefined();
+      return;
+    }
     expect(id).toBe(party.sent.size + 1);
-    const name = party.names.get(key) as string;
-    party.sent.set(id, { id, name, size, as, story: [], fate: undefined, ackedBytes: 0, isReceived: false });
+    party.sent.set(id, {
+      id,
+      channel: key,
+      name: party.names.get(key) as string,
+      place: replaced?.place ?? id,
+      key: messageKey,
+      expiresAt,
+      size,
+      as,
+      story: [],
+      fate: undefined,
+      ackedBytes: 0,
+      isReceived: false,
+    });
     this.pair.drain(party.end);
+    if (replaced !== undefined) expect(replaced.fate).toBe("superseded");
   }
 
   #supply(party: Party, slab: number): void {
@@ -342,9 +406,9 @@ export class Conversation {
   #handleMessage(party: Party, key: number, data: Uint8Array): void {
     const from = this.#parties[party.end.name === "client" ? "server" : "client"];
     const name = party.names.get(key);
-    const next = [...from.sent.values()].find(
-      (sent) => sent.name === name && !sent.isReceived && (sent.fate === undefined || sent.fate === "unknown"),
-    );
+    const [next] = [...from.sent.values()]
+      .filter((sent) => sent.name === name && !sent.isReceived && (sent.fate === undefined || sent.fate === "unknown"))
+      .sort((a, b) => a.place - b.place);
     if (next === undefined) throw new Error(`a message on "${name}" that nobody sent`);
     expect(data.length).toBe(next.size);
     expect(Buffer.compare(data, binary(next.size, from.seed(next.id)).bytes)).toBe(0);
@@ -371,6 +435,8 @@ export class Conversation {
       // HSK-07: what was sent behind a HELLO has not been read where that is refused.
       if (event.fate === "never-written" && !this.isRefused) expect(story).toEqual([]);
       if (event.fate === "cancelled") expect(story).not.toContain("written");
+      if (event.fate === "superseded" || event.fate === "expired") expect(story).toEqual([]);
+      if (event.fate === "expired") expect(sent.expiresAt).toBe(this.pair.now);
     }
     story.push(event.type);
   }
