@@ -1,8 +1,7 @@
 import type { ChannelKey } from "../core/send/send-channel.js";
 import { checkedPriority, type Priority } from "../core/wire/frame.js";
-import type { Gate } from "../driver/gate.js";
 import { Mailbox, type MailboxBudget } from "../driver/mailbox.js";
-import { Outflow } from "../driver/outflow.js";
+import { Outlet } from "../driver/outlet.js";
 import { refused, type SendOptions } from "../driver/pending-message.js";
 import type { Receipt } from "../driver/receipt.js";
 import { EventHandlers, type Handler } from "./event-handlers.js";
@@ -44,8 +43,7 @@ export class Channel extends ChannelEventTarget {
   readonly #init: ChannelInit;
   readonly #handlers: EventHandlers = new EventHandlers(this);
   readonly #mailbox: Mailbox<string | Uint8Array>;
-  readonly #gate: Gate;
-  readonly #outflow: Outflow<SendData, WritableStream<SendData>>;
+  readonly #outlet: Outlet<SendData, WritableStream<SendData>>;
   #priority: Priority;
   #binaryType: SluiceBinaryType = "blob";
   #state: "open" | "closing" | "closed" = "open";
@@ -60,12 +58,14 @@ export class Channel extends ChannelEventTarget {
     this.key = key;
     this.#priority = init.priority;
     this.#mailbox = new Mailbox(init.budget, (data) => init.tasks.push(() => this.#dispatch(data)));
-    this.#gate = init.lifeline().gates.add({
+    this.#outlet = new Outlet({
+      gates: init.lifeline().gates,
       bufferedBytes: () => this.bufferedAmount,
       onDrain: () => init.tasks.push(() => this.dispatchEvent(new Event("drain"))),
+      send: (data) => this.send(data),
+      close: () => this.close(),
+      streamOf: writableOf,
     });
-    const target = { gate: this.#gate, send: (data: SendData) => this.send(data), close: () => this.close() };
-    this.#outflow = new Outflow(target, writableOf);
   }
 
   /**
@@ -77,7 +77,7 @@ export class Channel extends ChannelEventTarget {
     const payload = payloadOf(data, this.#init.encodeUtf8);
     if (this.#state !== "open") return refused(options, "channel");
     const receipt = this.#lifeline.send(this.key, this.name, payload, options);
-    this.#gate.handleSent();
+    this.#outlet.handleSent();
     return receipt;
   }
 
@@ -123,8 +123,7 @@ export class Channel extends ChannelEventTarget {
     this.#state = "closed";
     // The next session gives its number to another channel.
     this.key = NO_CHANNEL;
-    this.#gate.end();
-    this.#outflow.end();
+    this.#outlet.end();
     // Behind the messages that nobody has read: who listens late still gets them first.
     this.#mailbox.finish(() => this.#init.tasks.push(() => this.dispatchEvent(new Event("close"))));
   }
@@ -150,12 +149,12 @@ export class Channel extends ChannelEventTarget {
 
   /** Resolved while `bufferedAmount` is below the high-water mark, and once the channel is closed; else it resolves then. */
   get ready(): Promise<void> {
-    return this.#gate.ready;
+    return this.#outlet.ready;
   }
 
   /** The high-water mark less `bufferedAmount`: negative above it, 0 once the channel is closed. */
   get desiredSize(): number {
-    return this.#gate.desiredSize;
+    return this.#outlet.desiredSize;
   }
 
   /**
@@ -163,7 +162,7 @@ export class Channel extends ChannelEventTarget {
    * closes the channel; aborting it takes back what of its messages has not left, and leaves the channel open.
    */
   get writable(): WritableStream<SendData> {
-    return this.#outflow.stream;
+    return this.#outlet.stream;
   }
 
   /** What binary messages become: `"blob"` (default) or `"arraybuffer"`. */

@@ -3,10 +3,9 @@ import type { Limits } from "../core/limits.js";
 import { DEFAULT_CHANNEL } from "../core/send/send-channel.js";
 import { checkedPriority } from "../core/wire/frame.js";
 import type { Stats } from "../driver/conversation.js";
-import type { Gate } from "../driver/gate.js";
 import type { Host } from "../driver/host.js";
 import { MailboxBudget } from "../driver/mailbox.js";
-import { Outflow } from "../driver/outflow.js";
+import { Outlet } from "../driver/outlet.js";
 import { refused, type SendOptions } from "../driver/pending-message.js";
 import type { Receipt } from "../driver/receipt.js";
 import type { TransportName } from "../transport/transport.js";
@@ -63,8 +62,7 @@ export class SluiceSocket extends SocketEventTarget {
   readonly #handlers: EventHandlers = new EventHandlers(this);
   readonly #lifeline: Lifeline;
   readonly #channels: ChannelSet;
-  readonly #gate: Gate;
-  readonly #outflow: Outflow<SendData, WritableStream<SendData>>;
+  readonly #outlet: Outlet<SendData, WritableStream<SendData>>;
   #readyState: ReadyState = SluiceSocket.CONNECTING;
   #connectionState: ConnectionState = "connecting";
   #protocol = "";
@@ -128,12 +126,14 @@ export class SluiceSocket extends SocketEventTarget {
       handleLost: (loss) => this.#tasks.push(() => this.dispatchEvent(sessionLostEvent(loss))),
       handleClosed: (end, error) => this.#close(end, error),
     });
-    this.#gate = this.#lifeline.gates.add({
+    this.#outlet = new Outlet({
+      gates: this.#lifeline.gates,
       bufferedBytes: () => this.#lifeline.bufferedAmount(DEFAULT_CHANNEL, ""),
       onDrain: () => this.#tasks.push(() => this.dispatchEvent(new Event("drain"))),
+      send: (data) => this.send(data),
+      close: () => this.close(1000),
+      streamOf: writableOf,
     });
-    const target = { gate: this.#gate, send: (data: SendData) => this.send(data), close: () => this.close(1000) };
-    this.#outflow = new Outflow(target, writableOf);
   }
 
   /**
@@ -150,7 +150,7 @@ export class SluiceSocket extends SocketEventTarget {
       return refused(options, "socket");
     }
     const receipt = this.#lifeline.send(DEFAULT_CHANNEL, "", payload, options);
-    this.#gate.handleSent();
+    this.#outlet.handleSent();
     return receipt;
   }
 
@@ -233,12 +233,12 @@ export class SluiceSocket extends SocketEventTarget {
 
   /** Resolved while `bufferedAmount` is below the high-water mark, and once the socket is closed; else it resolves then. */
   get ready(): Promise<void> {
-    return this.#gate.ready;
+    return this.#outlet.ready;
   }
 
   /** The high-water mark less `bufferedAmount`: negative above it, 0 once the socket is closed. */
   get desiredSize(): number {
-    return this.#gate.desiredSize;
+    return this.#outlet.desiredSize;
   }
 
   /**
@@ -246,7 +246,7 @@ export class SluiceSocket extends SocketEventTarget {
    * closes the socket with 1000; aborting it takes back what of its messages has not left, and leaves the socket open.
    */
   get writable(): WritableStream<SendData> {
-    return this.#outflow.stream;
+    return this.#outlet.stream;
   }
 
   /** What binary messages become: `"blob"` (default) or `"arraybuffer"`. Other values are ignored. */
@@ -406,8 +406,7 @@ export class SluiceSocket extends SocketEventTarget {
 
   #close(end: { code: number; reason: string; wasClean: boolean }, error: SluiceError | undefined): void {
     this.#channels.end();
-    this.#gate.end();
-    this.#outflow.end();
+    this.#outlet.end();
     this.#tasks.push(() => {
       this.#readyState = SluiceSocket.CLOSED;
       this.#setConnection("closed", null);

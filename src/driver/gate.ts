@@ -1,3 +1,5 @@
+const NOW: Promise<void> = Promise.resolve();
+
 /** What a gate goes by, and whom it tells. */
 export interface GateInit {
   /** Bytes of the channel accepted and not yet acknowledged. */
@@ -37,7 +39,7 @@ export class Gate {
   readonly #shut: Set<Gate>;
   #state: "open" | "shut" | "ended" = "open";
   /** What everybody waits for who has asked while it is shut. */
-  #ready: Promise<void> = Promise.resolve();
+  #ready = NOW;
   #resolve: (() => void) | undefined;
 
   constructor(markBytes: number, init: GateInit, shut: Set<Gate>) {

@@ -3,9 +3,9 @@ import type { WritableStream } from "node:stream/web";
 import type { ChannelKey } from "../core/send/send-channel.js";
 import { checkedPriority, type Priority } from "../core/wire/frame.js";
 import type { Conversation } from "../driver/conversation.js";
-import type { Gate, Gates } from "../driver/gate.js";
+import type { Gates } from "../driver/gate.js";
 import { Mailbox, type MailboxBudget } from "../driver/mailbox.js";
-import { Outflow } from "../driver/outflow.js";
+import { Outlet } from "../driver/outlet.js";
 import type { Receipt } from "../driver/receipt.js";
 import { payloadOf, type ServerSendData } from "./payload.js";
 import { bufferOf, callSafely, writableOf } from "./platform.js";
@@ -39,8 +39,7 @@ interface ServerChannelEvents {
 export class ServerChannel extends EventEmitter<ServerChannelEvents> {
   readonly #init: ServerChannelInit;
   readonly #mailbox: Mailbox<{ data: Buffer; isBinary: boolean }>;
-  readonly #gate: Gate;
-  readonly #outflow: Outflow<ServerSendData, WritableStream<ServerSendData>>;
+  readonly #outlet: Outlet<ServerSendData, WritableStream<ServerSendData>>;
   #priority: Priority;
   #state: "open" | "closing" | "closed" = "open";
 
@@ -52,12 +51,14 @@ export class ServerChannel extends EventEmitter<ServerChannelEvents> {
     this.#mailbox = new Mailbox(init.budget, ({ data, isBinary }) =>
       callSafely(() => this.emit("message", data, isBinary)),
     );
-    this.#gate = init.gates.add({
+    this.#outlet = new Outlet({
+      gates: init.gates,
       bufferedBytes: () => this.bufferedAmount,
       onDrain: () => callSafely(() => this.emit("drain")),
+      send: (data) => this.send(data),
+      close: () => this.close(),
+      streamOf: writableOf,
     });
-    const send = (data: ServerSendData) => this.send(data);
-    this.#outflow = new Outflow({ gate: this.#gate, send, close: () => this.close() }, writableOf);
     // Emitted before the listener is added: the messages follow when it is there.
     this.on("newListener", (event) => {
       if (event === "message") queueMicrotask(() => this.#mailbox.open());
@@ -70,7 +71,7 @@ export class ServerChannel extends EventEmitter<ServerChannelEvents> {
    */
   send(data: ServerSendData, options: ServerSendOptions = {}): Receipt {
     const receipt = this.#init.conversation.send(this.#init.key, payloadOf(data, options.binary), options);
-    this.#gate.handleSent();
+    this.#outlet.handleSent();
     return receipt;
   }
 
@@ -95,8 +96,7 @@ export class ServerChannel extends EventEmitter<ServerChannelEvents> {
   handleClosed(): void {
     if (this.#state === "closed") return;
     this.#state = "closed";
-    this.#gate.end();
-    this.#outflow.end();
+    this.#outlet.end();
     // Behind the messages that nobody has read: who listens late still gets them first.
     this.#mailbox.finish(() => this.emit("close"));
   }
@@ -122,12 +122,12 @@ export class ServerChannel extends EventEmitter<ServerChannelEvents> {
 
   /** Resolved while `bufferedAmount` is below the high-water mark, and once the channel is closed; else it resolves then. */
   get ready(): Promise<void> {
-    return this.#gate.ready;
+    return this.#outlet.ready;
   }
 
   /** The high-water mark less `bufferedAmount`: negative above it, 0 once the channel is closed. */
   get desiredSize(): number {
-    return this.#gate.desiredSize;
+    return this.#outlet.desiredSize;
   }
 
   /**
@@ -135,7 +135,7 @@ export class ServerChannel extends EventEmitter<ServerChannelEvents> {
    * closes the channel; aborting it takes back what of its messages has not left, and leaves the channel open.
    */
   get writable(): WritableStream<ServerSendData> {
-    return this.#outflow.stream;
+    return this.#outlet.stream;
   }
 
   /** `"closing"` from `close()` of either side until both directions have ended. */

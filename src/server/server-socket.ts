@@ -2,8 +2,8 @@ import { EventEmitter } from "node:events";
 import type { WritableStream } from "node:stream/web";
 import { SluiceError } from "../core/error.js";
 import type { Stats } from "../driver/conversation.js";
-import type { Gate, Gates } from "../driver/gate.js";
-import { Outflow } from "../driver/outflow.js";
+import type { Gates } from "../driver/gate.js";
+import { Outlet } from "../driver/outlet.js";
 import type { SendOptions } from "../driver/pending-message.js";
 import type { Receipt } from "../driver/receipt.js";
 import type { TransportName } from "../transport/transport.js";
@@ -55,37 +55,39 @@ export abstract class ServerSocket extends EventEmitter<ServerSocketEvents> {
   readonly CLOSING = 2;
   readonly CLOSED = 3;
 
-  readonly #gate: Gate;
-  #outflow: Outflow<ServerSendData, WritableStream<ServerSendData>> | undefined;
+  readonly #outlet: Outlet<ServerSendData, WritableStream<ServerSendData>>;
 
   /** @internal */
   constructor(gates: Gates) {
     super();
-    this.#gate = gates.add({
+    this.#outlet = new Outlet({
+      gates,
       bufferedBytes: () => this.bufferedAmount,
       onDrain: () => callSafely(() => this.emit("drain")),
+      send: (data) => this.send(data),
+      close: () => this.close(1000),
+      streamOf: writableOf,
     });
   }
 
   /** @internal A message has been accepted. */
   protected handleSent(): void {
-    this.#gate.handleSent();
+    this.#outlet.handleSent();
   }
 
   /** @internal Nothing is sent any more. */
   protected handleEnd(): void {
-    this.#gate.end();
-    this.#outflow?.end();
+    this.#outlet.end();
   }
 
   /** Resolved while `bufferedAmount` is below the high-water mark, and once the socket is closed; else it resolves then. */
   get ready(): Promise<void> {
-    return this.#gate.ready;
+    return this.#outlet.ready;
   }
 
   /** The high-water mark less `bufferedAmount`: negative above it, 0 once the socket is closed. */
   get desiredSize(): number {
-    return this.#gate.desiredSize;
+    return this.#outlet.desiredSize;
   }
 
   /**
@@ -93,12 +95,7 @@ export abstract class ServerSocket extends EventEmitter<ServerSocketEvents> {
    * closes the socket with 1000; aborting it takes back what of its messages has not left, and leaves the socket open.
    */
   get writable(): WritableStream<ServerSendData> {
-    if (this.#outflow === undefined) {
-      const send = (data: ServerSendData) => this.send(data);
-      this.#outflow = new Outflow({ gate: this.#gate, send, close: () => this.close(1000) }, writableOf);
-      if (this.readyState === ServerSocket.CLOSED) this.#outflow.end();
-    }
-    return this.#outflow.stream;
+    return this.#outlet.stream;
   }
 
   /** 1 open, 2 closing, 3 closed: the server sees a socket when it is open. */

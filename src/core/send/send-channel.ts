@@ -17,8 +17,8 @@ export class SendChannel {
   id: number | undefined;
   priority: Priority;
   readonly messages: LinkedQueue<OutgoingMessage> = new LinkedQueue();
-  /** Those of them that have not started and may be replaced, by their keys. */
-  readonly keyed: Map<string, OutgoingMessage> = new Map();
+  /** Those of them that have not started and may be replaced, by their keys. Most channels never have any. */
+  keyed: Map<string, OutgoingMessage> | undefined;
   /** What follows the last message, once the channel is being closed; `"seen"`: the peer has acknowledged it. */
   end: "none" | "due" | "sent" | "seen" = "none";
   /** Bytes accepted and not yet acknowledged. */

@@ -131,9 +131,12 @@ export class Sender {
     const message = new OutgoingMessage(this.#messagesSent, init);
     if (init.bytes !== undefined) message.supply(init.bytes, true);
     else if (init.totalBytes === 0) message.supply(new Uint8Array(0), true);
-    const old = init.key === undefined ? undefined : channel.keyed.get(init.key);
+    const old = init.key === undefined ? undefined : channel.keyed?.get(init.key);
     if (old === undefined || !channel.messages.replace(old, message)) channel.messages.push(message);
-    if (init.key !== undefined) channel.keyed.set(init.key, message);
+    if (init.key !== undefined) {
+      channel.keyed ??= new Map();
+      channel.keyed.set(init.key, message);
+    }
     if (init.expiresAt !== undefined) this.#perishable.add(message, init.expiresAt);
     channel.bufferedBytes += init.totalBytes ?? message.suppliedBytes;
     this.#unsentBytes += message.suppliedBytes;
@@ -146,7 +149,7 @@ export class Sender {
 
   /** The message whose place another one of this key takes. */
   superseded(key: ChannelKey, messageKey: string): MessageId | undefined {
-    return this.#channels.get(key)?.keyed.get(messageKey)?.id;
+    return this.#channels.get(key)?.keyed?.get(messageKey)?.id;
   }
 
   /** Hands over what a source has given. Late pieces of a message that has ended otherwise are ignored. */
@@ -223,7 +226,7 @@ export class Sender {
     this.#control.drain();
     for (const channel of this.#channels.values()) {
       channel.messages.clear();
-      channel.keyed.clear();
+      channel.keyed = undefined;
       channel.end = "seen";
       this.#scheduler.remove(channel);
     }
@@ -375,7 +378,7 @@ export class Sender {
   #seal(message: OutgoingMessage, channel: SendChannel): void {
     this.#perishable.remove(message);
     const { key } = message;
-    if (key !== undefined && channel.keyed.get(key) === message) channel.keyed.delete(key);
+    if (key !== undefined && channel.keyed?.get(key) === message) channel.keyed.delete(key);
   }
 
   #takeControl(frames: Frame[], spaceBytes: number): number {
