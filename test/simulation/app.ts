@@ -8,7 +8,14 @@ import { Violation, type World } from "./world.js";
 
 /** What an application does next. */
 export type Deed =
-  | { readonly type: "send"; readonly channel: string; readonly size: number; readonly as: "bytes" | "text" | "source" }
+  | {
+      readonly type: "send";
+      readonly channel: string;
+      readonly size: number;
+      readonly as: "bytes" | "text" | "source";
+      readonly ttl?: number | undefined;
+      readonly key?: string | undefined;
+    }
   | { readonly type: "cancel" }
   | { readonly type: "close-channel"; readonly channel: string }
   | { readonly type: "prioritize"; readonly channel: string; readonly priority: Priority };
@@ -18,6 +25,8 @@ export interface Tally {
   messages: number;
   received: number;
   cancelled: number;
+  expired: number;
+  superseded: number;
 }
 
 const PRIORITIES: Record<string, Priority> = { h: "high", H: "high", n: "normal", l: "low" };
@@ -102,7 +111,7 @@ export class App {
       }
       case "started":
       case "written":
-        this.#note(event.message).hasLeft = true;
+        this.#handleLeft(this.#note(event.message));
         if (event.type === "written") this.#high.delete(event.message);
         if (this.#urgent.delete(event.message)) this.#hasUrgentLeft = true;
         if (PRIORITIES[this.#note(event.message).channel] !== "high") this.#hasOtherLeft = true;
@@ -112,7 +121,8 @@ export class App {
       case "dropped":
         this.#urgent.delete(event.message);
         this.#high.delete(event.message);
-        return this.out.drop(this.#note(event.message), event.fate);
+        if (event.fate === "expired" || event.fate === "superseded") this.#tally[event.fate] += 1;
+        return this.out.drop(this.#note(event.message), event.fate, this.#hostNow());
       case "pull":
         return this.#pull(event.message, event.offset);
       default:
@@ -150,9 +160,12 @@ export class App {
     const { data, bytes } = content(this.out.notes.length + 1, deed, this.#world);
     const isWhole = deed.as !== "source";
     const totalBytes = isWhole || this.#world.random.chance(0.5) ? bytes.length : undefined;
-    const note = this.out.send(name, data, bytes.length, !isWhole);
+    const expiresAt = deed.ttl === undefined ? undefined : now + deed.ttl;
+    const perish = { key: deed.key, expiresAt, generation: key };
+    const note = this.out.send(name, data, bytes.length, !isWhole, perish);
     this.#tally.messages += 1;
-    const init = { text: typeof data === "string", totalBytes, wantsProgress: note.id % 4 === 0 };
+    const text = typeof data === "string";
+    const init = { text, totalBytes, wantsProgress: note.id % 4 === 0, expiresAt, key: deed.key };
     const id = this.session.send(key, isWhole ? { ...init, bytes } : init, now);
     this.#notes.set(id, note);
     const isHigh = PRIORITIES[name] === "high" && !this.#isReprioritized;
@@ -162,10 +175,21 @@ export class App {
     this.#world.tell?.(`${this.out.name} sends ${note.id} on "${name}", ${bytes.length} bytes as ${deed.as}`);
   }
 
-  /** Whether nothing large or slow is ahead on the same channel. */
+  #handleLeft(note: Note): void {
+    if (!note.hasLeft && this.#hostNow() >= (note.perish.expiresAt ?? Number.POSITIVE_INFINITY)) {
+      throw new Violation("expiry", `${this.out.name}: message ${note.id} begins to leave when its time is over`);
+    }
+    note.hasLeft = true;
+  }
+
+  /** Whether nothing large or slow is ahead on the same channel, or may come to be. */
   #isAlone(name: string): boolean {
     for (const note of this.#notes.values()) {
-      if (note.channel === name && note.fate === "pending" && (note.size > WATCHED_BYTES || note.isPulled))
+      if (
+        note.channel === name &&
+        note.fate === "pending" &&
+        (note.size > WATCHED_BYTES || note.isPulled || note.perish.key !== undefined)
+      )
         return false;
     }
     return true;

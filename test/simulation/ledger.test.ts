@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { Ledger } from "./ledger.js";
+import { Ledger, type Note } from "./ledger.js";
 import { Violation } from "./world.js";
 
 const bytes = (...values: number[]) => Uint8Array.from(values);
@@ -40,6 +40,19 @@ describe("the ledger", () => {
     expect(broken).toBeUndefined();
   });
 
+  it("agrees to messages that perish or are replaced", () => {
+    const broken = brokenBy((ledger) => {
+      const perishing = [{ key: "k" }, {}, { key: "k" }, { expiresAt: 100 }];
+      const [old, between, newer, late] = perishing.map((perish, i) => ledger.send("c", `${i}`, 1, false, perish));
+      ledger.drop(old as Note, "superseded", 50);
+      ledger.receive("c", "2");
+      ledger.receive("c", "1");
+      ledger.drop(late as Note, "expired", 100);
+      for (const each of [between, newer]) ledger.deliver(each as Note);
+    });
+    expect(broken).toBeUndefined();
+  });
+
   it.each<[string, string, (ledger: Ledger) => void]>([
     [
       "a message that comes twice",
@@ -76,6 +89,35 @@ describe("the ledger", () => {
       (ledger) => {
         ledger.drop(note(ledger, 1), "cancelled");
         ledger.drop(note(ledger, 1), "never-written");
+      },
+    ],
+    [
+      "a message that expires before its time",
+      "expiry",
+      (ledger) => {
+        const late = ledger.send("c", "x", 1, false, { expiresAt: 100 });
+        ledger.drop(late, "expired", 99);
+      },
+    ],
+    ["a message that expires and has no time", "expiry", (ledger) => ledger.drop(note(ledger, 1), "expired")],
+    [
+      "a message that expires and has begun to leave",
+      "expiry",
+      (ledger) => {
+        const late = ledger.send("c", "x", 1, false, { expiresAt: 100 });
+        late.hasLeft = true;
+        ledger.drop(late, "expired", 200);
+      },
+    ],
+    ["a message that is replaced and has no key", "expiry", (ledger) => ledger.drop(note(ledger, 1), "superseded")],
+    [
+      "a message that does not keep the place of the one that it replaces",
+      "order",
+      (ledger) => {
+        for (const [data, key] of [["old", "k"], ["between"], ["new", "k"]]) {
+          ledger.send("c", data as string, 3, false, { key });
+        }
+        ledger.receive("c", "between");
       },
     ],
   ])("objects to %s", (_, check, history) => {

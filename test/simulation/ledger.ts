@@ -1,6 +1,14 @@
 import type { Fate } from "../../src/core/send/sender.js";
 import { Violation } from "./world.js";
 
+/** What may drop a message of which nothing has left. */
+export interface Perish {
+  readonly key?: string | undefined;
+  readonly expiresAt?: number | undefined;
+  /** Which of the channels that have had this name, one after the other. */
+  readonly generation?: number;
+}
+
 /** One message as its sender's application knows it. */
 export interface Note {
   readonly id: number;
@@ -8,6 +16,7 @@ export interface Note {
   readonly data: string | Uint8Array;
   readonly size: number;
   readonly isPulled: boolean;
+  readonly perish: Perish;
   /** Whether the far end's application has got it. */
   isReceived: boolean;
   /** Whether any of it has left, as the sender was told. */
@@ -31,13 +40,23 @@ export class Ledger {
     this.name = name;
   }
 
-  send(channel: string, data: string | Uint8Array, size: number, isPulled: boolean): Note {
+  send(channel: string, data: string | Uint8Array, size: number, isPulled: boolean, perish: Perish = {}): Note {
     const id = this.notes.length + 1;
-    const note: Note = { id, channel, data, size, isPulled, isReceived: false, hasLeft: false, fate: "pending" };
+    const note: Note = {
+      id,
+      channel,
+      data,
+      size,
+      isPulled,
+      perish,
+      isReceived: false,
+      hasLeft: false,
+      fate: "pending",
+    };
     this.notes.push(note);
     const expected = this.#expected.get(channel);
     if (expected === undefined) this.#expected.set(channel, [note]);
-    else expected.push(note);
+    else expected.splice(this.#placeIn(expected, note), 0, note);
     this.#pendingCount += 1;
     return note;
   }
@@ -60,7 +79,17 @@ export class Ledger {
   }
 
   /** The sender is told that the message has ended otherwise. */
-  drop(note: Note, fate: Fate): void {
+  drop(note: Note, fate: Fate, now: number = Number.POSITIVE_INFINITY): void {
+    if ((fate === "expired" || fate === "superseded") && note.hasLeft) {
+      throw new Violation("expiry", `${this.name}: message ${note.id} is "${fate}", and has begun to leave`);
+    }
+    const { expiresAt } = note.perish;
+    if (fate === "expired" && (expiresAt === undefined || now < expiresAt)) {
+      throw new Violation("expiry", `${this.name}: message ${note.id} has expired before its time`);
+    }
+    if (fate === "superseded" && note.perish.key === undefined) {
+      throw new Violation("expiry", `${this.name}: message ${note.id} is "superseded", and has no key`);
+    }
     if (fate !== "unknown" && note.isReceived) {
       throw new Violation("fate", `${this.name}: message ${note.id} is "${fate}", and came`);
     }
@@ -73,6 +102,16 @@ export class Ledger {
   /** Messages whose sender has not been told how they ended. */
   get pendingCount(): number {
     return this.#pendingCount;
+  }
+
+  /** Behind all others, or before the one that it replaces, which does not come any more. */
+  #placeIn(expected: readonly Note[], { perish }: Note): number {
+    const { key, generation } = perish;
+    const place = expected.findIndex(
+      ({ perish: old, hasLeft, fate }) =>
+        key !== undefined && old.key === key && old.generation === generation && !hasLeft && fate === "pending",
+    );
+    return place === -1 ? expected.length : place;
   }
 
   /** Says what is wrong with a message that is not the next one. */

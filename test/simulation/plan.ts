@@ -79,6 +79,9 @@ const SLOWEST_WINDOW_MS = 3000;
 /** Where everything happens at about the same time. */
 const SHORT: ReadonlySet<Profile> = new Set(["handshake", "closing", "channels"]);
 
+/** Where messages have a time and keys. */
+const PERISHABLE: ReadonlySet<Profile> = new Set(["cuts", "line", "page"]);
+
 const MIB = 1024 * 1024;
 
 export function makePlan(seed: number, random: Random, profile: Profile): Plan {
@@ -111,7 +114,8 @@ export function makePlan(seed: number, random: Random, profile: Profile): Plan {
     },
     stillbornShare: isLossy ? 0.1 : 0,
     connectTimeoutMs: isLossy ? random.pick([5000, 60_000]) : 1e9,
-    deeds: profile === "channels" ? makeChannelDeeds(random, spanMs) : makeDeeds(random, spanMs),
+    deeds:
+      profile === "channels" ? makeChannelDeeds(random, spanMs) : makeDeeds(random, spanMs, PERISHABLE.has(profile)),
     faults: [...firstFaults(seed, random, profile, spanMs), ...makeFaults(random, profile, spanMs)],
     closer: random.pick(["client", "server"]),
     spanMs,
@@ -140,7 +144,7 @@ function makeLimits(random: Random, isLossy: boolean): Limits {
 
 const CHANNELS = ["", "", "n", "l", "h", "h", "H"];
 
-function makeDeeds(random: Random, spanMs: number): Plan["deeds"] {
+function makeDeeds(random: Random, spanMs: number, perishes: boolean): Plan["deeds"] {
   const groups: DeedGroup[] = [];
   let sends = 0;
   const isBulky = random.chance(0.3);
@@ -149,7 +153,8 @@ function makeDeeds(random: Random, spanMs: number): Plan["deeds"] {
   while (sends < 20) {
     const deeds: Deed[] = [];
     for (let i = random.between(1, 4); i > 0; i--) {
-      deeds.push(makeSend(random, isBulky));
+      const send = makeSend(random, isBulky);
+      deeds.push(perishes ? { ...send, ...makePerish(random) } : send);
       sends += 1;
     }
     if (random.chance(0.2)) deeds.push({ type: "cancel" });
@@ -210,6 +215,14 @@ function makeSend(random: Random, isBulky: boolean): Deed {
     : random.pick([0, 1, 7, 60, 300, 900]);
   const roll = random.unit();
   return { type: "send", channel, size, as: roll < 0.5 ? "bytes" : roll < 0.75 ? "text" : "source" };
+}
+
+/** Some have their time, some a key, some both. */
+function makePerish(random: Random): { ttl: number | undefined; key: string | undefined } {
+  return {
+    ttl: random.chance(0.2) ? random.scale(1, 10_000) : undefined,
+    key: random.chance(0.2) ? random.pick(["a", "b"]) : undefined,
+  };
 }
 
 function makeFaults(random: Random, profile: Profile, spanMs: number): Fault[] {

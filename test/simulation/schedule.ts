@@ -1,6 +1,7 @@
 import type { Ports } from "../../src/core/ports.js";
 import { ClientHost } from "./client-host.js";
 import { Faults, type TroubleKind } from "./faults.js";
+import type { Note } from "./ledger.js";
 import { makePlan, type Plan, type Profile } from "./plan.js";
 import type { Counts, Scene } from "./scene.js";
 import type { Guest } from "./server-host.js";
@@ -64,7 +65,18 @@ function makeScene(world: World, plan: Plan): Scene {
     connectTimeoutMs: plan.connectTimeoutMs,
     registry: plan.registry,
     stillbornShare: plan.stillbornShare,
-    counts: { messages: 0, received: 0, cancelled: 0, dials: 0, resumes: 0, lost: 0, closed: 0, intruders: 0 },
+    counts: {
+      messages: 0,
+      received: 0,
+      cancelled: 0,
+      expired: 0,
+      superseded: 0,
+      dials: 0,
+      resumes: 0,
+      lost: 0,
+      closed: 0,
+      intruders: 0,
+    },
     lines: [],
     pairs: new Map(),
     reachability: "ok",
@@ -129,7 +141,7 @@ function unsettled(client: ClientHost, faults: Faults): Violation {
 function checkAllArrived({ pair }: ClientHost): void {
   for (const ledger of [pair.up, pair.down]) {
     for (const note of ledger.notes) {
-      if (note.fate === "cancelled" || (note.fate === "delivered" && note.isReceived)) continue;
+      if (isTakenBack(note) || (note.fate === "delivered" && note.isReceived)) continue;
       throw new Violation("fate", `${ledger.name}: message ${note.id} is ${note.fate} on a session that was not lost`);
     }
   }
@@ -148,11 +160,16 @@ function checkCleanEnds(scene: Scene, profile: Profile): void {
     if (isOrderly && isServerLate) throw halfClean(`${pair.name} server`);
     if (clientEnd !== "clean" || serverEnd !== "clean") continue;
     for (const ledger of [pair.up, pair.down]) {
-      const lost = ledger.notes.find((note) => !note.isReceived && note.fate !== "cancelled");
+      const lost = ledger.notes.find((note) => !note.isReceived && !isTakenBack(note));
       if (lost !== undefined)
         throw new Violation("close", `${ledger.name}: ${lost.id} (${lost.fate}) is lost in a clean end`);
     }
   }
+}
+
+/** Whether its own end has dropped it. */
+function isTakenBack({ fate }: Note): boolean {
+  return fate === "cancelled" || fate === "expired" || fate === "superseded";
 }
 
 function halfClean(who: string): Violation {
