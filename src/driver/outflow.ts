@@ -32,8 +32,8 @@ export interface MessageSink<Data> {
 export class Outflow<Data, Stream> {
   readonly #target: OutflowTarget<Data>;
   readonly #make: (sink: MessageSink<Data>) => Stream;
-  #stream: Stream | undefined;
-  #controller: Controller | undefined;
+  /** What is shown to who asks; the stream before it may still be ending. */
+  #current: { readonly stream: Stream; readonly fail: () => void } | undefined;
   #state: "open" | "ended" = "open";
 
   /** @param make a `WritableStream` of the platform, over the sink */
@@ -43,49 +43,56 @@ export class Outflow<Data, Stream> {
   }
 
   get stream(): Stream {
-    this.#stream ??= this.#make(this.#newSink());
-    return this.#stream;
+    this.#current ??= this.#open();
+    return this.#current.stream;
   }
 
   /** The channel has ended. */
   end(): void {
     this.#state = "ended";
-    this.#controller?.error(closed());
-    this.#controller = undefined;
+    this.#current?.fail();
   }
 
-  #newSink(): MessageSink<Data> {
+  #open(): { stream: Stream; fail: () => void } {
     const pending = new Set<Receipt>();
-    let errs: Controller["error"] = () => {};
+    let controller: Controller | undefined;
+    let isClosing = false;
+    const fail = (error: unknown) => controller?.error(error);
     const abort = () => {
-      this.#controller = undefined;
-      this.#stream = undefined;
+      if (this.#current === opened) this.#current = undefined;
       for (const receipt of pending) receipt.cancel();
     };
-    return {
-      start: (controller) => {
-        this.#controller = controller;
-        errs = (reason) => controller.error(reason);
+    const sink: MessageSink<Data> = {
+      start: (given) => {
+        controller = given;
         controller.signal?.addEventListener("abort", abort);
-        if (this.#state === "ended") errs(closed());
+        if (this.#state === "ended") fail(closed());
       },
       write: async (data) => {
         const receipt = this.#target.send(data);
         pending.add(receipt);
         void delivery(receipt)
-          .catch((error: unknown) => errs(error))
+          .catch(fail)
           .then(() => pending.delete(receipt));
         if (isUnderWay(receipt)) await this.#room(receipt);
         if (!isUnderWay(receipt)) await receipt.written;
       },
       close: async () => {
-        this.#controller = undefined;
+        // The end that follows has been asked for.
+        isClosing = true;
         const deliveries = [...pending].map(delivery);
         this.#target.close();
         await Promise.all(deliveries);
       },
       abort,
     };
+    const opened = {
+      stream: this.#make(sink),
+      fail: () => {
+        if (!isClosing) fail(closed());
+      },
+    };
+    return opened;
   }
 
   /** Resolves below the mark; rejects when the message has failed before. */

@@ -214,6 +214,19 @@ describe("Outflow: the end", () => {
     await reactions();
   });
 
+  it("of an abort, which is told twice, leaves the stream that was asked for in between", async () => {
+    const writer = outflow.stream.getWriter();
+    await writer.write("a");
+    const aborted = writer.abort(new Error("enough"));
+    const next = outflow.stream;
+    await aborted;
+    await expect(writer.closed).rejects.toThrow("enough");
+    expect(outflow.stream).toBe(next);
+    const nextWriter = next.getWriter();
+    outflow.end();
+    expect(await standing(nextWriter.closed)).toBe("rejected ERR_NEVER_WRITTEN");
+  });
+
   it("of an abort does not wait for a write that does", async () => {
     const writer = outflow.stream.getWriter();
     const write = writer.write("0123456789");
