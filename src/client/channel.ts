@@ -58,8 +58,10 @@ export class Channel extends ChannelEventTarget {
     this.key = key;
     this.#priority = init.priority;
     this.#mailbox = new Mailbox(init.budget, (data) => init.tasks.push(() => this.#dispatch(data)));
+    const lifeline = init.lifeline();
     this.#outlet = new Outlet({
-      gates: init.lifeline().gates,
+      gates: lifeline.gates,
+      budget: lifeline.budget,
       bufferedBytes: () => this.bufferedAmount,
       onDrain: () => init.tasks.push(() => this.dispatchEvent(new Event("drain"))),
       send: (data) => this.send(data),

@@ -53,11 +53,11 @@ type Credentials = { readonly json: string | undefined } | { readonly cause: unk
 export class Lifeline {
   /** Backpressure of the channels, across sessions. */
   readonly gates: Gates;
+  /** What the messages of all sessions hold together. */
+  readonly budget: SendBudget;
   readonly #options: LifelineOptions;
   readonly #handler: LifelineHandler;
   readonly #unwatch: () => void;
-  /** What the messages of all sessions hold together. */
-  readonly #budget: SendBudget;
   readonly #first: Conversation<ClientSession>;
   #conversation: Conversation<ClientSession>;
   /** What waits for the next session to be open; `undefined` while nothing has to. */
@@ -82,7 +82,7 @@ export class Lifeline {
   constructor(options: LifelineOptions, handler: LifelineHandler) {
     this.#options = options;
     this.#handler = handler;
-    this.#budget = new SendBudget(options.bounds.maxBufferedAmount);
+    this.budget = new SendBudget(options.bounds.maxBufferedAmount);
     this.gates = new Gates(options.bounds.highWaterMark);
     this.#first = this.#newConversation(options.dial);
     this.#conversation = this.#first;
@@ -170,7 +170,7 @@ export class Lifeline {
     const session = new ClientSession({ attemptId: randomId(), dial, limits, ports: host });
     const onTurn = () => this.gates.handleTurn();
     const conversation: Conversation<ClientSession> = new Conversation(
-      { session, host, budget: this.#budget, onTurn },
+      { session, host, budget: this.budget, onTurn },
       (event) => this.#handle(conversation, event),
     );
     return conversation;
@@ -291,7 +291,7 @@ export class Lifeline {
     const backlog = new Backlog({
       host,
       messageBytesMax: limits.messageBytesMax,
-      budget: this.#budget,
+      budget: this.budget,
       onTurn: () => this.gates.handleTurn(),
     });
     this.#backlog = backlog;

@@ -128,6 +128,7 @@ export class SluiceSocket extends SocketEventTarget {
     });
     this.#outlet = new Outlet({
       gates: this.#lifeline.gates,
+      budget: this.#lifeline.budget,
       bufferedBytes: () => this.#lifeline.bufferedAmount(DEFAULT_CHANNEL, ""),
       onDrain: () => this.#tasks.push(() => this.dispatchEvent(new Event("drain"))),
       send: (data) => this.send(data),

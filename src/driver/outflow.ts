@@ -1,10 +1,13 @@
 import { SluiceError } from "../core/error.js";
 import type { Gate } from "./gate.js";
+import { cancelled } from "./pending-message.js";
 import type { Receipt } from "./receipt.js";
+import type { SendBudget } from "./send-bounds.js";
 
 /** The channel that a stream writes to. */
 export interface OutflowTarget<Data> {
   readonly gate: Gate;
+  readonly budget: Pick<SendBudget, "whenReleased">;
   send(data: Data): Receipt;
   close(): void;
 }
@@ -57,9 +60,16 @@ export class Outflow<Data, Stream> {
     const pending = new Set<Receipt>();
     let controller: Controller | undefined;
     let isClosing = false;
+    let stopWaiting = () => {};
+    const stopped = new Promise<void>((resolve) => {
+      stopWaiting = resolve;
+    });
+    let isAborted = false;
     const fail = (error: unknown) => controller?.error(error);
     const abort = () => {
       if (this.#current === opened) this.#current = undefined;
+      isAborted = true;
+      stopWaiting();
       for (const receipt of pending) receipt.cancel();
     };
     const sink: MessageSink<Data> = {
@@ -69,11 +79,17 @@ export class Outflow<Data, Stream> {
         if (this.#state === "ended") fail(closed());
       },
       write: async (data) => {
-        const receipt = this.#target.send(data);
+        let receipt = this.#trySend(data);
+        // Others have filled the buffer, and will make room: a stream waits for that.
+        for (; receipt === undefined; receipt = this.#trySend(data)) {
+          await Promise.race([this.#target.budget.whenReleased(), stopped]);
+          if (isAborted) throw cancelled();
+        }
+        const given = receipt;
         pending.add(receipt);
         void delivery(receipt)
           .catch(fail)
-          .then(() => pending.delete(receipt));
+          .then(() => pending.delete(given));
         if (isUnderWay(receipt)) await this.#room(receipt);
         if (!isUnderWay(receipt)) await receipt.written;
       },
@@ -93,6 +109,16 @@ export class Outflow<Data, Stream> {
       },
     };
     return opened;
+  }
+
+  /** `undefined` when there is no room now. */
+  #trySend(data: Data): Receipt | undefined {
+    try {
+      return this.#target.send(data);
+    } catch (error) {
+      if (error instanceof SluiceError && error.code === "ERR_BUFFER_FULL" && error.retryable) return undefined;
+      throw error;
+    }
   }
 
   /** Resolves below the mark; rejects when the message has failed before. */

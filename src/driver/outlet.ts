@@ -1,10 +1,12 @@
 import type { Gate, Gates } from "./gate.js";
 import { type MessageSink, Outflow } from "./outflow.js";
 import type { Receipt } from "./receipt.js";
+import type { SendBudget } from "./send-bounds.js";
 
 /** The sending side of a channel, as its object on the platform shows it. */
 export interface OutletInit<Data, Stream> {
   readonly gates: Gates;
+  readonly budget: Pick<SendBudget, "whenReleased">;
   /** Bytes of the channel accepted and not yet acknowledged. */
   readonly bufferedBytes: () => number;
   readonly onDrain: () => void;
@@ -51,8 +53,8 @@ export class Outlet<Data, Stream> {
 
   get stream(): Stream {
     if (this.#outflow === undefined) {
-      const { send, close, streamOf } = this.#init;
-      this.#outflow = new Outflow({ gate: this.#gate, send, close }, streamOf);
+      const { budget, send, close, streamOf } = this.#init;
+      this.#outflow = new Outflow({ gate: this.#gate, budget, send, close }, streamOf);
       if (this.#state === "ended") this.#outflow.end();
     }
     return this.#outflow.stream;

@@ -32,24 +32,13 @@ export function sendBoundsOf(
   return bounds;
 }
 
-/** `heldBytes` wait to be sent, and `bytes` more do not fit. */
-export function bufferFull(full: {
-  readonly heldBytes: number;
-  readonly bytes: number;
-  readonly bytesMax: number;
-}): SluiceError {
-  const { heldBytes, bytes, bytesMax } = full;
-  const text = `${heldBytes} bytes wait to be sent, and ${bytes} more are too much for maxBufferedAmount, ${bytesMax}`;
-  // What is larger than the whole bound will not fit later either.
-  return new SluiceError("ERR_BUFFER_FULL", text, { retryable: bytes <= bytesMax });
-}
-
 /** What a socket holds of its messages until they have ended, in whichever session or between two of them. */
 export class SendBudget {
   readonly #bytesMax: number;
   readonly #messagesMax: number;
   #bytes = 0;
   #messages = 0;
+  readonly #waiting: (() => void)[] = [];
 
   constructor(bytesMax: number) {
     this.#bytesMax = bytesMax;
@@ -65,7 +54,10 @@ export class SendBudget {
     const bytes = this.#bytes + message.heldBytes - (replaced?.heldBytes ?? 0);
     const messages = this.#messages + (replaced === undefined ? 1 : 0);
     if (bytes <= this.#bytesMax && messages <= this.#messagesMax) return;
-    throw bufferFull({ heldBytes: this.#bytes, bytes: message.heldBytes, bytesMax: this.#bytesMax });
+    const { heldBytes } = message;
+    const text = `${this.#bytes} bytes wait to be sent, and ${heldBytes} more are too much for maxBufferedAmount, ${this.#bytesMax}`;
+    // What is larger than the whole bound will not fit later either.
+    throw new SluiceError("ERR_BUFFER_FULL", text, { retryable: heldBytes <= this.#bytesMax });
   }
 
   /** Counts `message` until it has ended. */
@@ -76,7 +68,13 @@ export class SendBudget {
     message.control.onSettled(() => {
       this.#bytes -= heldBytes;
       this.#messages -= 1;
+      for (const run of this.#waiting.splice(0)) run();
     });
+  }
+
+  /** Resolves when another message has ended: there may be room then. */
+  whenReleased(): Promise<void> {
+    return new Promise((resolve) => this.#waiting.push(resolve));
   }
 
   get heldBytes(): number {

@@ -55,6 +55,7 @@ export class FramedSocket extends ServerSocket {
   readonly id: string;
   readonly #keeper: SocketKeeper;
   readonly #gates: Gates;
+  readonly #budget: SendBudget;
   readonly #highWaterMark: number;
   readonly #conversation: Conversation<ServerSession>;
   readonly #mailboxes: MailboxBudget;
@@ -69,7 +70,9 @@ export class FramedSocket extends ServerSocket {
   constructor(init: FramedSocketInit) {
     const { limits, bounds, sessionId, keeper } = init;
     const gates = new Gates(bounds.highWaterMark);
-    super(gates);
+    const budget = new SendBudget(bounds.maxBufferedAmount);
+    super(gates, budget);
+    this.#budget = budget;
     this.#gates = gates;
     this.#highWaterMark = bounds.highWaterMark;
     this.protocol = init.protocol;
@@ -82,7 +85,6 @@ export class FramedSocket extends ServerSocket {
       gates.handleTurn();
       keeper.handleTurn(this.#conversation.heldBytes + this.#mailboxes.heldBytes);
     };
-    const budget = new SendBudget(bounds.maxBufferedAmount);
     const options = { session, host: nodeHost, budget, onTurn };
     this.#conversation = new Conversation(options, (event) => this.#handle(event));
     this.#mailboxes = new MailboxBudget(limits.reassemblyBytesMax, () => {
@@ -260,6 +262,7 @@ export class FramedSocket extends ServerSocket {
       conversation: this.#conversation,
       budget: this.#mailboxes,
       gates: this.#gates,
+      sendBudget: this.#budget,
     });
     this.#channels.set(key, channel);
     return channel;

@@ -3,11 +3,12 @@ import type { RawData, WebSocket } from "ws";
 import { SluiceError } from "../core/error.js";
 import type { Stats } from "../driver/conversation.js";
 import { Gates } from "../driver/gate.js";
-import { checkSendOptions } from "../driver/pending-message.js";
+import { PendingMessage } from "../driver/pending-message.js";
 import { type Receipt, ReceiptControl } from "../driver/receipt.js";
-import { bufferFull, type SendBounds } from "../driver/send-bounds.js";
+import { type SendBounds, SendBudget } from "../driver/send-bounds.js";
 import type { TransportName } from "../transport/transport.js";
 import { payloadOf, type ServerSendData } from "./payload.js";
+import { nodeHost } from "./platform.js";
 import type { ServerChannel } from "./server-channel.js";
 import {
   checkedClose,
@@ -27,14 +28,16 @@ export class PlainSocket extends ServerSocket {
   readonly principal: unknown;
   readonly #socket: WebSocket;
   readonly #gates: Gates;
-  readonly #bytesMax: number;
+  /** What `ws` has not handed to the kernel. */
+  readonly #budget: SendBudget;
   readonly #counts = { messagesSent: 0, messagesReceived: 0, bytesSent: 0, bytesReceived: 0 };
 
   constructor(socket: WebSocket, principal: unknown, bounds: SendBounds) {
     const gates = new Gates(bounds.highWaterMark);
-    super(gates);
+    const budget = new SendBudget(bounds.maxBufferedAmount);
+    super(gates, budget);
     this.#gates = gates;
-    this.#bytesMax = bounds.maxBufferedAmount;
+    this.#budget = budget;
     this.#socket = socket;
     this.principal = principal;
     socket.on("message", (data, isBinary) => {
@@ -58,9 +61,10 @@ export class PlainSocket extends ServerSocket {
 
   override send(data: ServerSendData, options?: ServerSendOptions | SendCallback, callback?: SendCallback): Receipt {
     const [sendOptions, onAccepted] = sendArguments(options, callback);
-    // What is handed over leaves at once: no time can be over, and nothing can be replaced.
-    checkSendOptions(sendOptions);
     const payload = payloadOf(data, sendOptions.binary);
+    // What is handed over leaves at once: no time can be over, and nothing can be replaced.
+    const message = new PendingMessage(payload, sendOptions, nodeHost.now());
+    const { control } = message;
     const never = neverWritten();
     if (this.#socket.readyState !== this.#socket.OPEN) {
       if (onAccepted !== undefined) queueMicrotask(() => onAccepted(never));
@@ -71,8 +75,8 @@ export class PlainSocket extends ServerSocket {
       if (onAccepted !== undefined) queueMicrotask(() => onAccepted(cancelled));
       return ReceiptControl.ended("cancelled", cancelled);
     }
-    if (payload.type !== "source") this.#requireRoom(payload.bytes.length);
-    const control = new ReceiptControl(() => false);
+    this.#budget.require(message, undefined);
+    this.#budget.hold(message);
     const onSent = (error?: Error) => {
       if (error === undefined || error === null) {
         control.handleWritten();
@@ -150,11 +154,6 @@ export class PlainSocket extends ServerSocket {
 
   override get bufferedAmount(): number {
     return this.#socket.bufferedAmount;
-  }
-
-  #requireRoom(bytes: number): void {
-    const heldBytes = this.bufferedAmount;
-    if (heldBytes + bytes > this.#bytesMax) throw bufferFull({ heldBytes, bytes, bytesMax: this.#bytesMax });
   }
 }
 

@@ -7,6 +7,7 @@ import type { Gates } from "../driver/gate.js";
 import { Mailbox, type MailboxBudget } from "../driver/mailbox.js";
 import { Outlet } from "../driver/outlet.js";
 import type { Receipt } from "../driver/receipt.js";
+import type { SendBudget } from "../driver/send-bounds.js";
 import { payloadOf, type ServerSendData } from "./payload.js";
 import { bufferOf, callSafely, writableOf } from "./platform.js";
 import type { ServerSendOptions } from "./server-socket.js";
@@ -23,6 +24,7 @@ export interface ServerChannelInit {
   readonly conversation: Conversation;
   readonly budget: MailboxBudget;
   readonly gates: Gates;
+  readonly sendBudget: SendBudget;
 }
 
 interface ServerChannelEvents {
@@ -53,6 +55,7 @@ export class ServerChannel extends EventEmitter<ServerChannelEvents> {
     );
     this.#outlet = new Outlet({
       gates: init.gates,
+      budget: init.sendBudget,
       bufferedBytes: () => this.bufferedAmount,
       onDrain: () => callSafely(() => this.emit("drain")),
       send: (data) => this.send(data),

@@ -6,6 +6,7 @@ import type { Gates } from "../driver/gate.js";
 import { Outlet } from "../driver/outlet.js";
 import type { SendOptions } from "../driver/pending-message.js";
 import type { Receipt } from "../driver/receipt.js";
+import type { SendBudget } from "../driver/send-bounds.js";
 import type { TransportName } from "../transport/transport.js";
 import type { ServerSendData } from "./payload.js";
 import { callSafely, writableOf } from "./platform.js";
@@ -58,10 +59,11 @@ export abstract class ServerSocket extends EventEmitter<ServerSocketEvents> {
   readonly #outlet: Outlet<ServerSendData, WritableStream<ServerSendData>>;
 
   /** @internal */
-  constructor(gates: Gates) {
+  constructor(gates: Gates, budget: SendBudget) {
     super();
     this.#outlet = new Outlet({
       gates,
+      budget,
       bufferedBytes: () => this.bufferedAmount,
       onDrain: () => callSafely(() => this.emit("drain")),
       send: (data) => this.send(data),

@@ -25,7 +25,7 @@ beforeEach(() => {
     exceeded += 1;
   });
   const init = {
-    lifeline: () => ({ conversation: talk.client.conversation, gates: talk.gates }) as Lifeline,
+    lifeline: () => ({ conversation: talk.client.conversation, gates: talk.gates, budget: talk.budget }) as Lifeline,
     tasks,
     budget,
     origin: "wss://example.com",

@@ -53,6 +53,7 @@ function lifelineOf(conversation: Conversation<ClientSession>): Lifeline {
   return {
     conversation,
     gates: talk.gates,
+    budget: talk.budget,
     send: (key: number, name: string, payload: Payload, options: SendOptions) =>
       backlog?.send(name, payload, options) ?? conversation.send(key, payload, options),
     bufferedAmount: (key: number, name: string) => backlog?.bufferedBytes(name) ?? conversation.bufferedAmount(key),

@@ -377,6 +377,21 @@ describe("SluiceSocket: writable", () => {
     writer.releaseLock();
   });
 
+  it("waits for room where other channels have filled the buffer", async () => {
+    await connect({ maxBufferedAmount: 2000 });
+    network.blocked = "down";
+    socket.send(bytes(1500));
+    const writer = socket.channel("files").writable.getWriter();
+    const write = writer.write(bytes(900));
+    await network.run(50);
+    expect(await standing(write)).toBe("pending");
+    network.blocked = undefined;
+    await network.run(100);
+    expect([await standing(write), got()]).toEqual(["resolved", [1500, 900]]);
+    await expect(writer.write(bytes(2001))).rejects.toEqual(failure("ERR_BUFFER_FULL"));
+    await expect(writer.closed).rejects.toEqual(failure("ERR_BUFFER_FULL"));
+  });
+
   it("closes the socket with 1000 when it is closed, behind everything", async () => {
     await connect();
     const end = new Promise<number>((resolve) => {

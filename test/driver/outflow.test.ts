@@ -14,6 +14,8 @@ class Target {
   readonly gates = new Gates(10);
   readonly gate = this.gates.add({ bufferedBytes: () => this.buffered, onDrain: () => {} });
   readonly sent: string[] = [];
+  releases: (() => void)[] = [];
+  readonly budget = { whenReleased: () => new Promise<void>((resolve) => this.releases.push(resolve)) };
   readonly controls: ReceiptControl[] = [];
   buffered = 0;
   isClosed = false;
@@ -100,6 +102,32 @@ describe("Outflow: writing", () => {
     const writer = outflow.stream.getWriter();
     expect(await standing(writer.write("a"))).toBe("rejected ERR_MESSAGE_TOO_LARGE");
     await expect(writer.closed).rejects.toEqual(failure("ERR_MESSAGE_TOO_LARGE"));
+  });
+
+  it("waits for room where others have filled the buffer, and looks again when some of them have ended", async () => {
+    target.throws = new SluiceError("ERR_BUFFER_FULL", "full", { retryable: true });
+    const write = outflow.stream.getWriter().write("a");
+    expect([await standing(write), target.releases.length]).toEqual(["pending", 1]);
+    for (const release of target.releases.splice(0)) release();
+    expect([await standing(write), target.releases.length]).toEqual(["pending", 1]);
+    target.throws = undefined;
+    for (const release of target.releases.splice(0)) release();
+    expect([await standing(write), target.sent]).toEqual(["resolved", ["a"]]);
+  });
+
+  it("does not wait for room that will never be there", async () => {
+    target.throws = new SluiceError("ERR_BUFFER_FULL", "larger than the bound");
+    expect(await standing(outflow.stream.getWriter().write("a"))).toBe("rejected ERR_BUFFER_FULL");
+  });
+
+  it("does not wait for room any more when it is aborted", async () => {
+    target.throws = new SluiceError("ERR_BUFFER_FULL", "full", { retryable: true });
+    const writer = outflow.stream.getWriter();
+    const write = writer.write("a");
+    expect(await standing(write)).toBe("pending");
+    const aborted = writer.abort(new Error("enough"));
+    expect([await standing(write), await standing(aborted)]).toEqual(["rejected ERR_CANCELLED", "resolved"]);
+    await expect(writer.closed).rejects.toThrow("enough");
   });
 
   it("fails on a channel that takes nothing any more", async () => {

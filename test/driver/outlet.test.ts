@@ -3,6 +3,7 @@ import { beforeEach, describe, expect, it } from "vitest";
 import { Gates } from "../../src/driver/gate.js";
 import { Outlet } from "../../src/driver/outlet.js";
 import { ReceiptControl } from "../../src/driver/receipt.js";
+import { SendBudget } from "../../src/driver/send-bounds.js";
 import { reactions } from "../support/event-loop.js";
 
 let gates: Gates;
@@ -18,6 +19,7 @@ beforeEach(() => {
   streams = 0;
   outlet = new Outlet<string, WritableStream<string>>({
     gates,
+    budget: new SendBudget(1000),
     bufferedBytes: () => buffered,
     onDrain: () => story.push("drain"),
     send: (data) => {

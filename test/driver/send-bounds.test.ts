@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { cancelled, PendingMessage } from "../../src/driver/pending-message.js";
 import { SendBudget, sendBoundsOf } from "../../src/driver/send-bounds.js";
+import { reactions } from "../support/event-loop.js";
 import { FakeSource } from "../support/fake-source.js";
 import { file, say } from "../support/talk.js";
 
@@ -46,6 +47,22 @@ describe("SendBudget", () => {
     const budget = new SendBudget(1000);
     budget.require(message(1000), undefined);
     expect(() => budget.require(message(1001), undefined)).toThrow(full(false));
+  });
+
+  it("tells who waits that a message has ended, once", async () => {
+    const budget = new SendBudget(1000);
+    const held = [message(400), message(600)];
+    for (const each of held) budget.hold(each);
+    let releases = 0;
+    const count = () => {
+      releases += 1;
+    };
+    for (let i = 0; i < 2; i++) void budget.whenReleased().then(count);
+    await reactions();
+    expect(releases).toBe(0);
+    for (const each of held) each.control.handleDelivered();
+    await reactions();
+    expect(releases).toBe(2);
   });
 
   it("gives a message the room of the one that it replaces", () => {

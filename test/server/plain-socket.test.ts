@@ -192,15 +192,18 @@ describe("PlainSocket: what is sent", () => {
   }
 
   /** Fills the kernel's buffers, until bytes stay here. */
-  function fill(): void {
-    while (socket.bufferedAmount === 0) socket.send(new Uint8Array(100_000));
+  async function fill(): Promise<void> {
+    while (socket.bufferedAmount === 0) {
+      socket.send(new Uint8Array(100_000));
+      await reactions();
+    }
   }
 
   it("has a high-water mark: `ready`, `desiredSize`, `drain`, and a stream that waits", async () => {
     await slowClient({ highWaterMark: 1000 });
     expect(socket.desiredSize).toBe(1000);
     await socket.ready;
-    fill();
+    await fill();
     expect(socket.desiredSize).toBe(1000 - socket.bufferedAmount);
     const drained = once(socket, "drain");
     const writer = socket.writable.getWriter();
@@ -220,7 +223,7 @@ describe("PlainSocket: what is sent", () => {
 
   it("keeps nobody waiting behind the end, and breaks the stream", async () => {
     await slowClient({ highWaterMark: 1000 });
-    fill();
+    await fill();
     const { ready } = socket;
     const broken = expect(socket.writable.getWriter().closed).rejects.toEqual(failure("ERR_NEVER_WRITTEN"));
     const closed = once(socket, "close");
@@ -231,7 +234,7 @@ describe("PlainSocket: what is sent", () => {
 
   it("is bounded, and a refused `send` changes nothing", async () => {
     await slowClient({ maxBufferedAmount: 200_000 });
-    fill();
+    await fill();
     const before = socket.bufferedAmount;
     expect(() => socket.send(new Uint8Array(200_000))).toThrow(failure("ERR_BUFFER_FULL"));
     expect(socket.bufferedAmount).toBe(before);

@@ -1,6 +1,7 @@
 import { beforeEach, describe, expect, it } from "vitest";
 import { Gates } from "../../src/driver/gate.js";
 import { MailboxBudget } from "../../src/driver/mailbox.js";
+import { SendBudget } from "../../src/driver/send-bounds.js";
 import { ServerChannel, type ServerChannelInit } from "../../src/server/server-channel.js";
 import { captureUncaught, reactions } from "../support/event-loop.js";
 import { Talk } from "../support/talk.js";
@@ -34,6 +35,7 @@ beforeEach(() => {
       exceeded += 1;
     }),
     gates,
+    sendBudget: new SendBudget(1 << 20),
   });
 });
 
