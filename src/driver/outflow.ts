@@ -36,7 +36,7 @@ export class Outflow<Data, Stream> {
   readonly #target: OutflowTarget<Data>;
   readonly #make: (sink: MessageSink<Data>) => Stream;
   /** What is shown to who asks; the stream before it may still be ending. */
-  #current: { readonly stream: Stream; readonly fail: () => void } | undefined;
+  #current: { readonly sink: ChannelSink<Data>; readonly stream: Stream } | undefined;
   #state: "open" | "ended" = "open";
 
   /** @param make a `WritableStream` of the platform, over the sink */
@@ -46,85 +46,88 @@ export class Outflow<Data, Stream> {
   }
 
   get stream(): Stream {
-    this.#current ??= this.#open();
+    if (this.#current === undefined) {
+      const sink: ChannelSink<Data> = new ChannelSink(this.#target, () => {
+        if (this.#current?.sink === sink) this.#current = undefined;
+      });
+      this.#current = { sink, stream: this.#make(sink) };
+      if (this.#state === "ended") sink.end();
+    }
     return this.#current.stream;
   }
 
   /** The channel has ended. */
   end(): void {
     this.#state = "ended";
-    this.#current?.fail();
+    this.#current?.sink.end();
+  }
+}
+
+class ChannelSink<Data> implements MessageSink<Data> {
+  readonly #target: OutflowTarget<Data>;
+  readonly #onAbort: () => void;
+  /** What has been written and has not ended. */
+  readonly #pending = new Set<Receipt>();
+  #controller: Controller | undefined;
+  #state: "open" | "closing" | "aborted" = "open";
+  /** Wakes the write that waits for room, if there is one: they come one at a time. */
+  #wake: () => void = () => {};
+
+  constructor(target: OutflowTarget<Data>, onAbort: () => void) {
+    this.#target = target;
+    this.#onAbort = onAbort;
   }
 
-  #open(): { stream: Stream; fail: () => void } {
-    const pending = new Set<Receipt>();
-    let controller: Controller | undefined;
-    let isClosing = false;
-    let stopWaiting = () => {};
-    const stopped = new Promise<void>((resolve) => {
-      stopWaiting = resolve;
-    });
-    let isAborted = false;
-    const fail = (error: unknown) => controller?.error(error);
-    const abort = () => {
-      if (this.#current === opened) this.#current = undefined;
-      isAborted = true;
-      stopWaiting();
-      for (const receipt of pending) receipt.cancel();
-    };
-    const sink: MessageSink<Data> = {
-      start: (given) => {
-        controller = given;
-        controller.signal?.addEventListener("abort", abort);
-        if (this.#state === "ended") fail(closed());
-      },
-      write: async (data) => {
-        let receipt = this.#trySend(data);
-        // Others have filled the buffer, and will make room: a stream waits for that.
-        for (; receipt === undefined; receipt = this.#trySend(data)) {
-          await Promise.race([this.#target.budget.whenReleased(), stopped]);
-          if (isAborted) throw cancelled();
-        }
-        const given = receipt;
-        pending.add(receipt);
-        void delivery(receipt)
-          .catch(fail)
-          .then(() => pending.delete(given));
-        if (isUnderWay(receipt)) await this.#room(receipt);
-        if (!isUnderWay(receipt)) await receipt.written;
-      },
-      close: async () => {
-        // The end that follows has been asked for.
-        isClosing = true;
-        const deliveries = [...pending].map(delivery);
-        this.#target.close();
-        await Promise.all(deliveries);
-      },
-      abort,
-    };
-    const opened = {
-      stream: this.#make(sink),
-      fail: () => {
-        if (!isClosing) fail(closed());
-      },
-    };
-    return opened;
+  start(controller: Controller): void {
+    this.#controller = controller;
+    controller.signal?.addEventListener("abort", () => this.abort());
   }
 
-  /** `undefined` when there is no room now. */
-  #trySend(data: Data): Receipt | undefined {
-    try {
-      return this.#target.send(data);
-    } catch (error) {
-      if (error instanceof SluiceError && error.code === "ERR_BUFFER_FULL" && error.retryable) return undefined;
-      throw error;
-    }
-  }
-
-  /** Resolves below the mark; rejects when the message has failed before. */
-  #room(receipt: Receipt): Promise<void> {
+  async write(data: Data): Promise<void> {
+    const receipt = await this.#accepted(data);
+    this.#pending.add(receipt);
+    void delivery(receipt)
+      .catch((error: unknown) => this.#controller?.error(error))
+      .then(() => this.#pending.delete(receipt));
     const { gate } = this.#target;
-    return Promise.race([gate.ready, delivery(receipt).then(() => gate.ready)]);
+    // Rejects at once when the message fails meanwhile.
+    if (isUnderWay(receipt)) await Promise.race([gate.ready, delivery(receipt).then(() => gate.ready)]);
+    if (!isUnderWay(receipt)) await receipt.written;
+  }
+
+  async close(): Promise<void> {
+    this.#state = "closing";
+    const deliveries = [...this.#pending].map(delivery);
+    this.#target.close();
+    await Promise.all(deliveries);
+  }
+
+  abort(): void {
+    this.#state = "aborted";
+    this.#onAbort();
+    this.#wake();
+    for (const receipt of this.#pending) receipt.cancel();
+  }
+
+  /** The channel has ended; where the stream has asked for that, it goes by its messages. */
+  end(): void {
+    if (this.#state === "open") this.#controller?.error(closed());
+  }
+
+  /** Where others have filled the buffer, they will make room: a stream waits for that. */
+  async #accepted(data: Data): Promise<Receipt> {
+    while (this.#state !== "aborted") {
+      try {
+        return this.#target.send(data);
+      } catch (error) {
+        if (!(error instanceof SluiceError && error.code === "ERR_BUFFER_FULL" && error.retryable)) throw error;
+      }
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve;
+        void this.#target.budget.whenReleased().then(resolve);
+      });
+    }
+    throw cancelled();
   }
 }
 
