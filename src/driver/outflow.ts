@@ -69,7 +69,7 @@ class ChannelSink<Data> implements MessageSink<Data> {
   /** What has been written and has not ended. */
   readonly #pending = new Set<Receipt>();
   #controller: Controller | undefined;
-  #state: "open" | "closing" | "aborted" = "open";
+  #state: "open" | "aborted" = "open";
   /** Wakes the write that waits for room, if there is one: they come one at a time. */
   #wake: () => void = () => {};
 
@@ -96,7 +96,6 @@ class ChannelSink<Data> implements MessageSink<Data> {
   }
 
   async close(): Promise<void> {
-    this.#state = "closing";
     const deliveries = [...this.#pending].map(delivery);
     this.#target.close();
     await Promise.all(deliveries);
@@ -109,9 +108,9 @@ class ChannelSink<Data> implements MessageSink<Data> {
     for (const receipt of this.#pending) receipt.cancel();
   }
 
-  /** The channel has ended; where the stream has asked for that, it goes by its messages. */
+  /** The channel has ended. A close that is under way goes by its messages all the same (Streams, "erroring"). */
   end(): void {
-    if (this.#state === "open") this.#controller?.error(closed());
+    this.#controller?.error(closed());
   }
 
   /** Where others have filled the buffer, they will make room: a stream waits for that. */

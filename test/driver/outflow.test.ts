@@ -244,9 +244,11 @@ describe("Outflow: the end", () => {
 
   it("of an abort, which is told twice, leaves the stream that was asked for in between", async () => {
     const writer = outflow.stream.getWriter();
-    await writer.write("a");
+    const write = writer.write("0123456789");
+    await reactions();
     const aborted = writer.abort(new Error("enough"));
     const next = outflow.stream;
+    await expect(write).rejects.toEqual(failure("ERR_CANCELLED"));
     await aborted;
     await expect(writer.closed).rejects.toThrow("enough");
     expect(outflow.stream).toBe(next);
