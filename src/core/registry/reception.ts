@@ -16,7 +16,14 @@ import { UNANNOUNCED_LIMITS } from "../wire/parameters.js";
 export type ReceptionState =
   | { readonly name: "awaiting-hello" }
   /** Early data waits until the application has decided; at most `EARLY_BYTES_MAX`. */
-  | { readonly name: "deciding"; readonly hello: Hello; readonly held: HeldBatch[]; readonly heldBytes: number }
+  | {
+      readonly name: "deciding";
+      readonly hello: Hello;
+      readonly held: HeldBatch[];
+      readonly heldBytes: number;
+      /** Of the last batch held; what is not beyond it has come before (BAT-04). */
+      readonly heldNumber: number;
+    }
   /** A session has taken the transport over. */
   | { readonly name: "handed-over" }
   | { readonly name: "ended" };
@@ -90,7 +97,7 @@ export class Reception {
     if (this.isOver) return;
     if (batch.length > this.#limits.batchBytesMax) return this.#fail({ code: 1009, reason: "batch too large" });
     const reader = new BatchReader(batch);
-    if (reader.number > 0 && reader.violation === undefined) return this.#hold(batch, now);
+    if (reader.number > 0 && reader.violation === undefined) return this.#hold(reader.number, batch, now);
     for (let frame = reader.next(); frame !== undefined; frame = reader.next()) {
       const violation = this.#handleFrame(frame);
       if (violation !== undefined) return this.#fail(violation);
@@ -138,15 +145,16 @@ export class Reception {
     return this.#machine.state;
   }
 
-  #hold(batch: Uint8Array, receivedAt: Millis): void {
+  #hold(number: number, batch: Uint8Array, receivedAt: Millis): void {
     const { state } = this;
+    if (state.name === "deciding" && number <= state.heldNumber) return;
     const heldBytes = this.heldBytes + batch.length;
     if (state.name !== "deciding" || heldBytes > EARLY_BYTES_MAX) {
       return this.#fail({ code: 1002, reason: "batch before the handshake is done" });
     }
     // A view would keep the buffer that the network stack has read into.
     state.held.push({ batch: batch.slice(), receivedAt });
-    this.#machine.enter("hold", { ...state, heldBytes });
+    this.#machine.enter("hold", { ...state, heldBytes, heldNumber: number });
   }
 
   #handleFrame(frame: Frame): Violation | undefined {
@@ -176,7 +184,7 @@ export class Reception {
     if (isViolation(hello)) return hello;
     const auth = hello.auth === undefined ? undefined : this.#ports.decodeUtf8(hello.auth);
     if (hello.auth !== undefined && auth === undefined) return { code: 1007, reason: "auth is not UTF-8" };
-    this.#machine.enter("hello", { name: "deciding", hello, held: [], heldBytes: 0 });
+    this.#machine.enter("hello", { name: "deciding", hello, held: [], heldBytes: 0, heldNumber: 0 });
     this.#events.push({ type: "hello", hello, auth });
     return undefined;
   }

@@ -124,6 +124,13 @@ describe("Reception", () => {
     expect(door.reception.handOver()?.held[0]?.batch).toEqual(numbered(1, 100));
   });
 
+  it("BAT-04: does not hold twice what comes twice, and copies do not count", () => {
+    const door = new Door().arrived("deciding");
+    for (let copy = 0; copy < 5; copy++) door.say(numbered(7, 15_000)).say(numbered(8, 15_000));
+    expect(door.reception.state.name).toBe("deciding");
+    expect(door.reception.handOver()?.held.map(({ batch }) => batch)).toEqual([numbered(7, 15_000), numbered(8, 15_000)]);
+  });
+
   it("HSK-07: holds 32 KiB of early data and not a byte more", () => {
     const door = new Door().say(HELLO);
     door.say(numbered(1, 16_000)).say(numbered(2, 32 * 1024 - 16_005 - 7));
