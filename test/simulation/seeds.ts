@@ -28,4 +28,14 @@ export const FOUND_SEEDS: readonly { readonly seed: number; readonly profile: Pr
     cause:
       "a message one byte too long for any batch kept room for itself, which the message that it waited for needed",
   },
+  {
+    seed: 1_758_189,
+    profile: "all",
+    cause: "copies of early data counted against its 32 KiB",
+  },
+  {
+    seed: 1_927_576,
+    profile: "channels",
+    cause: "an ack stood in the batch of a CHANNEL_OPEN that had waited, was read first, and let the channel go",
+  },
 ];

@@ -117,7 +117,8 @@ export class Exchange {
    */
   pollBatch(space: BatchSpace, mayBegin: boolean, mayAck: boolean, now: Millis): Uint8Array | undefined {
     if (space.allowanceBytes <= 0) return undefined;
-    const ack = mayAck ? this.inbound.acks.peek(now) : undefined;
+    // In its batch an ack is read first (ACK-08), and must not be before a CHANNEL_OPEN that has waited (CHN-08).
+    const ack = mayAck && !this.sender.isControlWaiting ? this.inbound.acks.peek(now) : undefined;
     // Behind our CLOSE, what is left is to be sent again (CLS-01).
     const isNewAllowed = mayBegin && !this.closing.isSent;
     if (!isNewAllowed && !this.outbound.isReplaying) return undefined;

@@ -128,7 +128,10 @@ describe("Reception", () => {
     const door = new Door().arrived("deciding");
     for (let copy = 0; copy < 5; copy++) door.say(numbered(7, 15_000)).say(numbered(8, 15_000));
     expect(door.reception.state.name).toBe("deciding");
-    expect(door.reception.handOver()?.held.map(({ batch }) => batch)).toEqual([numbered(7, 15_000), numbered(8, 15_000)]);
+    expect(door.reception.handOver()?.held.map(({ batch }) => batch)).toEqual([
+      numbered(7, 15_000),
+      numbered(8, 15_000),
+    ]);
   });
 
   it("HSK-07: holds 32 KiB of early data and not a byte more", () => {
