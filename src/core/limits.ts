@@ -15,16 +15,16 @@ export interface Limits {
   readonly reassemblyBytesMax: number;
   /** Unfinished messages held for reassembly, per session. Default 64. */
   readonly reassemblyMessagesMax: number;
-  /** Payload bytes of one batch, and so the largest chunk, as this end cuts them. Default 16 KiB. */
-  readonly chunkBytes: number;
   /**
-   * Bytes sent and not yet acknowledged, while the window is a fixed one. Default 96 KiB, measured on a line of 10 Mbit/s and
-   * 40 ms: 64 KiB leave a quarter of it idle, as acks come late by up to two chunks, and a chat line waits for the rest.
+   * The largest batch, and so the largest chunk, as this end cuts them, bytes. Smaller ones on slower lines: about 10 ms
+   * each. Default 64 KiB.
    */
+  readonly chunkBytes: number;
+  /** The most that may be sent and not yet acknowledged, bytes; what the line needs is found out. Default 16 MiB. */
   readonly windowBytes: number;
   /**
    * Bytes kept because the peer has not acknowledged them, to send them again on another transport. Where they are used
-   * up, nothing numbered leaves. At least the window. Default 1 MiB.
+   * up, nothing numbered leaves. Default 1 MiB more than `windowBytes`.
    */
   readonly replayBytesMax: number;
   /**
@@ -51,9 +51,9 @@ export const DEFAULT_LIMITS: Limits = {
   channelsMax: 256,
   reassemblyBytesMax: 32 * MIB,
   reassemblyMessagesMax: 64,
-  chunkBytes: 16 * KIB,
-  windowBytes: 96 * KIB,
-  replayBytesMax: MIB,
+  chunkBytes: 64 * KIB,
+  windowBytes: 16 * MIB,
+  replayBytesMax: 17 * MIB,
   resumeWindowMs: 120_000,
   heartbeatMs: 25_000,
   heartbeatGraceMs: 10_000,
@@ -98,13 +98,15 @@ export const PARAMETERS_MAX: number = 64;
 export const BATCH_BYTES_MIN: number = 4 * KIB;
 
 /**
- * The limits that `given` asks for, the rest by default. Room for reassembly follows a larger message limit by itself.
+ * The limits that `given` asks for, the rest by default. Room for reassembly follows a larger message limit by itself, and
+ * room for a replay the window.
  * @throws SluiceError `ERR_USAGE_ARGUMENT` for limits that cannot work
  */
 export function limitsWith(given: Partial<Limits>): Limits {
   const { messageBytesMax = DEFAULT_LIMITS.messageBytesMax } = given;
   const reassemblyBytesMax = Math.max(DEFAULT_LIMITS.reassemblyBytesMax, 2 * messageBytesMax);
-  return checkedLimits({ ...DEFAULT_LIMITS, reassemblyBytesMax, ...given });
+  const replayBytesMax = (given.windowBytes ?? DEFAULT_LIMITS.windowBytes) + MIB;
+  return checkedLimits({ ...DEFAULT_LIMITS, reassemblyBytesMax, replayBytesMax, ...given });
 }
 
 function checkedLimits(limits: Limits): Limits {

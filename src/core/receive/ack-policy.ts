@@ -6,6 +6,9 @@ import type { BatchOrder } from "./batch-order.js";
 /** Batches that carry a chunk worth the name are acknowledged in pairs (ACK-06). */
 const CHUNKS_PER_ACK = 2;
 
+/** From this size on, each by itself: a pair of them is too much of a window. */
+const LARGE_CHUNK_BYTES = 16 * 1024;
+
 /** Everything is acknowledged after this at the latest (ACK-06). */
 const ACK_DELAY_MS = 20;
 
@@ -22,7 +25,7 @@ export class AckPolicy {
   }
 
   handleBatch(bytes: number, now: Millis): void {
-    if (bytes >= CHUNK_BYTES_MIN) this.#chunksPending += 1;
+    if (bytes >= CHUNK_BYTES_MIN) this.#chunksPending += bytes >= LARGE_CHUNK_BYTES ? CHUNKS_PER_ACK : 1;
     this.#deadline ??= now + this.#delayMs;
   }
 

@@ -1,3 +1,4 @@
+import type { Limits } from "../limits.js";
 import { type Millis, ticksToMillis } from "../time.js";
 import { encodeBatch, frameBytes } from "../wire/encode.js";
 import type { AckFrame, CloseFrame, Frame, Violation } from "../wire/frame.js";
@@ -6,7 +7,7 @@ import { InFlight, type SentBatch } from "./in-flight.js";
 import { PathEstimator } from "./path-estimator.js";
 import type { ChannelKey } from "./send-channel.js";
 import type { Sender } from "./sender.js";
-import type { WindowController } from "./window.js";
+import { WindowController } from "./window.js";
 
 /** What holds for the next batch. */
 export interface BatchSpace {
@@ -39,20 +40,23 @@ const STALL_ROUND_TRIPS = 8;
 const STALL_MIN_MS = 5_000;
 const STALL_MAX_MS = 15_000;
 
+/** The bounds that concern what is on its way. */
+export type OutboundLimits = Pick<Limits, "chunkBytes" | "windowBytes" | "replayBytesMax">;
+
 /** Turns drafts into numbered batches inside the window, keeps them until they are acknowledged, and sends them again. */
 export class Outbound {
   readonly #sender: Sender;
-  readonly #window: WindowController;
-  readonly #replayBytesMax: number;
+  readonly #limits: OutboundLimits;
+  #window: WindowController;
   readonly #inFlight = new InFlight();
   #path = new PathEstimator();
   /** When the line was last known to carry our batches: the last news, or when it was idle for the last time. */
   #progressAt: Millis = 0;
 
-  constructor(sender: Sender, window: WindowController, replayBytesMax: number) {
+  constructor(sender: Sender, limits: OutboundLimits) {
     this.#sender = sender;
-    this.#window = window;
-    this.#replayBytesMax = replayBytesMax;
+    this.#limits = limits;
+    this.#window = new WindowController(limits);
   }
 
   /**
@@ -64,7 +68,7 @@ export class Outbound {
     const number = this.#inFlight.nextNumber;
     const overhead = varintBytes(number) + (ack === undefined ? 0 : frameBytes(ack));
     // What cannot be kept must not leave: it could not be sent again.
-    const replayRoomBytes = this.#replayBytesMax - this.#inFlight.bytes;
+    const replayRoomBytes = this.#limits.replayBytesMax - this.#inFlight.bytes;
     this.#sender.handleDeadline(now);
     const windowBytes = this.#window.windowBytes + space.overdraftBytes;
     const draft = this.#sender.pollDraft({
@@ -73,7 +77,10 @@ export class Outbound {
       roomBytes: space.budgetBytes > 0 ? windowBytes - this.#inFlight.bytes - overhead : Number.NEGATIVE_INFINITY,
       batchBytesMax: space.batchBytesMax,
     });
-    if (draft === undefined) return undefined;
+    if (draft === undefined) {
+      if (space.budgetBytes > 0 && replayRoomBytes > 0 && this.#sender.isWaitingForRoom) this.#window.handleLimited();
+      return undefined;
+    }
     const { chunks, closes } = draft;
     const opens = draft.frames.some(({ type }) => type === "channel-open");
     const batch = this.#encode(number, ack, draft.frames);
@@ -101,11 +108,15 @@ export class Outbound {
     this.#progressAt = now;
     // The receiver's clock tells of its newest batch only; an ack that covers it partly does not exist.
     const sample = {
+      sentAt: newest.sentAt,
+      ackedAt: now,
       receivedAt: ticksToMillis(frame.receivedTicks),
       roundTripTimeMs: Math.max(0, now - newest.sentAt - ticksToMillis(frame.delayTicks)),
-      ackedBytes: this.#inFlight.ackedBytes,
+      bytes: newest.batch.length,
+      totalBytes: this.#inFlight.ackedBytes,
+      lineBytes: this.#inFlight.lineBytes,
     };
-    this.#path.handleAck(sample);
+    this.#path.handleAck({ ...sample, ackedBytes: sample.totalBytes });
     this.#window.handleAck(sample, now);
     return this.#news(batches);
   }
@@ -118,6 +129,8 @@ export class Outbound {
   /** Another transport carries the session: everything that is not acknowledged is sent again on it. */
   handleAttached(now: Millis): void {
     this.#inFlight.rewind();
+    // Another line: what was learnt of the one before says nothing about it.
+    this.#window = new WindowController(this.#limits);
     this.#path = new PathEstimator(this.#path.roundTripTimeMs);
     this.#progressAt = now;
   }
@@ -167,6 +180,11 @@ export class Outbound {
   /** Whether nothing is on the line that the peer has not acknowledged. */
   get isQuiet(): boolean {
     return this.#inFlight.lineBytes === 0;
+  }
+
+  /** The largest batch that does not hold up others for long. */
+  get chunkBytes(): number {
+    return this.#window.chunkBytes;
   }
 
   get windowBytes(): number {

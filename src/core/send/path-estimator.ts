@@ -1,5 +1,10 @@
 import type { Millis } from "../time.js";
-import type { AckSample } from "./window.js";
+
+interface AckSample {
+  readonly receivedAt: Millis;
+  readonly roundTripTimeMs: Millis;
+  readonly ackedBytes: number;
+}
 
 /** Weight of a new sample in the smoothed round trip time (RFC 6298, 2.3). */
 const RTT_WEIGHT = 1 / 8;

@@ -48,6 +48,9 @@ export interface DraftSpace {
 /** A high channel may exceed a full window by this, so that it need not wait for an ack: one chunk. */
 const HIGH_OVERDRAFT_BYTES = 16 * 1024;
 
+/** What a channel may send in its turn: more would make turns long on slow lines, whatever the chunks. */
+const QUANTUM_BYTES_MAX = 16 * 1024;
+
 /** How far ahead of the cut a source is read. Half a slab, so that the next one comes before this one is used up. */
 const READ_AHEAD_BYTES = 128 * 1024;
 
@@ -73,7 +76,7 @@ export class Sender {
 
   constructor(limits: Pick<Limits, "chunkBytes">, emit: (event: SendEvent) => void) {
     this.#emit = emit;
-    this.#scheduler = new Scheduler(limits.chunkBytes);
+    this.#scheduler = new Scheduler(Math.min(limits.chunkBytes, QUANTUM_BYTES_MAX));
     const channel = new SendChannel(DEFAULT_CHANNEL, "normal");
     channel.id = 0;
     this.#channels.set(DEFAULT_CHANNEL, channel);
@@ -280,6 +283,12 @@ export class Sender {
     if (this.#control.length > 0) return false;
     for (const channel of this.#channels.values()) if (channel.isBacklogged) return false;
     return true;
+  }
+
+  /** Whether something could be sent if there were room for it. */
+  get isWaitingForRoom(): boolean {
+    for (const channel of this.#channels.values()) if ((channel.messages.peek()?.availableBytes ?? 0) > 0) return true;
+    return false;
   }
 
   /** Whether frames wait that an ack must not overtake (CHN-08). */

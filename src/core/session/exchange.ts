@@ -5,7 +5,6 @@ import { Inbound } from "../receive/inbound.js";
 import { type AckOutcome, type BatchSpace, Outbound } from "../send/outbound.js";
 import type { ChannelKey } from "../send/send-channel.js";
 import { Sender } from "../send/sender.js";
-import { FixedWindow } from "../send/window.js";
 import type { Millis } from "../time.js";
 import { type ChunkFrame, carriage, type Frame, type Violation } from "../wire/frame.js";
 import type { AnnouncedLimits } from "../wire/parameters.js";
@@ -49,7 +48,7 @@ export class Exchange {
     this.#emit = emit;
     this.sender = new Sender(limits, emit);
     this.channels = new Channels(this.sender, options, emit);
-    this.outbound = new Outbound(this.sender, new FixedWindow(limits.windowBytes), limits.replayBytesMax);
+    this.outbound = new Outbound(this.sender, limits);
     this.inbound = new Inbound(limits, ports);
     this.closing = new Closing(limits.closeTimeoutMs);
   }

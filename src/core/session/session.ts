@@ -362,7 +362,11 @@ export abstract class Session {
 
   #pollNumbered(budgetBytes: number, now: Millis): Uint8Array | undefined {
     const { isAttached, state, allowanceBytes } = this.attachment;
-    const batchBytesMax = Math.min(this.peerLimits.batchBytesMax, this.transportBatchBytesMax, this.limits.chunkBytes);
+    const batchBytesMax = Math.min(
+      this.peerLimits.batchBytesMax,
+      this.transportBatchBytesMax,
+      this.exchange.outbound.chunkBytes,
+    );
     const space = { batchBytesMax, allowanceBytes, budgetBytes, overdraftBytes: this.overdraftBytes };
     const batch = this.exchange.pollBatch(space, state.name !== "leaving", isAttached, now);
     if (batch === undefined) return undefined;

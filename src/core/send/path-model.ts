@@ -1,0 +1,111 @@
+import type { Millis } from "../time.js";
+
+/** One acknowledged batch, the newest that an ack covers. */
+export interface PathSample {
+  /** When it was handed to the transport, and when its ack came, on this end's clock. */
+  readonly sentAt: Millis;
+  readonly ackedAt: Millis;
+  /** When it arrived, on the receiver's clock. */
+  readonly receivedAt: Millis;
+  /** From handing it over to its ack, without the receiver's ack delay. */
+  readonly roundTripTimeMs: Millis;
+  /** Its length. */
+  readonly bytes: number;
+  /** Bytes of the session sent before and with it. */
+  readonly totalBytes: number;
+}
+
+/** A rate is read over at least this: less measures the jitter of event loops. */
+const SPAN_MS = 50;
+
+/** How long a maximum of the bandwidth counts: round trips, and at least this. */
+const BANDWIDTH_ROUND_TRIPS = 10;
+const BANDWIDTH_WINDOW_MS = 1000;
+
+/** How long a minimum of the round trip counts: routes change. */
+export const ROUND_TRIP_WINDOW_MS = 10_000;
+
+/** The chunk that round trips are told of: what start-up sends. */
+export const BASE_BYTES: number = 4 * 1024 + 128;
+
+/** Points remembered to read rates over. Bounds memory where acks come faster than spans pass. */
+const POINTS_MAX = 512;
+
+/** What the acks tell of the line: how much it carries, and how long it takes when nothing is in the way. */
+export class PathModel {
+  readonly #points: PathSample[] = [];
+  /** Falling maxima of the rate, newest last. */
+  #rates: { readonly at: Millis; readonly bytesPerMs: number }[] = [];
+  #quickest: { readonly at: Millis; readonly roundTripMs: Millis } | undefined;
+
+  /** @param isLimited whether the window was what held the sender back: else the rate says what was sent, not what fits */
+  handleSample(sample: PathSample, isLimited: boolean): void {
+    this.#handleRoundTrip(sample);
+    const rate = this.#rate(sample);
+    this.#points.push(sample);
+    if (rate === undefined) return;
+    const known = this.bytesPerMs;
+    if (!isLimited && known !== undefined && rate < known) return;
+    while (this.#rates.length > 0 && (this.#rates.at(-1)?.bytesPerMs as number) <= rate) this.#rates.pop();
+    this.#rates.push({ at: sample.ackedAt, bytesPerMs: rate });
+    const roundTripMs = this.roundTripMs ?? 0;
+    const oldest = sample.ackedAt - Math.max(BANDWIDTH_WINDOW_MS, BANDWIDTH_ROUND_TRIPS * roundTripMs);
+    while (this.#rates.length > 1 && (this.#rates[0]?.at as number) < oldest) this.#rates.shift();
+  }
+
+  /** The most that went through lately; `undefined` before there is a sample. */
+  get bytesPerMs(): number | undefined {
+    return this.#rates[0]?.bytesPerMs;
+  }
+
+  /** The round trip of a small chunk over an empty line. */
+  get roundTripMs(): Millis | undefined {
+    return this.#quickest?.roundTripMs;
+  }
+
+  /** When the round trip was last seen so short. */
+  get roundTripAt(): Millis {
+    return this.#quickest?.at ?? 0;
+  }
+
+  /** The round trip of a sample, less what a larger chunk than the usual takes on the line by itself. */
+  net(sample: PathSample): Millis {
+    const extraBytes = Math.max(0, sample.bytes - BASE_BYTES);
+    const rate = this.bytesPerMs;
+    if (extraBytes === 0 || rate === undefined) return sample.roundTripTimeMs;
+    return Math.max(0, sample.roundTripTimeMs - extraBytes / rate);
+  }
+
+  /** The line was empty: what it takes now is the truth, whatever it took before. */
+  renewRoundTrip(): void {
+    this.#quickest = undefined;
+  }
+
+  #handleRoundTrip(sample: PathSample): void {
+    const roundTripMs = this.net(sample);
+    const known = this.#quickest;
+    const isStale = known !== undefined && sample.ackedAt - known.at > ROUND_TRIP_WINDOW_MS * 1.5;
+    if (known === undefined || isStale || roundTripMs <= known.roundTripMs) {
+      this.#quickest = { at: sample.ackedAt, roundTripMs };
+    }
+  }
+
+  /** Read on the receiver's clock, which no queue on the way back disturbs; not faster than it was sent. */
+  #rate(sample: PathSample): number | undefined {
+    const spanMs = Math.max(SPAN_MS, this.roundTripMs ?? 0);
+    let from: PathSample | undefined;
+    while (this.#points.length > 0) {
+      const point = this.#points[0] as PathSample;
+      const next = this.#points[1];
+      const isLongEnough = sample.receivedAt - point.receivedAt >= spanMs;
+      if (isLongEnough) from = point;
+      const isDispensable = next !== undefined && sample.receivedAt - next.receivedAt >= spanMs;
+      if (!isDispensable && this.#points.length < POINTS_MAX) break;
+      this.#points.shift();
+    }
+    if (from === undefined) return undefined;
+    const receivedMs = sample.receivedAt - from.receivedAt;
+    const sentMs = sample.sentAt - from.sentAt;
+    return (sample.totalBytes - from.totalBytes) / Math.max(receivedMs, sentMs);
+  }
+}
