@@ -42,7 +42,7 @@ export class PathModel {
   handleSample(sample: PathSample, isLimited: boolean): void {
     this.#handleRoundTrip(sample);
     const rate = this.#rate(sample);
-    this.#points.push(sample);
+    this.#remember(sample);
     if (rate === undefined) return;
     const known = this.bytesPerMs;
     if (!isLimited && known !== undefined && rate < known) return;
@@ -88,6 +88,14 @@ export class PathModel {
     if (known === undefined || isStale || roundTripMs <= known.roundTripMs) {
       this.#quickest = { at: sample.ackedAt, roundTripMs };
     }
+  }
+
+  /** Points that stand closely together give way to the newest, so that there is room for a span of them on any line. */
+  #remember(sample: PathSample): void {
+    const gapMs = (2 * Math.max(SPAN_MS, this.roundTripMs ?? 0)) / POINTS_MAX;
+    const before = this.#points.at(-2);
+    if (before !== undefined && sample.receivedAt - before.receivedAt < gapMs) this.#points.pop();
+    this.#points.push(sample);
   }
 
   /** Read on the receiver's clock, which no queue on the way back disturbs; not faster than it was sent. */
