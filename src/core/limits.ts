@@ -64,7 +64,7 @@ export const DEFAULT_LIMITS: Limits = {
 /** Non-final chunks carry at least this much, so that a peer cannot make us keep a record per byte (MSG-06). */
 export const CHUNK_BYTES_MIN: number = KIB;
 
-/** A client may send this much between HELLO and WELCOME, and a server holds no more (HSK-07). Equals the start window. */
+/** A client may send this much between HELLO and WELCOME, and a server holds no more (HSK-07). Twice the first window. */
 export const EARLY_BYTES_MAX: number = 32 * KIB;
 
 /** Bytes of an attempt id, a session id and an instance: 128 bits (HSK-04, HSK-08, RES-04). */

@@ -25,6 +25,7 @@ describe("limitsOf", () => {
       channelsMax: 8,
       chunkBytes: 8192,
       windowBytes: 16_384,
+      replayBytesMax: 16_384 + MIB,
     });
   });
 

@@ -1023,7 +1023,7 @@ describe("SluiceSocket: large and small", () => {
     const [socket, server] = await loopback.connect();
     socket.binaryType = "arraybuffer";
     const order: string[] = [];
-    const [up, down] = [binary(8 * MIB, 1).bytes, binary(8 * MIB, 2).bytes];
+    const [up, down] = [binary(15 * MIB, 1).bytes, binary(15 * MIB, 2).bytes];
     const [small, answered] = [inboxOf(socket), inboxOf(socket.channel("down"))];
     socket.channel("down").binaryType = "arraybuffer";
     const arrived = new Promise<Buffer>((resolve) => {

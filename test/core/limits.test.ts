@@ -27,12 +27,12 @@ describe("limits", () => {
     ["more channels than one byte can name", { channelsMax: 257 }],
     ["chunks that no peer has to take", { chunkBytes: 65 * 1024 }],
     ["chunks under the least batch", { chunkBytes: 4095 }],
-    ["a window that never has room for half a batch", { windowBytes: 32 * 1024 - 1 }],
+    ["a window that never has room for half a batch", { windowBytes: 128 * 1024 - 1 }],
     ["less room for reassembly than for one message", { reassemblyBytesMax: 1024, messageBytesMax: 1025 }],
     ["batches smaller than every peer may send", { batchBytesMax: 4095 }],
     ["a negative resume window", { resumeWindowMs: -1 }],
     ["a resume window that is no integer", { resumeWindowMs: 0.5 }],
-    ["less room for a replay than a window and a chunk", { replayBytesMax: 112 * 1024 - 1 }],
+    ["less room for a replay than a window and a chunk", { replayBytesMax: (16 * 1024 + 64) * 1024 - 1 }],
     ["no room for a replay", { replayBytesMax: 0 }],
   ])("LIM-03: refuses %s", (_, change) => {
     expect(() => limitsWith(change)).toThrow(expect.objectContaining({ code: "ERR_USAGE_ARGUMENT" }));
@@ -44,7 +44,7 @@ describe("limits", () => {
     ["the smallest chunks and window", { chunkBytes: 4096, windowBytes: 8192 }],
     ["the smallest batches", { batchBytesMax: 4096 }],
     ["RES-01: sessions that are not kept", { resumeWindowMs: 0 }],
-    ["just enough room for a replay", { replayBytesMax: 112 * 1024 }],
+    ["just enough room for a replay", { replayBytesMax: (16 * 1024 + 64) * 1024 }],
     ["a message that fills the room for reassembly", { messageBytesMax: 4096, reassemblyBytesMax: 4096 }],
   ])("takes %s", (_, change) => {
     expect(() => limitsWith(change)).not.toThrow();
@@ -55,12 +55,18 @@ describe("limits", () => {
     expect(limits.reassemblyBytesMax).toBe(200 * 1024 * 1024);
   });
 
+  it("makes room for a replay of the largest window", () => {
+    expect(limitsWith({ windowBytes: 64 * 1024 * 1024 }).replayBytesMax).toBe(65 * 1024 * 1024);
+    expect(limitsWith({ windowBytes: 128 * 1024 }).replayBytesMax).toBe((1024 + 128) * 1024);
+    expect(limitsWith({ replayBytesMax: 20 * 1024 * 1024 }).replayBytesMax).toBe(20 * 1024 * 1024);
+  });
+
   it("LIM-02: what is sent before limits are known fits the smallest batch", () => {
     const pongs = PONGS_QUEUED_MAX * (2 + 1 + PING_BYTES_MAX);
     for (const bytes of [HANDSHAKE_BYTES_MIN, CHANNEL_NAME_BYTES_MAX + 5, CLOSE_REASON_BYTES_MAX + 5, pongs]) {
       expect(bytes + 9).toBeLessThanOrEqual(BATCH_BYTES_MIN);
     }
     expect(CHUNK_BYTES_MIN).toBeLessThanOrEqual(BATCH_BYTES_MIN / 2);
-    expect(EARLY_BYTES_MAX).toBeGreaterThanOrEqual(2 * DEFAULT_LIMITS.chunkBytes);
+    expect(EARLY_BYTES_MAX).toBeGreaterThanOrEqual(2 * BATCH_BYTES_MIN);
   });
 });

@@ -480,7 +480,7 @@ describe("Conversation: stats", () => {
     expect(Object.getPrototypeOf(stats)).toBe(Object.prototype);
     expect(JSON.parse(JSON.stringify(stats))).toEqual({
       transport: "websocket",
-      windowBytes: DEFAULT_LIMITS.windowBytes,
+      windowBytes: 16_384,
       inFlightBytes: 0,
       queuedBytes: 0,
       messagesSent: 0,

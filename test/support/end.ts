@@ -33,6 +33,8 @@ export class End<S extends Session = Session> {
   readonly batchesSent: { at: Millis; batch: Uint8Array; line: Line }[] = [];
   /** What the host of this end does about an event, once all events of one input have been polled. */
   react: ((event: EndEvent) => void) | undefined;
+  /** Called whenever a batch has left, before its events are polled. */
+  watch: (() => void) | undefined;
   /** What the transport may still buffer. */
   budgetBytes = 1 << 20;
   /** The newest line of this end; the session may have given it up. */

@@ -241,6 +241,7 @@ export class Pair {
       if (batch === undefined) break;
       if (end.line === undefined) throw new Error(`the ${end.name} speaks without a line`);
       this.#transmit(end.line, end.name, end, batch);
+      end.watch?.();
     }
     events.push(...this.#pollEvents(end));
     for (const event of events) {

@@ -22,7 +22,7 @@ describe("CLS-05: a close handshake whose line is cut", () => {
       const seen = new Set<string>();
       let unknown = 0;
       let sent = 0;
-      for (let ms = 0; ms <= 140; ms += 3) {
+      for (let ms = 0; ms <= 200; ms += 4) {
         const pair = connected({ rateBitsPerSecond: 10e6 });
         const ids: [End, number][] = [];
         for (const end of [pair.client, pair.server]) {

@@ -132,7 +132,7 @@ describe("Session: stats", () => {
   it("show what is queued, in flight and in reassembly on the way", () => {
     const pair = new Pair({ rateBitsPerSecond: 10e6 }).connect().run(200);
     pair.input(pair.client, (s, now) => s.send(0, binary(500_000), now));
-    pair.run(150);
+    pair.run(250);
     const { queuedBytes, inFlightBytes, windowBytes } = pair.client.session.stats;
     expect(queuedBytes).toBeGreaterThan(100_000);
     expect(inFlightBytes).toBeGreaterThan(windowBytes - 16_384);
