@@ -50,11 +50,12 @@ export class Pair {
   network: Network = "up";
   /** Whether the server lets in who says HELLO. */
   accepts: boolean;
+  /** What each way carries from now on. */
+  rateBitsPerSecond: number;
   readonly lines: Line[] = [];
   readonly #owner: Owner;
   readonly #auth: string | undefined;
   readonly #delayMs: () => Millis;
-  readonly #rate: number;
   readonly #transportBatchBytesMax: number;
   #arrivals: Arrival[] = [];
   #order = 0;
@@ -62,7 +63,7 @@ export class Pair {
   constructor(options: PairOptions = {}) {
     const { delayMs = 20, dial } = options;
     this.#delayMs = typeof delayMs === "function" ? delayMs : () => delayMs;
-    this.#rate = options.rateBitsPerSecond ?? Number.POSITIVE_INFINITY;
+    this.rateBitsPerSecond = options.rateBitsPerSecond ?? Number.POSITIVE_INFINITY;
     this.accepts = options.accepts ?? true;
     this.#auth = options.auth;
     this.#owner = options.owner ?? NOBODY;
@@ -332,7 +333,8 @@ export class Pair {
     if (line.isLost || line.endedBy.has(from)) return;
     const { freeAt, lastArrivalAt } = line;
     const start = Math.max(this.now, freeAt[from]);
-    freeAt[from] = start + (this.#rate === Number.POSITIVE_INFINITY ? 0 : (batch.length * 8000) / this.#rate);
+    const rate = this.rateBitsPerSecond;
+    freeAt[from] = start + (rate === Number.POSITIVE_INFINITY ? 0 : (batch.length * 8000) / rate);
     lastArrivalAt[from] = Math.max(lastArrivalAt[from], freeAt[from] + this.#delayMs());
     this.#schedule(line, lastArrivalAt[from], () => this.say(line, batch, from));
   }

@@ -83,7 +83,8 @@ export class WindowController {
   readonly #limits: { readonly chunkBytes: number; readonly windowBytes: number };
   readonly #path = new PathModel();
   #phase: Phase = { name: "start", windowBytes: START_BYTES, bestRate: 0, staleRounds: 0 };
-  #ackedBytes = 0;
+  /** Bytes of the session acknowledged; `undefined` before the first ack on this line, whatever there was before it. */
+  #ackedBytes: number | undefined;
   /** A round ends when what was on the line at its beginning is acknowledged. */
   #round = { count: 0, endBytes: 0, samples: 0, quickestMs: Number.POSITIVE_INFINITY };
   /** Whether the window has held the sender back: in this round, in the one before. */
@@ -162,7 +163,8 @@ export class WindowController {
     }
     if (!isLimited) return;
     const useful = rate === undefined ? this.#limits.windowBytes : START_GAIN * rate * (roundTripMs + QUEUE_MS);
-    const grown = phase.windowBytes + sample.totalBytes - this.#ackedBytes;
+    const ackedBytes = this.#ackedBytes === undefined ? sample.bytes : sample.totalBytes - this.#ackedBytes;
+    const grown = phase.windowBytes + ackedBytes;
     this.#phase = { ...phase, windowBytes: Math.max(phase.windowBytes, Math.min(useful, grown)) };
   }
 

@@ -84,7 +84,15 @@ describe("WindowController: start", () => {
 
   it("grows by what is acknowledged, while no rate is known", () => {
     const bench = new Bench().round({ rate: 100, roundTripMs: 40 });
-    expect(bench.windowBytes).toBe(START + 4001);
+    expect(bench.windowBytes).toBe(START + 6000);
+  });
+
+  it("does not take for its own what was acknowledged on a line before this one", () => {
+    const { window } = new Bench();
+    const sample = { sentAt: 1000, ackedAt: 1040, receivedAt: 7, roundTripTimeMs: 40, bytes: 2000, lineBytes: 0 };
+    window.handleLimited();
+    window.handleAck({ ...sample, totalBytes: 5_000_000 }, 1040);
+    expect(window.windowBytes).toBe(START + 2000);
   });
 
   it("does not grow while the application has nothing more to say", () => {
