@@ -32,7 +32,7 @@ const numbered = (end: DrivenEnd) => end.transport.batches.filter(({ number }) =
 describe("SessionDriver: what leaves", () => {
   it("hands over no more than the transport has room for, and the rest when it has been passed on", () => {
     const { client, host, ...pair } = Object.assign(wideOpen(), {});
-    send(client, binary(1 << 19));
+    send(client, binary(1 << 18));
     host.endTask();
     expect(client.transport.bufferedBytes).toBeGreaterThanOrEqual(BUFFERED_BYTES_MAX);
     expect(client.transport.bufferedBytes).toBeLessThanOrEqual(BUFFERED_BYTES_MAX + BATCH_BYTES_MAX);

@@ -114,6 +114,7 @@ export class Outbound {
       roundTripTimeMs: Math.max(0, now - newest.sentAt - ticksToMillis(frame.delayTicks)),
       bytes: newest.batch.length,
       totalBytes: this.#inFlight.ackedBytes,
+      newBytes: batches.reduce((sum, { batch }) => sum + batch.length, 0),
       lineBytes: this.#inFlight.lineBytes,
     };
     this.#path.handleAck({ ...sample, ackedBytes: sample.totalBytes });

@@ -3,6 +3,8 @@ import { BASE_BYTES, PathModel, type PathSample, ROUND_TRIP_WINDOW_MS } from "./
 
 /** One acknowledgement as the controller sees it. */
 export interface AckSample extends PathSample {
+  /** Bytes that it covers and that no ack has covered before. */
+  readonly newBytes: number;
   /** Bytes on the line that are not acknowledged yet. */
   readonly lineBytes: number;
 }
@@ -83,8 +85,6 @@ export class WindowController {
   readonly #limits: { readonly chunkBytes: number; readonly windowBytes: number };
   readonly #path = new PathModel();
   #phase: Phase = { name: "start", windowBytes: START_BYTES, bestRate: 0, staleRounds: 0 };
-  /** Bytes of the session acknowledged; `undefined` before the first ack on this line, whatever there was before it. */
-  #ackedBytes: number | undefined;
   /** A round ends when what was on the line at its beginning is acknowledged. */
   #round = { count: 0, endBytes: 0, samples: 0, quickestMs: Number.POSITIVE_INFINITY };
   /** Whether the window has held the sender back: in this round, in the one before. */
@@ -112,7 +112,6 @@ export class WindowController {
     this.#round.quickestMs = Math.min(this.#round.quickestMs, this.#path.net(sample));
     if (this.#phase.name === "start") this.#handleStart(this.#phase, sample, isLimited);
     if (this.#phase.name === "draining" && now >= this.#phase.until) this.#phase = { name: "steady" };
-    this.#ackedBytes = sample.totalBytes;
     if (sample.totalBytes < this.#round.endBytes) return;
     this.#handleRound(now);
     const count = this.#round.count + 1;
@@ -163,8 +162,7 @@ export class WindowController {
     }
     if (!isLimited) return;
     const useful = rate === undefined ? this.#limits.windowBytes : START_GAIN * rate * (roundTripMs + QUEUE_MS);
-    const ackedBytes = this.#ackedBytes === undefined ? sample.bytes : sample.totalBytes - this.#ackedBytes;
-    const grown = phase.windowBytes + ackedBytes;
+    const grown = phase.windowBytes + sample.newBytes;
     this.#phase = { ...phase, windowBytes: Math.max(phase.windowBytes, Math.min(useful, grown)) };
   }
 
