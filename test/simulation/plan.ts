@@ -1,5 +1,6 @@
 import { DEFAULT_LIMITS, type Limits } from "../../src/core/limits.js";
 import type { Deed } from "./app.js";
+import { makeDeluge } from "./deluge.js";
 import type { CutSoon, Fault, Moment, Trouble, TroubleKind } from "./faults.js";
 import type { Cut, LineModel } from "./line.js";
 import type { Random } from "./random.js";
@@ -85,6 +86,20 @@ const PERISHABLE: ReadonlySet<Profile> = new Set(["cuts", "line", "page"]);
 const MIB = 1024 * 1024;
 
 export function makePlan(seed: number, random: Random, profile: Profile): Plan {
+  const plan = makeUsualPlan(seed, random, profile);
+  // One in twenty of each profile.
+  if (profile === "channels" || Math.floor(seed / PROFILES.length) % 20 !== 7) return plan;
+  const deluge = makeDeluge(random, random.pick(CHANNELS), plan.spanMs);
+  return {
+    ...plan,
+    clientLimits: { ...plan.clientLimits, ...deluge.limits },
+    model: { ...plan.model, ...deluge.model },
+    deeds: [...plan.deeds, ...deluge.deeds],
+    faults: [...plan.faults, ...deluge.faults],
+  };
+}
+
+function makeUsualPlan(seed: number, random: Random, profile: Profile): Plan {
   const spanMs = random.scale(300, SHORT.has(profile) ? 3000 : 20_000);
   const isLossy = profile === "loss";
   const serverLimits = makeLimits(random, isLossy);

@@ -79,7 +79,7 @@ export const MUTANTS = [
   {
     name: "what is kept for a replay has no bound",
     file: "send/outbound.ts",
-    find: "const replayRoomBytes = this.#replayBytesMax - this.#inFlight.bytes;",
+    find: "const replayRoomBytes = this.#limits.replayBytesMax - this.#inFlight.bytes;",
     replace: "const replayRoomBytes = Number.POSITIVE_INFINITY;",
   },
   {
