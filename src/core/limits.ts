@@ -99,14 +99,16 @@ export const BATCH_BYTES_MIN: number = 4 * KIB;
 
 /**
  * The limits that `given` asks for, the rest by default. Room for reassembly follows a larger message limit by itself, and
- * room for a replay the window.
+ * room for a replay the window; chunks are at most half a window.
  * @throws SluiceError `ERR_USAGE_ARGUMENT` for limits that cannot work
  */
 export function limitsWith(given: Partial<Limits>): Limits {
   const { messageBytesMax = DEFAULT_LIMITS.messageBytesMax } = given;
   const reassemblyBytesMax = Math.max(DEFAULT_LIMITS.reassemblyBytesMax, 2 * messageBytesMax);
-  const replayBytesMax = (given.windowBytes ?? DEFAULT_LIMITS.windowBytes) + MIB;
-  return checkedLimits({ ...DEFAULT_LIMITS, reassemblyBytesMax, replayBytesMax, ...given });
+  const { windowBytes = DEFAULT_LIMITS.windowBytes } = given;
+  const replayBytesMax = windowBytes + MIB;
+  const chunkBytes = Math.min(DEFAULT_LIMITS.chunkBytes, Math.max(BATCH_BYTES_MIN, Math.floor(windowBytes / 2)));
+  return checkedLimits({ ...DEFAULT_LIMITS, reassemblyBytesMax, replayBytesMax, chunkBytes, ...given });
 }
 
 function checkedLimits(limits: Limits): Limits {

@@ -44,7 +44,7 @@ describe("limitsOf", () => {
     ["what is no number", { limits: { messageBytesMax: "1000" as never } }],
     ["too many channels", { limits: { channelsMax: 257 } }],
     ["chunks that are too small", { limits: { chunkBytes: 1024 } }],
-    ["a window of less than two chunks", { limits: { windowBytes: 16_384 } }],
+    ["a window of less than two chunks", { limits: { windowBytes: 16_384, chunkBytes: 16_384 } }],
     ["less room for reassembly than for a message", { limits: { reassemblyBytesMax: 1000 } }],
   ])("refuse %s", (_, options) => {
     expect(() => limitsOf(options)).toThrow(expect.objectContaining({ code: "ERR_USAGE_ARGUMENT" }));

@@ -27,7 +27,8 @@ describe("limits", () => {
     ["more channels than one byte can name", { channelsMax: 257 }],
     ["chunks that no peer has to take", { chunkBytes: 65 * 1024 }],
     ["chunks under the least batch", { chunkBytes: 4095 }],
-    ["a window that never has room for half a batch", { windowBytes: 128 * 1024 - 1 }],
+    ["a window that never has room for half a batch", { windowBytes: 128 * 1024 - 1, chunkBytes: 64 * 1024 }],
+    ["a window under two of the least batches", { windowBytes: 8191 }],
     ["less room for reassembly than for one message", { reassemblyBytesMax: 1024, messageBytesMax: 1025 }],
     ["batches smaller than every peer may send", { batchBytesMax: 4095 }],
     ["a negative resume window", { resumeWindowMs: -1 }],
@@ -58,6 +59,7 @@ describe("limits", () => {
   it("makes room for a replay of the largest window", () => {
     expect(limitsWith({ windowBytes: 64 * 1024 * 1024 }).replayBytesMax).toBe(65 * 1024 * 1024);
     expect(limitsWith({ windowBytes: 128 * 1024 }).replayBytesMax).toBe((1024 + 128) * 1024);
+    expect(limitsWith({ windowBytes: 96 * 1024 }).chunkBytes).toBe(48 * 1024);
     expect(limitsWith({ replayBytesMax: 20 * 1024 * 1024 }).replayBytesMax).toBe(20 * 1024 * 1024);
   });
 
