@@ -228,8 +228,7 @@ export class Lifeline {
    */
   #handleUseless(conversation: Conversation<ClientSession>, epoch: number, error: SluiceError): void {
     if (this.#greeted === undefined) return this.fail(error);
-    const death = { wasClean: false, code: 1006, reason: "" };
-    conversation.input((session, now) => session.handleTransportClosed(epoch, death, now, error));
+    failAttempt(conversation, epoch, error);
   }
 
   #handleGreeted(conversation: Conversation<ClientSession>, epoch: number, protocol: string): void {
@@ -262,8 +261,7 @@ export class Lifeline {
     const error = new SluiceError("ERR_CONNECT_FAILED", "`auth` has failed", { cause, retryable: true });
     // Where there has been a session the function can do it, and will again: what it asks may be starting anew as well.
     if (conversation === this.#first && !conversation.session.isWelcomed) return this.fail(error);
-    const death = { wasClean: false, code: 1006, reason: "" };
-    conversation.input((session, now) => session.handleTransportClosed(epoch, death, now, error));
+    failAttempt(conversation, epoch, error);
   }
 
   #handleClosed(event: ConversationClosed): void {
@@ -316,6 +314,12 @@ export class Lifeline {
     this.#conversation.input((session, now) => session.farewell(now));
     this.#conversation.input((session, now) => session.abort(1001, "", error, now));
   }
+}
+
+/** The attempt of this epoch has failed, and another may follow. */
+function failAttempt(conversation: Conversation<ClientSession>, epoch: number, error: SluiceError): void {
+  const death = { wasClean: false, code: 1006, reason: "" };
+  conversation.input((session, now) => session.handleTransportClosed(epoch, death, now, error));
 }
 
 function lossOf({ losses }: ConversationClosed): SessionLoss {

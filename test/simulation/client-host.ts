@@ -1,5 +1,5 @@
+import { keyOf } from "../../src/core/bytes.js";
 import { SluiceError } from "../../src/core/error.js";
-import { keyOf } from "../../src/core/registry/credentials.js";
 import { ClientSession } from "../../src/core/session/client-session.js";
 import type { SessionEvent } from "../../src/core/session/events.js";
 import { App, type Deed } from "./app.js";

@@ -1,5 +1,5 @@
+import { keyOf } from "../../src/core/bytes.js";
 import { SluiceError } from "../../src/core/error.js";
-import { keyOf } from "../../src/core/registry/credentials.js";
 import { Reception } from "../../src/core/registry/reception.js";
 import { type Entry, type Owner, Registry } from "../../src/core/registry/registry.js";
 import type { SessionEvent } from "../../src/core/session/events.js";

@@ -1,6 +1,6 @@
+import { keyOf } from "../../src/core/bytes.js";
 import { SluiceError } from "../../src/core/error.js";
 import { DEFAULT_LIMITS, type Limits } from "../../src/core/limits.js";
-import { keyOf } from "../../src/core/registry/credentials.js";
 import { Reception } from "../../src/core/registry/reception.js";
 import { type Entry, Registry } from "../../src/core/registry/registry.js";
 import { ClientSession } from "../../src/core/session/client-session.js";

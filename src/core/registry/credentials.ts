@@ -44,8 +44,3 @@ function areEqual(a: Uint8Array, b: Uint8Array): boolean {
   for (let i = 0; i < a.length; i++) difference |= (a[i] as number) ^ (b[i] ?? 0);
   return difference === 0;
 }
-
-/** Bytes as the key of a map. */
-export function keyOf(bytes: Uint8Array): string {
-  return String.fromCharCode(...bytes);
-}

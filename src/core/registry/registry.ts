@@ -1,9 +1,10 @@
+import { keyOf } from "../bytes.js";
 import { Fifo } from "../fifo.js";
 import { invariant } from "../invariant.js";
 import type { Millis } from "../time.js";
 import type { Hello } from "../wire/handshake.js";
 import { Budget, type BudgetLimits } from "./budget.js";
-import { Credentials, type Hash, keyOf } from "./credentials.js";
+import { Credentials, type Hash } from "./credentials.js";
 
 /** Bounds of what a server keeps for its clients. */
 export interface RegistryLimits extends BudgetLimits {

@@ -1,3 +1,4 @@
+import { keyOf } from "../bytes.js";
 import { Dialer, type DialOptions } from "../dial/dialer.js";
 import { SluiceError } from "../error.js";
 import { isDue, type Millis } from "../time.js";
@@ -354,9 +355,4 @@ export class ClientSession extends Session {
     if (isLost) this.#giveUp(sessionLost("The server does not know the session any more"), early?.readNumberMax);
     else this.end(abortedEnd(code, reason, refused), 0);
   }
-}
-
-/** Bytes as something that can be compared. */
-function keyOf(bytes: Uint8Array): string {
-  return String.fromCharCode(...bytes);
 }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { Credentials, keyOf } from "../../../src/core/registry/credentials.js";
+import { Credentials } from "../../../src/core/registry/credentials.js";
 
 const hash = (seed: number) => new Uint8Array(32).fill(seed);
 
@@ -61,13 +61,5 @@ describe("RES-02: Credentials", () => {
     expect(credentials.accepts(guess)).toBe(false);
     credentials.rotate(hash(1), hash(2));
     expect(credentials.accepts(guess)).toBe(false);
-  });
-});
-
-describe("keyOf", () => {
-  it("tells bytes apart, length included", () => {
-    const keys = [[], [0], [0, 0], [1], [255], [255, 0]].map((bytes) => keyOf(Uint8Array.from(bytes)));
-    expect(new Set(keys).size).toBe(6);
-    expect(keyOf(Uint8Array.of(7, 200))).toBe(keyOf(Uint8Array.of(7, 200)));
   });
 });
