@@ -31,6 +31,8 @@ export interface TransportHandler {
  */
 export interface Transport {
   readonly name: TransportName;
+  /** Whether the server speaks first on it (HSK-01). Where it cannot, the client's HELLO begins (HTTP-04). */
+  readonly greets: boolean;
   /** The largest batch that it carries, bytes. */
   readonly batchBytesMax: number;
   /** Bytes handed over and not yet passed on, as far as the platform tells. */

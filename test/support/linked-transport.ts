@@ -7,6 +7,7 @@ import { naiveDecode } from "./naive-decoder.js";
  */
 export class LinkedTransport implements Transport {
   readonly name = "websocket";
+  readonly greets = true;
   readonly batchBytesMax: number;
   /** Everything ever handed over. */
   readonly sent: Uint8Array[] = [];

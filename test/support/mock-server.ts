@@ -16,6 +16,7 @@ interface MockSocket {
 /** The server's end of a connection of mock-socket. */
 class MockTransport implements Transport {
   readonly name = "websocket";
+  readonly greets = true;
   readonly batchBytesMax: number = DEFAULT_LIMITS.batchBytesMax;
   readonly bufferedBytes = 0;
   readonly #socket: MockSocket;

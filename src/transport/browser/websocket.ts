@@ -29,6 +29,7 @@ export function webSocketTransport(WebSocket: WebSocketConstructor, url: string,
 
 class BrowserWebSocketTransport implements Transport {
   readonly name = "websocket";
+  readonly greets = true;
   /** Chromium sends messages up to this as one frame (`kSmallMessageThreshold` is 64 KiB). Header room included. */
   readonly batchBytesMax: number = 65 * 1024;
   readonly #socket: WebSocketLike;

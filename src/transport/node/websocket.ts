@@ -8,6 +8,7 @@ export function webSocketTransport(socket: WebSocket, batchBytesMax: number): Tr
 
 class NodeWebSocketTransport implements Transport {
   readonly name = "websocket";
+  readonly greets = true;
   readonly batchBytesMax: number;
   readonly #socket: WebSocket;
   #handler: TransportHandler | undefined;
