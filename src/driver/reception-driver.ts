@@ -8,8 +8,8 @@ import type { Host } from "./host.js";
 
 /** What the driver calls when it is done with an input. */
 export interface ReceptionHandler {
-  /** The client has introduced itself: `handOver` or `refuse` follows, now or later. */
-  handleHello(hello: Hello, auth: string | undefined): void;
+  /** The client has introduced itself, and offers these protocols: `handOver` or `refuse` follows, now or later. */
+  handleHello(hello: Hello, auth: string | undefined, offered: string): void;
   /** So many bytes of early data wait for the decision. */
   handleHeld(bytes: number): void;
   /** The transport is no longer at the door, whoever has it now. */
@@ -84,7 +84,7 @@ export class ReceptionDriver implements TransportHandler {
 
   #handle(event: ReceptionEvent): void {
     if (event.type === "hello") {
-      this.#handler.handleHello(event.hello, event.auth);
+      this.#handler.handleHello(event.hello, event.auth, event.offered);
     } else {
       this.#transport.close(event.transportCode, "");
       this.#finish();

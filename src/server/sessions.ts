@@ -13,12 +13,14 @@ import { FramedSocket, type SocketKeeper } from "./framed-socket.js";
 import { nodeHost } from "./platform.js";
 import { isAdmitted, principalName } from "./principal.js";
 
-/** A client at the door: what its upgrade request says, and who is to see its socket. */
+/** A client at the door: what its request says, and who is to see its socket. */
 export interface Visitor {
   readonly transport: Transport;
   readonly request: IncomingMessage;
-  /** The application protocol chosen; empty for none. */
+  /** The application protocol chosen; empty for none, and where HELLO will offer them (HTTP-04). */
   readonly protocol: string;
+  /** Chooses among those that HELLO offers; the request has done so on transports that greet. */
+  readonly choose?: (offered: string) => string;
   /** Decides on the credentials. */
   readonly authenticate: ((auth: unknown) => unknown) | undefined;
   readonly identify: ((principal: unknown) => string | undefined) | undefined;
@@ -64,15 +66,21 @@ export class Sessions {
     );
   }
 
-  /** A WebSocket with our subprotocol is open. */
+  /** A transport of a client that speaks Sluice is open. */
   receive(visitor: Visitor): void {
     const { transport } = visitor;
     const protocol = nodeHost.encodeUtf8(visitor.protocol);
-    const options = { limits: this.#limits, ports: nodeHost, protocol, instance: this.#instance };
+    const { greets } = transport;
+    const options = { limits: this.#limits, ports: nodeHost, protocol, instance: this.#instance, greets };
     const reception = new Reception(options, nodeHost.now());
     let earlyBytes = 0;
     const driver: ReceptionDriver = new ReceptionDriver(reception, transport, nodeHost, {
-      handleHello: (hello, auth) => void this.#admit(visitor, driver, hello, auth),
+      handleHello: (hello, auth, offered) => {
+        const chosen = chosenProtocol(visitor, offered);
+        if (chosen === undefined)
+          driver.refuse(1011, "", new SluiceError("ERR_INTERNAL", "`handleProtocols` has thrown"));
+        else void this.#admit({ ...visitor, protocol: chosen }, driver, hello, auth);
+      },
       handleHeld: (bytes) => {
         this.#registry.accountEarly(bytes - earlyBytes);
         earlyBytes = bytes;
@@ -195,7 +203,9 @@ export class Sessions {
 
   #admission(transport: Transport, token: Uint8Array, hello: Hello, held: readonly HeldBatch[]): Admission {
     const canResume = this.#limits.resumeWindowMs > 0;
-    return { hello, held, token: canResume ? token : undefined, batchBytesMax: transport.batchBytesMax };
+    const { batchBytesMax, greets } = transport;
+    const instance = greets ? undefined : this.#instance;
+    return { hello, held, token: canResume ? token : undefined, batchBytesMax, instance };
   }
 
   #park(entry: Entry<FramedSocket>, epoch: number): void {
@@ -289,6 +299,16 @@ class Keeper implements SocketKeeper {
 
 /** One answer to everything that is wrong (RES-07). */
 const REFUSED = "unauthorized";
+
+/** `undefined` where the application's choice has failed. */
+function chosenProtocol({ protocol, choose }: Visitor, offered: string): string | undefined {
+  if (choose === undefined) return protocol;
+  try {
+    return choose(offered);
+  } catch {
+    return undefined;
+  }
+}
 
 function sha256(bytes: Uint8Array): Uint8Array {
   return createHash("sha256").update(bytes).digest();

@@ -99,6 +99,7 @@ export const hellos: fc.Arbitrary<Omit<Hello, "limits">> = fc
     resume: fc.option(fc.record({ sessionId: bytes(16), token: bytes(32) }), { nil: undefined }),
     received: varints,
     opening: varints,
+    protocolsOffered: fc.option(fc.uint8Array({ minLength: 1, maxLength: 300 }), { nil: undefined }),
     isFirst: fc.boolean(),
   })
   .map(({ isFirst, ...hello }) => ({

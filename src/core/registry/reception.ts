@@ -40,7 +40,13 @@ export const RECEPTION_TRANSITIONS: Transitions<ReceptionState["name"], Receptio
 /** What the reception tells its host, in order. */
 export type ReceptionEvent =
   /** The client has introduced itself: the host answers with `handOver` or `refuse`. */
-  | { readonly type: "hello"; readonly hello: Hello; readonly auth: string | undefined }
+  | {
+      readonly type: "hello";
+      readonly hello: Hello;
+      readonly auth: string | undefined;
+      /** The application protocols that HELLO offers, where no request has (HTTP-04); empty for none. */
+      readonly offered: string;
+    }
   /** The end, once: the transport is to be ended with this code, once everything polled has been handed to it. */
   | { readonly type: "closed"; readonly transportCode: number; readonly error: SluiceError | undefined };
 
@@ -51,10 +57,12 @@ export interface ReceptionOptions {
   readonly protocol: Uint8Array;
   /** Names this server's memory of sessions (RES-04). */
   readonly instance: Uint8Array;
+  /** Whether the transport lets the server speak first: where not, there is no GREETING (HTTP-04). Default `true`. */
+  readonly greets?: boolean;
 }
 
 /**
- * The server's end of a transport before it belongs to a session: greets, takes the HELLO, and keeps what comes behind it
+ * The server's end of a transport before it belongs to a session: greets where it can, takes the HELLO, and keeps what comes behind it
  * until the application has decided. Pure and synchronous, with the same contract as `Session`.
  *
  * Invariant: holds at most `EARLY_BYTES_MAX` bytes and one HELLO.
@@ -66,13 +74,15 @@ export class Reception {
   readonly #unnumbered = new UnnumberedQueue();
   readonly #events: Fifo<ReceptionEvent> = new Fifo();
   readonly #deadline: Millis;
+  readonly #greets: boolean;
   #greeting: HandshakeFrame | undefined;
 
   /** The transport is open. */
   constructor(options: ReceptionOptions, now: Millis) {
     this.#limits = options.limits;
     this.#ports = options.ports;
-    this.#greeting = greetingFrame(options);
+    this.#greets = options.greets ?? true;
+    this.#greeting = this.#greets ? greetingFrame(options) : undefined;
     this.#deadline = now + options.limits.handshakeTimeoutMs;
   }
 
@@ -149,7 +159,8 @@ export class Reception {
     const { state } = this;
     if (state.name === "deciding" && number <= state.heldNumber) return;
     const heldBytes = this.heldBytes + batch.length;
-    if (state.name !== "deciding" || heldBytes > EARLY_BYTES_MAX) {
+    // A client that has not been greeted does not know yet what its server takes (HTTP-04).
+    if (state.name !== "deciding" || heldBytes > EARLY_BYTES_MAX || !this.#greets) {
       return this.#fail({ code: 1002, reason: "batch before the handshake is done" });
     }
     // A view would keep the buffer that the network stack has read into.
@@ -184,8 +195,10 @@ export class Reception {
     if (isViolation(hello)) return hello;
     const auth = hello.auth === undefined ? undefined : this.#ports.decodeUtf8(hello.auth);
     if (hello.auth !== undefined && auth === undefined) return { code: 1007, reason: "auth is not UTF-8" };
+    const offered = hello.protocolsOffered === undefined ? "" : this.#ports.decodeUtf8(hello.protocolsOffered);
+    if (offered === undefined) return { code: 1007, reason: "protocols are not UTF-8" };
     this.#machine.enter("hello", { name: "deciding", hello, held: [], heldBytes: 0, heldNumber: 0 });
-    this.#events.push({ type: "hello", hello, auth });
+    this.#events.push({ type: "hello", hello, auth, offered });
     return undefined;
   }
 

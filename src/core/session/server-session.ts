@@ -35,7 +35,7 @@ export class ServerSession extends Session {
     const { hello, token, batchBytesMax, held } = admission;
     this.detach(1000);
     this.unnumbered.clear();
-    this.attachment.admit(hello.epoch, this.#welcome(token));
+    this.attachment.admit(hello.epoch, this.#welcome(token, admission.instance));
     this.transportBatchBytesMax = batchBytesMax;
     const { heartbeatMs: intervalMs, heartbeatGraceMs: graceMs } = this.limits;
     this.keepalive = new Keepalive({ sendsPings: true, intervalMs, graceMs }, now);
@@ -93,7 +93,7 @@ export class ServerSession extends Session {
     return [];
   }
 
-  #welcome(token: Uint8Array | undefined): ReturnType<typeof welcomeFrame> {
+  #welcome(token: Uint8Array | undefined, instance: Uint8Array | undefined): ReturnType<typeof welcomeFrame> {
     return welcomeFrame({
       limits: this.limits,
       sessionId: this.#sessionId,
@@ -102,6 +102,7 @@ export class ServerSession extends Session {
       received: this.exchange.inbound.receivedNumber,
       opening: this.exchange.outbound.openingNumber,
       protocol: this.#protocol,
+      instance,
     });
   }
 }

@@ -24,6 +24,8 @@ export interface Admission {
   readonly batchBytesMax: number;
   /** What has come behind the HELLO. */
   readonly held: readonly HeldBatch[];
+  /** Names the server's memory, where no GREETING has: WELCOME says all that it would have said (HTTP-04). */
+  readonly instance?: Uint8Array | undefined;
 }
 
 export interface MessageInit extends OutgoingInit {

@@ -27,9 +27,11 @@ export interface Hello {
   readonly received: number | undefined;
   /** The last batch to be sent again that opens a channel; 0 for none (CHN-10). */
   readonly opening: number;
+  /** The application protocols offered, as in `Sec-WebSocket-Protocol`, where no request has said them (HTTP-04). */
+  readonly protocolsOffered?: Uint8Array | undefined;
 }
 
-/** What a WELCOME says. */
+/** What a WELCOME says; where no GREETING came before, it says what that would as well (`readGreeting`). */
 export interface Welcome {
   readonly limits: AnnouncedLimits;
   readonly sessionId: Uint8Array;
@@ -67,7 +69,7 @@ export function greetingFrame(greeting: {
 type Said<T> = Omit<T, "limits" | "opening"> & { readonly limits: Limits; readonly opening?: number };
 
 export function helloFrame(hello: Said<Hello>): HandshakeFrame {
-  const { opening = 0 } = hello;
+  const { opening = 0, protocolsOffered } = hello;
   const parameters: [number, Uint8Array][] = [
     [Parameter.REVISION, varint(REVISION)],
     [Parameter.ATTEMPT, hello.attemptId],
@@ -79,16 +81,25 @@ export function helloFrame(hello: Said<Hello>): HandshakeFrame {
   if (hello.epoch > 1) parameters.push([Parameter.EPOCH, varint(hello.epoch)]);
   if (hello.received !== undefined) parameters.push([Parameter.RECEIVED, varint(hello.received)]);
   if (opening > 0) parameters.push([Parameter.OPENING, varint(opening)]);
+  if (protocolsOffered !== undefined && protocolsOffered.length > 0) {
+    parameters.push([Parameter.PROTOCOLS_OFFERED, protocolsOffered]);
+  }
   parameters.push(...limitParameters(hello.limits));
   return { type: "hello", parameters: padded(parameters) };
 }
 
-export function welcomeFrame(welcome: Said<Welcome> & { readonly protocol: Uint8Array }): HandshakeFrame {
-  const { opening = 0 } = welcome;
+export function welcomeFrame(
+  welcome: Said<Welcome> & {
+    readonly protocol: Uint8Array;
+    /** Given where no GREETING has said it (HTTP-04). */
+    readonly instance?: Uint8Array | undefined;
+  },
+): HandshakeFrame {
+  const { opening = 0, instance, limits } = welcome;
   const parameters: [number, Uint8Array][] = [
     [Parameter.REVISION, varint(REVISION)],
     [Parameter.SESSION, welcome.sessionId],
-    ...limitParameters(welcome.limits),
+    ...limitParameters(limits),
   ];
   if (welcome.protocol.length > 0) parameters.push([Parameter.PROTOCOL, welcome.protocol]);
   if (welcome.token !== undefined) {
@@ -99,6 +110,13 @@ export function welcomeFrame(welcome: Said<Welcome> & { readonly protocol: Uint8
   }
   if (welcome.received > 0) parameters.push([Parameter.RECEIVED, varint(welcome.received)]);
   if (opening > 0) parameters.push([Parameter.OPENING, varint(opening)]);
+  if (instance !== undefined) {
+    parameters.push(
+      [Parameter.INSTANCE, instance],
+      [Parameter.HEARTBEAT_MS, varint(limits.heartbeatMs)],
+      [Parameter.HEARTBEAT_GRACE_MS, varint(limits.heartbeatGraceMs)],
+    );
+  }
   return { type: "welcome", parameters: padded(parameters) };
 }
 
@@ -142,6 +160,7 @@ export function readHello(parameters: Parameters, known: AnnouncedLimits): Hello
     resume: isComplete ? { sessionId: sessionId.slice(), token: token.slice() } : undefined,
     received: received === -1 ? undefined : received,
     opening,
+    protocolsOffered: parameters.get(Parameter.PROTOCOLS_OFFERED)?.slice(),
   };
 }
 

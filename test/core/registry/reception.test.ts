@@ -34,10 +34,12 @@ const refused = () => new SluiceError("ERR_REFUSED", "not you");
 const numbered = (number: number, size = 1) => encodeBatch(number, [chunk({ payload: new Uint8Array(size) })]);
 
 class Door {
-  readonly reception = new Reception(
-    { limits: LIMITS, ports: testPorts, protocol: utf8("chat"), instance: utf8("instance") },
-    1000,
-  );
+  readonly reception: Reception;
+
+  constructor(greets?: boolean) {
+    const options = { limits: LIMITS, ports: testPorts, protocol: utf8("chat"), instance: utf8("instance") };
+    this.reception = new Reception({ ...options, ...(greets === undefined ? {} : { greets }) }, 1000);
+  }
 
   arrived(state: ReceptionState["name"]): this {
     this.said();
@@ -89,6 +91,20 @@ describe("Reception", () => {
       protocol: utf8("chat"),
       instance: utf8("instance"),
     });
+  });
+
+  it("HTTP-04: does not greet where the client speaks first, and tells what it offers", () => {
+    const door = new Door(false);
+    expect(door.said()).toEqual([]);
+    door.say(encodeBatch(0, [hello({ protocolsOffered: utf8("chat.v2, chat.v1") })]));
+    expect([door.said(), door.told()]).toMatchObject([[], [{ type: "hello", offered: "chat.v2, chat.v1" }]]);
+    const silent = new Door(false).say(HELLO);
+    expect(silent.told()).toMatchObject([{ type: "hello", offered: "" }]);
+  });
+
+  it("HTTP-04: takes no early data from a client that was not greeted", () => {
+    const door = new Door(false).say(HELLO).say(numbered(1));
+    expect(door.told()).toMatchObject([{ type: "hello" }, { type: "closed", transportCode: 1002 }]);
   });
 
   it("HSK-06: tells of the HELLO, with credentials as text", () => {
@@ -223,6 +239,7 @@ describe("Reception", () => {
     ["HSK-04: HELLO without an attempt", encodeBatch(0, [{ type: "hello", parameters: new Map() }])],
     ["RES-02: half a resume", encodeBatch(0, [withParameter(Parameter.SESSION, new Uint8Array(16))])],
     ["HSK-06: credentials that are not UTF-8", encodeBatch(0, [hello({ auth: Uint8Array.of(0xff) })]), 1007],
+    ["WIRE-05: protocols that are not", encodeBatch(0, [hello({ protocolsOffered: Uint8Array.of(0xff) })]), 1007],
   ])("ERR-03: turns away who begins with: %s", (_, batch, code = 1002) =>
     expectTurnedAway("awaiting-hello", batch, code),
   );

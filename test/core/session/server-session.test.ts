@@ -5,7 +5,7 @@ import { ServerSession } from "../../../src/core/session/server-session.js";
 import type { Admission, HeldBatch } from "../../../src/core/session/session-types.js";
 import { encodeBatch } from "../../../src/core/wire/encode.js";
 import { type Frame, Parameter, type Parameters } from "../../../src/core/wire/frame.js";
-import { type Hello, readWelcome } from "../../../src/core/wire/handshake.js";
+import { type Hello, readGreeting, readWelcome } from "../../../src/core/wire/handshake.js";
 import { UNANNOUNCED_LIMITS } from "../../../src/core/wire/parameters.js";
 import { chunk } from "../../support/frame-table.js";
 import { naiveDecode } from "../../support/naive-decoder.js";
@@ -111,6 +111,18 @@ describe("ServerSession: attach", () => {
     expect(parametersIn(welcome).get(Parameter.PROTOCOL)).toEqual(testPorts.encodeUtf8("chat"));
     expect([welcome?.number, welcome?.frames.length, next?.number]).toEqual([0, 1, 1]);
     expect(bench.story).toEqual(["established", "written"]);
+  });
+
+  it("HTTP-04: says in WELCOME what a GREETING would have said, where there was none", () => {
+    const instance = new Uint8Array(16).fill(7);
+    const greeted = new Bench().attach().said()[0];
+    expect(parametersIn(greeted).has(Parameter.INSTANCE)).toBe(false);
+    const [welcome] = new Bench({ heartbeatMs: 1111 }).attach({}, { instance }).said();
+    expect(readGreeting(parametersIn(welcome), UNANNOUNCED_LIMITS, DEFAULT_LIMITS)).toMatchObject({
+      instance,
+      heartbeatMs: 1111,
+      protocol: testPorts.encodeUtf8("chat"),
+    });
   });
 
   it("HSK-07: reads what was held, behind `established`, and acknowledges it by when it came", () => {

@@ -53,6 +53,29 @@ const welcome = (change: Partial<Welcome> & { protocol?: Uint8Array } = {}) =>
 const ids = (frame: HandshakeFrame) => [...frame.parameters.keys()].filter((key) => key < Parameter.MESSAGE_BYTES_MAX);
 const wrong = { code: 1002 };
 
+describe("HTTP-04: without a GREETING", () => {
+  it("HELLO offers the protocols that no request has offered", () => {
+    const offered = utf8("chat.v2, chat.v1");
+    expect(readHello(hello({ protocolsOffered: offered }).parameters, UNANNOUNCED_LIMITS)).toMatchObject({
+      protocolsOffered: offered,
+    });
+    expect(ids(hello({ protocolsOffered: none }))).toEqual(ids(hello()));
+  });
+
+  it("WELCOME says all that GREETING would have said", () => {
+    const greeting = { limits: LIMITS, protocol: utf8("chat.v2"), instance: id(9) };
+    const frame = welcomeFrame({ ...WELCOME, ...greeting });
+    const read = (of: HandshakeFrame) => readGreeting(of.parameters, UNANNOUNCED_LIMITS, ABSENT);
+    expect(read(frame)).toEqual(read(greetingFrame(greeting)));
+    expect(isViolation(readWelcome(frame.parameters, UNANNOUNCED_LIMITS))).toBe(false);
+  });
+
+  it("WELCOME says nothing of it where there was one", () => {
+    expect(ids(welcome())).not.toContain(Parameter.INSTANCE);
+    expect(welcome().parameters.has(Parameter.HEARTBEAT_MS)).toBe(false);
+  });
+});
+
 describe("GREETING", () => {
   it("says limits, heartbeat, protocol and instance, and is read as it was said", () => {
     const frame = greetingFrame({ limits: LIMITS, protocol: utf8("chat.v2"), instance: id(9) });
