@@ -11,6 +11,7 @@ import { failNeverWritten } from "../driver/outbox.js";
 import type { Receipt } from "../driver/receipt.js";
 import { type SendBounds, SendBudget } from "../driver/send-bounds.js";
 import type { Transport, TransportHandler, TransportName } from "../transport/transport.js";
+import { type ConnectionEnds, ConnectionView } from "./connection-view.js";
 import { payloadOf, type ServerSendData } from "./payload.js";
 import { bufferOf, callSafely, nodeHost } from "./platform.js";
 import { ServerChannel, type ServerChannelOptions } from "./server-channel.js";
@@ -32,6 +33,8 @@ export interface FramedSocketInit {
   /** The application protocol chosen; empty for none. */
   readonly protocol: string;
   readonly principal: unknown;
+  /** Of the session's first connection. */
+  readonly ends: ConnectionEnds;
   readonly keeper: SocketKeeper;
 }
 
@@ -66,6 +69,9 @@ export class FramedSocket extends ServerSocket {
   readonly #channels = new Map<ChannelKey, ServerChannel>();
   #readyState: 0 | 1 | 2 | 3 = ServerSocket.CONNECTING;
   #principal: unknown;
+  readonly #ends: ConnectionEnds;
+  /** Made when it is asked for first, as few do. */
+  #connectionView: ConnectionView | undefined;
 
   constructor(init: FramedSocketInit) {
     const { limits, bounds, sessionId, keeper } = init;
@@ -78,6 +84,7 @@ export class FramedSocket extends ServerSocket {
     this.protocol = init.protocol;
     this.id = bufferOf(sessionId).toString("hex");
     this.#principal = init.principal;
+    this.#ends = init.ends;
     this.#keeper = keeper;
     const protocol = nodeHost.encodeUtf8(init.protocol);
     const session = new ServerSession({ sessionId, protocol, limits, ports: nodeHost });
@@ -93,7 +100,7 @@ export class FramedSocket extends ServerSocket {
     });
     this.#unseenChannels = new Mailbox(this.#mailboxes, (channel) => callSafely(() => this.emit("channel", channel)));
     this.#earlyMessages = new Mailbox(this.#mailboxes, ({ data, isBinary }) =>
-      callSafely(() => this.emit("message", data, isBinary)),
+      callSafely(() => this.emitMessage(data, isBinary)),
     );
     // Emitted before the listener is added: the channels follow when it is there.
     this.on("newListener", (event) => {
@@ -161,9 +168,13 @@ export class FramedSocket extends ServerSocket {
   override ping(data?: PingData | SendCallback, mask?: boolean | SendCallback, callback?: SendCallback): void {
     const [payload, onAccepted] = pingArguments(data, mask, callback);
     this.#conversation.ping(payload);
-    if (onAccepted === undefined) return;
-    const isClosed = this.#readyState === ServerSocket.CLOSED;
-    nodeHost.defer(() => onAccepted(isClosed ? neverWritten() : undefined));
+    this.#callBack(onAccepted);
+  }
+
+  override pong(data?: PingData | SendCallback, mask?: boolean | SendCallback, callback?: SendCallback): void {
+    const [payload, onAccepted] = pingArguments(data, mask, callback);
+    this.#conversation.command((session, now) => session.pong(payload, now));
+    this.#callBack(onAccepted);
   }
 
   override channel(name: string, options: ServerChannelOptions = {}): ServerChannel {
@@ -188,6 +199,14 @@ export class FramedSocket extends ServerSocket {
 
   override get extensions(): string {
     return "";
+  }
+
+  override get _socket(): ConnectionView {
+    if (this.#connectionView === undefined) {
+      this.#connectionView = new ConnectionView(this.#ends);
+      if (this.#readyState === ServerSocket.CLOSED) this.#connectionView.finish();
+    }
+    return this.#connectionView;
   }
 
   override get transport(): TransportName | null {
@@ -249,6 +268,20 @@ export class FramedSocket extends ServerSocket {
     }
   }
 
+  /**
+   * An `error` that nobody listens to would end the process, and this one a peer can cause. What this end has cut, or has
+   * found cut when it was closing, is no error with `ws`: a stream over the socket would fail by being destroyed.
+   */
+  #isToldOf(error: SluiceError): boolean {
+    return error.code !== "ERR_CONNECTION_LOST" && this.listenerCount("error") > 0;
+  }
+
+  #callBack(onAccepted: SendCallback | undefined): void {
+    if (onAccepted === undefined) return;
+    const isClosed = this.#readyState === ServerSocket.CLOSED;
+    nodeHost.defer(() => onAccepted(isClosed ? neverWritten() : undefined));
+  }
+
   #message(key: ChannelKey, data: Uint8Array, isBinary: boolean): void {
     if (key === DEFAULT_CHANNEL) this.#earlyMessages.handle({ data: bufferOf(data), isBinary }, data.length);
     else this.#channels.get(key)?.handleMessage(data, isBinary);
@@ -274,13 +307,14 @@ export class FramedSocket extends ServerSocket {
     this.#keeper.handleClosed();
     this.#readyState = ServerSocket.CLOSED;
     this.handleEnd();
+    // Before `close`: streams over the socket look for it in this order.
+    callSafely(() => this.#connectionView?.finish());
     for (const channel of this.#channels.values()) channel.handleClosed();
     this.#channels.clear();
     if (!wasSeen) return;
     this.#earlyMessages.finish(() => {
-      // An `error` that nobody listens to would end the process, and this one a peer can cause.
       const { error } = end;
-      if (error !== undefined && this.listenerCount("error") > 0) callSafely(() => this.emit("error", error));
+      if (error !== undefined && this.#isToldOf(error)) callSafely(() => this.emit("error", error));
       this.emit("close", end.code, Buffer.from(end.reason));
     });
   }

@@ -5,8 +5,18 @@ export type { Stats } from "../driver/conversation.js";
 export type { SendOptions, SendProgress, SignalLike } from "../driver/pending-message.js";
 export { Receipt, type ReceiptState } from "../driver/receipt.js";
 export type { TransportName } from "../transport/transport.js";
+export type { ConnectionView } from "./connection-view.js";
+export type {
+  DomListener,
+  ServerCloseEvent,
+  ServerDomEvents,
+  ServerErrorEvent,
+  ServerMessageEvent,
+  ServerSocketEvent,
+} from "./dom-listeners.js";
 export type { Origins } from "./origins.js";
 export type { ServerSendData } from "./payload.js";
+export type { ServerBinaryType } from "./received-data.js";
 export { ServerChannel, type ServerChannelOptions } from "./server-channel.js";
 export { type SendCallback, type ServerSendOptions, ServerSocket, type ServerSocketEvents } from "./server-socket.js";
 export {
@@ -15,5 +25,6 @@ export {
   type SluiceServerEvents,
   type SluiceServerOptions,
   type VerifyClient,
+  type VerifyClientAnswer,
   type VerifyClientInfo,
 } from "./sluice-server.js";

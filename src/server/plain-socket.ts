@@ -7,6 +7,7 @@ import { PendingMessage } from "../driver/pending-message.js";
 import { type Receipt, ReceiptControl } from "../driver/receipt.js";
 import { type SendBounds, SendBudget } from "../driver/send-bounds.js";
 import type { TransportName } from "../transport/transport.js";
+import type { ConnectionView } from "./connection-view.js";
 import { payloadOf, type ServerSendData } from "./payload.js";
 import { nodeHost } from "./platform.js";
 import type { ServerChannel } from "./server-channel.js";
@@ -44,7 +45,7 @@ export class PlainSocket extends ServerSocket {
       const buffer = bufferOf(data);
       this.#counts.messagesReceived += 1;
       this.#counts.bytesReceived += buffer.length;
-      this.emit("message", buffer, isBinary);
+      this.emitMessage(buffer, isBinary);
     });
     socket.on("ping", (data) => this.emit("ping", data));
     socket.on("pong", (data) => this.emit("pong", data));
@@ -118,6 +119,15 @@ export class PlainSocket extends ServerSocket {
     }
   }
 
+  override pong(data?: PingData | SendCallback, mask?: boolean | SendCallback, callback?: SendCallback): void {
+    const [payload, onAccepted] = pingArguments(data, mask, callback);
+    if (this.#socket.readyState === this.#socket.OPEN) {
+      this.#socket.pong(payload, false, (error: Error) => onAccepted?.(error ?? undefined));
+    } else if (onAccepted !== undefined) {
+      queueMicrotask(() => onAccepted(neverWritten()));
+    }
+  }
+
   override channel(): ServerChannel {
     throw new SluiceError("ERR_NO_ACK", "An ordinary WebSocket client knows no channels but the default one");
   }
@@ -142,6 +152,11 @@ export class PlainSocket extends ServerSocket {
 
   override get protocol(): string {
     return this.#socket.protocol;
+  }
+
+  /** That of `ws`, a `net.Socket`. */
+  override get _socket(): ConnectionView | null {
+    return (this.#socket as unknown as { _socket: ConnectionView | null })._socket;
   }
 
   override get extensions(): string {

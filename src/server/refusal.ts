@@ -8,7 +8,7 @@ const RETRY_AFTER_SECONDS = 5;
  * Answers an upgrade that is refused, completely, and ends the connection: a proxy that sees half an answer may tunnel
  * what follows to other servers.
  */
-export function refuseUpgrade(socket: Duplex, status: 400 | 401 | 403 | 404 | 500 | 503): void {
+export function refuseUpgrade(socket: Duplex, status: 400 | 401 | 403 | 404 | 405 | 500 | 503): void {
   const text = STATUS_CODES[status] ?? "";
   socket.once("finish", () => socket.destroy());
   socket.on("error", () => socket.destroy());

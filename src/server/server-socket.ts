@@ -8,26 +8,38 @@ import type { SendOptions } from "../driver/pending-message.js";
 import type { Receipt } from "../driver/receipt.js";
 import type { SendBudget } from "../driver/send-bounds.js";
 import type { TransportName } from "../transport/transport.js";
+import type { ConnectionView } from "./connection-view.js";
+import {
+  addDomListener,
+  type DomListener,
+  domAttribute,
+  removeDomListener,
+  type ServerDomEvents,
+  setDomAttribute,
+} from "./dom-listeners.js";
 import type { ServerSendData } from "./payload.js";
 import { callSafely, writableOf } from "./platform.js";
+import { isBinaryType, receivedData, type ServerBinaryType } from "./received-data.js";
 import type { ServerChannel, ServerChannelOptions } from "./server-channel.js";
 
-/** Options of `send`, those of `ws` and of Sluice. `compress`, `fin` and `mask` of `ws` are accepted and ignored. */
+/** Options of `send`, those of `ws` and of Sluice. `compress` and `mask` of `ws` are accepted and ignored. */
 export interface ServerSendOptions extends SendOptions {
   /** Whether the message is binary. Default: unless `data` is a string. */
   readonly binary?: boolean | undefined;
   readonly compress?: boolean | undefined;
+  /** Only `true`: a message is given whole, as a Blob if it is large. */
   readonly fin?: boolean | undefined;
   readonly mask?: boolean | undefined;
 }
 
-/** What a ping carries. */
-export type PingData = string | number | Buffer | undefined;
+/** What a ping or pong carries. */
+export type PingData = string | number | Buffer | Uint8Array | ArrayBuffer | undefined;
 
 /** Called with an error when the message was not accepted, else once `bufferedAmount` is below `highWaterMark`. */
 export type SendCallback = (error?: Error) => void;
 
 export interface ServerSocketEvents {
+  /** A Buffer, unless `binaryType` asks for something else. */
   message: [data: Buffer, isBinary: boolean];
   close: [code: number, reason: Buffer];
   error: [error: SluiceError];
@@ -40,23 +52,30 @@ export interface ServerSocketEvents {
   newListener: [event: string | symbol, listener: (...args: unknown[]) => void];
 }
 
+type DomAttribute<Type extends keyof ServerDomEvents> =
+  | ((this: ServerSocket, event: ServerDomEvents[Type]) => void)
+  | null;
+
 /**
  * One client, as a socket of `ws` shows it, and channels, receipts and statistics besides. Events: `message` (a Buffer and
  * whether it is binary), `close`, `error` (only when somebody listens), `ping`, `pong`, `channel`; `park` when the line
  * is cut and the session waits for its client, `resume` when it has come back. What is sent meanwhile follows then.
- * `drain` when `bufferedAmount` has fallen below the high-water mark.
+ * `drain` when `bufferedAmount` has fallen below the high-water mark. `addEventListener` and the handler attributes take
+ * `message`, `close` and `error` as `ws` does.
  */
 export abstract class ServerSocket extends EventEmitter<ServerSocketEvents> {
   static readonly CONNECTING = 0;
   static readonly OPEN = 1;
   static readonly CLOSING = 2;
   static readonly CLOSED = 3;
-  readonly CONNECTING = 0;
-  readonly OPEN = 1;
-  readonly CLOSING = 2;
-  readonly CLOSED = 3;
+  // On the prototype, as with `ws`: see below the class.
+  declare readonly CONNECTING: 0;
+  declare readonly OPEN: 1;
+  declare readonly CLOSING: 2;
+  declare readonly CLOSED: 3;
 
   readonly #outlet: Outlet<ServerSendData, WritableStream<ServerSendData>>;
+  #binaryType: ServerBinaryType = "nodebuffer";
 
   /** @internal */
   constructor(gates: Gates, budget: SendBudget) {
@@ -80,6 +99,65 @@ export abstract class ServerSocket extends EventEmitter<ServerSocketEvents> {
   /** @internal Nothing is sent any more. */
   protected handleEnd(): void {
     this.#outlet.end();
+  }
+
+  /** @internal */
+  protected emitMessage(data: Buffer, isBinary: boolean): void {
+    this.emit("message", receivedData(data, isBinary, this.#binaryType) as Buffer, isBinary);
+  }
+
+  /** As with `ws`: types other than `message`, `close`, `error` and `open` are ignored. */
+  addEventListener<Type extends keyof ServerDomEvents>(
+    type: Type,
+    listener: DomListener<Type>,
+    options?: { readonly once?: boolean | undefined },
+  ): void {
+    addDomListener(this as EventEmitter, type, listener, { once: options?.once });
+  }
+
+  removeEventListener<Type extends keyof ServerDomEvents>(type: Type, listener: DomListener<Type>): void {
+    removeDomListener(this as EventEmitter, type, listener);
+  }
+
+  /** What binary messages are given as, from the next one on. Default `"nodebuffer"`; other values are ignored. */
+  get binaryType(): ServerBinaryType {
+    return this.#binaryType;
+  }
+
+  set binaryType(value: ServerBinaryType) {
+    if (isBinaryType(value)) this.#binaryType = value;
+  }
+
+  get onopen(): DomAttribute<"open"> {
+    return domAttribute(this as EventEmitter, "open") as DomAttribute<"open">;
+  }
+
+  set onopen(value: DomAttribute<"open">) {
+    setDomAttribute(this as EventEmitter, "open", value);
+  }
+
+  get onmessage(): DomAttribute<"message"> {
+    return domAttribute(this as EventEmitter, "message") as DomAttribute<"message">;
+  }
+
+  set onmessage(value: DomAttribute<"message">) {
+    setDomAttribute(this as EventEmitter, "message", value);
+  }
+
+  get onclose(): DomAttribute<"close"> {
+    return domAttribute(this as EventEmitter, "close") as DomAttribute<"close">;
+  }
+
+  set onclose(value: DomAttribute<"close">) {
+    setDomAttribute(this as EventEmitter, "close", value);
+  }
+
+  get onerror(): DomAttribute<"error"> {
+    return domAttribute(this as EventEmitter, "error") as DomAttribute<"error">;
+  }
+
+  set onerror(value: DomAttribute<"error">) {
+    setDomAttribute(this as EventEmitter, "error", value);
   }
 
   /** Resolved while `bufferedAmount` is below the high-water mark, and once the socket is closed; else it resolves then. */
@@ -115,6 +193,11 @@ export abstract class ServerSocket extends EventEmitter<ServerSocketEvents> {
   abstract readonly id: string;
   /** What `authenticate` has returned; `undefined` without it. */
   abstract readonly principal: unknown;
+  /**
+   * What libraries made for `ws` read of the connection. In framed mode: the addresses of the session's first connection,
+   * `encrypted`, and the event `finish`.
+   */
+  abstract readonly _socket: ConnectionView | null;
 
   /**
    * Sends one message on the default channel. Once the socket is closing nothing is sent; the callback gets an error.
@@ -135,6 +218,10 @@ export abstract class ServerSocket extends EventEmitter<ServerSocketEvents> {
   abstract ping(callback?: SendCallback): void;
   abstract ping(data: PingData, callback?: SendCallback): void;
   abstract ping(data: PingData, mask?: boolean, callback?: SendCallback): void;
+  /** Sends a pong that nobody has asked for; pings are answered without it. At most 125 bytes. */
+  abstract pong(callback?: SendCallback): void;
+  abstract pong(data: PingData, callback?: SendCallback): void;
+  abstract pong(data: PingData, mask?: boolean, callback?: SendCallback): void;
   /**
    * The channel of this name, opened if the client has not opened it yet.
    * @throws SluiceError `ERR_NO_ACK` in plain mode; else as in the browser
@@ -143,16 +230,27 @@ export abstract class ServerSocket extends EventEmitter<ServerSocketEvents> {
   abstract stats(): Stats;
 }
 
+for (const name of ["CONNECTING", "OPEN", "CLOSING", "CLOSED"] as const) {
+  for (const owner of [ServerSocket, ServerSocket.prototype]) {
+    Object.defineProperty(owner, name, { value: ServerSocket[name], enumerable: true, writable: false });
+  }
+}
+
 export function neverWritten(): SluiceError {
   return new SluiceError("ERR_NEVER_WRITTEN", "The socket is closing or closed");
 }
 
-/** Splits the arguments of `send` behind the data. */
+/**
+ * Splits the arguments of `send` behind the data.
+ * @throws SluiceError `ERR_USAGE_ARGUMENT` for a message in fragments: sent as two, they would be something else
+ */
 export function sendArguments(
   options: ServerSendOptions | SendCallback | undefined,
   callback: SendCallback | undefined,
 ): [ServerSendOptions, SendCallback | undefined] {
-  return typeof options === "function" ? [{}, options] : [options ?? {}, callback];
+  if (typeof options === "function") return [{}, options];
+  if (options?.fin === false) throw new SluiceError("ERR_USAGE_ARGUMENT", "A message is sent whole, without fragments");
+  return [options ?? {}, callback];
 }
 
 /**
@@ -173,7 +271,7 @@ export function checkedClose(
 }
 
 /**
- * The payload and the callback of a ping: `ws` lets all but the callback be left out.
+ * The payload and the callback of a ping or pong: `ws` lets all but the callback be left out.
  * @throws RangeError as `ws` does for the payload of a control frame
  */
 export function pingArguments(
@@ -183,7 +281,7 @@ export function pingArguments(
 ): [Buffer, SendCallback | undefined] {
   if (typeof data === "function") return pingArguments(undefined, undefined, data);
   if (typeof mask === "function") return pingArguments(data, undefined, mask);
-  const payload = Buffer.from(typeof data === "number" ? String(data) : (data ?? ""));
+  const payload = Buffer.from(typeof data === "number" ? String(data) : ((data ?? "") as Buffer));
   if (payload.length > 125) throw new RangeError("The data size must not be greater than 125 bytes");
   return [payload, callback];
 }

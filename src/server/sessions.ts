@@ -9,6 +9,7 @@ import type { Hello } from "../core/wire/handshake.js";
 import { ReceptionDriver } from "../driver/reception-driver.js";
 import type { SendBounds } from "../driver/send-bounds.js";
 import type { Transport } from "../transport/transport.js";
+import { connectionEnds } from "./connection-view.js";
 import { FramedSocket, type SocketKeeper } from "./framed-socket.js";
 import { nodeHost } from "./platform.js";
 import { isAdmitted, principalName } from "./principal.js";
@@ -184,7 +185,8 @@ export class Sessions {
       const sessionId = randomBytes(ID_BYTES);
       const token = randomBytes(TOKEN_BYTES);
       const keeper = new Keeper(this.#care, visitor.onEstablished);
-      const init = { sessionId, limits: this.#limits, bounds: this.#bounds, protocol, principal, keeper };
+      const ends = connectionEnds(visitor.request.socket);
+      const init = { sessionId, limits: this.#limits, bounds: this.#bounds, protocol, principal, ends, keeper };
       const socket = new FramedSocket(init);
       keeper.keep(this.#registry.add(socket, sessionId, token, hello, owner));
       return socket.admit(transport, this.#admission(transport, token, hello, held), principal);

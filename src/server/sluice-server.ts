@@ -27,10 +27,14 @@ export interface AuthenticateContext {
 /** The check of `ws`, with or without a callback; declared here so that users need not install the types of `ws`. */
 export type VerifyClient =
   | ((info: VerifyClientInfo) => boolean)
-  | ((
-      info: VerifyClientInfo,
-      callback: (result: boolean, code?: number, message?: string, headers?: OutgoingHttpHeaders) => void,
-    ) => void);
+  | ((info: VerifyClientInfo, callback: VerifyClientAnswer) => void);
+
+export type VerifyClientAnswer = (
+  result: boolean,
+  code?: number,
+  message?: string,
+  headers?: OutgoingHttpHeaders,
+) => void;
 
 export interface VerifyClientInfo {
   readonly origin: string;
@@ -40,14 +44,16 @@ export interface VerifyClientInfo {
 
 export interface SluiceServerOptions {
   /** An HTTP server to share, one of `server`, `port` and `noServer` is needed. */
-  server?: HttpServer | HttpsServer;
+  server?: HttpServer | HttpsServer | null;
   /** A port for a server of our own. */
-  port?: number;
-  host?: string;
+  port?: number | null;
+  host?: string | null;
+  /** Connections that wait to be accepted, for a server of our own. Default: that of Node. */
+  backlog?: number | null;
   /** The application calls `handleUpgrade` itself. */
   noServer?: boolean;
   /** The path to serve, without the query. Default: every path. */
-  path?: string;
+  path?: string | null;
   /** Which pages may connect. Default: those of the same host. */
   origins?: Origins;
   /**
@@ -58,11 +64,13 @@ export interface SluiceServerOptions {
   /** Whether ordinary WebSocket clients are served when `authenticate` is set. Default `false`. */
   plainClients?: boolean;
   /** Chooses among the application protocols that a client offers; `false` for none. Default: the first one. */
-  handleProtocols?: (protocols: Set<string>, request: IncomingMessage) => string | false;
+  handleProtocols?: ((protocols: Set<string>, request: IncomingMessage) => string | false) | null;
   /** As in `ws`. Prefer `origins` and `authenticate`. */
-  verifyClient?: VerifyClient;
+  verifyClient?: VerifyClient | null;
   /** Whether `clients` is kept. Default `true`. */
   clientTracking?: boolean;
+  /** Taken because `ws` has it, and ignored: messages are not compressed. */
+  perMessageDeflate?: unknown;
   /** Largest message, bytes. Default 16 MiB. */
   maxPayload?: number;
   /**
@@ -118,6 +126,8 @@ const SHUTDOWN_GRACE_MS = 3000;
 export interface SluiceServerEvents {
   connection: [socket: ServerSocket, request: IncomingMessage];
   headers: [headers: string[], request: IncomingMessage];
+  /** An upgrade request that is none; with a listener, answering it is the application's task, as with `ws`. */
+  wsClientError: [error: Error, socket: Duplex, request: IncomingMessage];
   listening: [];
   error: [error: Error];
   close: [];
@@ -160,11 +170,14 @@ export class SluiceServer extends EventEmitter<SluiceServerEvents> {
     this.emit("error", error);
   };
   #state: "running" | "closing" | "closed" = "running";
+  #onLastGone: () => void = () => {};
 
   /** @throws SluiceError `ERR_USAGE_ARGUMENT` */
   constructor(options: SluiceServerOptions, callback?: () => void) {
     super();
-    const given = [options.server, options.port, options.noServer || undefined].filter((value) => value !== undefined);
+    const given = [options.server, options.port, options.noServer || undefined].filter(
+      (value) => (value ?? null) !== null,
+    );
     if (given.length !== 1) {
       throw new SluiceError("ERR_USAGE_ARGUMENT", "One and only one of server, port and noServer must be given");
     }
@@ -178,14 +191,16 @@ export class SluiceServer extends EventEmitter<SluiceServerEvents> {
       this.#limits.messageBytesMax,
       (_offered, request) => this.#chosenProtocols.get(request) ?? false,
     );
-    this.#ownsHttp = options.port !== undefined;
+    this.#ownsHttp = typeof options.port === "number";
     this.#http = options.server ?? (this.#ownsHttp ? upgradeOnlyServer() : undefined);
     if (this.#http === undefined) return;
     OWNERS.set(this.#onUpgrade, this);
     this.#http.on("upgrade", this.#onUpgrade);
     this.#http.on("listening", this.#onListening);
     this.#http.on("error", this.#onHttpError);
-    if (this.#ownsHttp) this.#http.listen(options.port, options.host, callback);
+    const { port, host, backlog } = options;
+    if (typeof port !== "number") return;
+    this.#http.listen({ port, host: host ?? undefined, backlog: backlog ?? undefined }, callback);
   }
 
   /**
@@ -228,7 +243,7 @@ export class SluiceServer extends EventEmitter<SluiceServerEvents> {
 
   /** Whether this server serves the request's path. */
   shouldHandle(request: IncomingMessage): boolean {
-    if (this.options.path === undefined) return true;
+    if (!this.options.path) return true;
     const url = request.url ?? "/";
     const end = url.indexOf("?");
     return (end === -1 ? url : url.slice(0, end)) === this.options.path;
@@ -242,14 +257,18 @@ export class SluiceServer extends EventEmitter<SluiceServerEvents> {
 
   /**
    * Takes no new clients. Those that are connected stay, as with `ws`, for as long as their line holds: parked sessions
-   * end. A server of our own stops listening.
+   * end. A server of our own stops listening. `close` is emitted, and the callback called, when the last client has gone;
+   * an error tells the callback that the server was closed before.
    */
   close(callback?: (error?: Error) => void): void {
-    if (callback !== undefined) this.once("close", () => callback());
-    if (this.#state !== "running") {
-      if (this.#state === "closed") queueMicrotask(() => this.emit("close"));
+    if (this.#state === "closed") {
+      const error = new SluiceError("ERR_USAGE_ARGUMENT", "The server is not running");
+      if (callback !== undefined) this.once("close", () => callback(error));
+      queueMicrotask(() => this.emit("close"));
       return;
     }
+    if (callback !== undefined) this.once("close", () => callback());
+    if (this.#state !== "running") return;
     this.#state = "closing";
     this.#sessions.close();
     this.#http?.off("upgrade", this.#onUpgrade).off("listening", this.#onListening).off("error", this.#onHttpError);
@@ -258,7 +277,8 @@ export class SluiceServer extends EventEmitter<SluiceServerEvents> {
       this.emit("close");
     };
     if (this.#ownsHttp) this.#http?.close(finish);
-    else queueMicrotask(finish);
+    else if (this.clients.size === 0) queueMicrotask(finish);
+    else this.#onLastGone = () => queueMicrotask(finish);
   }
 
   /**
@@ -346,7 +366,10 @@ export class SluiceServer extends EventEmitter<SluiceServerEvents> {
   ): void {
     if (this.options.clientTracking !== false) {
       this.clients.add(socket);
-      socket.once("close", () => this.clients.delete(socket));
+      socket.once("close", () => {
+        this.clients.delete(socket);
+        if (this.clients.size === 0) this.#onLastGone();
+      });
     }
     callback(socket, request);
   }
@@ -356,7 +379,7 @@ export class SluiceServer extends EventEmitter<SluiceServerEvents> {
     const own = new Set(offered.filter((protocol) => protocol !== SUBPROTOCOL && protocol !== ""));
     if (own.size === 0) return false;
     const { handleProtocols } = this.options;
-    if (handleProtocols !== undefined) return handleProtocols(own, request);
+    if (handleProtocols) return handleProtocols(own, request);
     return own.values().next().value ?? false;
   }
 
@@ -364,7 +387,6 @@ export class SluiceServer extends EventEmitter<SluiceServerEvents> {
     maxPayload: number,
     handleProtocols: (offered: Set<string>, request: IncomingMessage) => string | false,
   ): WebSocketServer {
-    const { verifyClient } = this.options;
     const options = {
       noServer: true,
       clientTracking: false,
@@ -373,11 +395,23 @@ export class SluiceServer extends EventEmitter<SluiceServerEvents> {
       handleProtocols,
       // Unknown to the types of `ws`; the default of 30 s would keep sockets of vanished clients.
       closeTimeout: TRANSPORT_CLOSE_TIMEOUT_MS,
-      ...(verifyClient === undefined ? {} : { verifyClient: verifyClient as VerifyClientCallbackAsync }),
+      // Two arguments, so that `ws` waits: the option may change until the handshake, and may take a callback.
+      verifyClient: ((info, callback) => this.#verify(info, callback)) as VerifyClientCallbackAsync,
     };
     const server = new WebSocketServer(options);
     server.on("headers", (headers, request) => this.emit("headers", headers, request));
+    server.on("wsClientError", (error, socket, request) => {
+      if (this.listenerCount("wsClientError") > 0) this.emit("wsClientError", error, socket, request);
+      else refuseUpgrade(socket, request.method === "GET" ? 400 : 405);
+    });
     return server;
+  }
+
+  #verify(info: VerifyClientInfo, callback: VerifyClientAnswer): void {
+    const { verifyClient } = this.options;
+    if (!verifyClient) return callback(true);
+    if (verifyClient.length === 2) return void verifyClient(info, callback);
+    callback((verifyClient as (info: VerifyClientInfo) => boolean)(info));
   }
 }
 

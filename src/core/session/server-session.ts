@@ -53,6 +53,12 @@ export class ServerSession extends Session {
     if (this.attachment.isAttached) this.unnumbered.push({ type: "goaway", delayMs });
   }
 
+  /** A pong that answers nothing; the client ignores it (KAL-02). */
+  pong(payload: Uint8Array, now: Millis): void {
+    this.begin(now);
+    if (this.attachment.isAttached) this.unnumbered.pushPong(payload);
+  }
+
   /** Whether the session is there, and a client that says this of it can have known it (RES-05). */
   canAttach(received: number): boolean {
     return !this.isClosed && this.exchange.outbound.canSettle(received);

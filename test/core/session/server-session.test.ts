@@ -293,6 +293,17 @@ describe("RES-15: ServerSession: recall", () => {
   });
 });
 
+describe("KAL-06: ServerSession: pong", () => {
+  it("is said with what it carries, and not without a transport", () => {
+    const bench = new Bench();
+    bench.do((s) => s.pong(Uint8Array.of(1), bench.now));
+    bench.attach();
+    bench.said();
+    bench.do((s) => s.pong(Uint8Array.of(4, 5), bench.now));
+    expect(bench.said()).toMatchObject([{ number: 0, frames: [{ type: "pong", payload: Uint8Array.of(4, 5) }] }]);
+  });
+});
+
 describe("ServerSession: what only a server says", () => {
   it.each<Frame>([
     { type: "greeting", parameters: new Map() },
