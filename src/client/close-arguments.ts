@@ -23,5 +23,8 @@ export function closeArguments(
 /** WebIDL `[Clamp] unsigned short`. */
 function clampedUnsignedShort(value: unknown): number {
   const number = Math.min(Math.max(Number(value), 0), 65_535);
-  return Number.isNaN(number) ? 0 : Math.round(number);
+  if (Number.isNaN(number)) return 0;
+  // Halves go to the even neighbour.
+  const rounded = Math.round(number);
+  return rounded - number === 0.5 && rounded % 2 === 1 ? rounded - 1 : rounded;
 }

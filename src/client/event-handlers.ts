@@ -20,18 +20,23 @@ export class EventHandlers {
 
   set(type: string, value: unknown): void {
     const known = this.#handlers.get(type);
-    if (typeof value !== "function") {
+    if (Object(value) !== value) {
       if (known !== undefined) this.#target.removeEventListener(type, known.listener);
       this.#handlers.delete(type);
       return;
     }
+    // An object that cannot be called is kept, and does nothing (WebIDL, LegacyTreatNonObjectAsNull).
     const handler = value as NonNullable<Handler>;
     if (known !== undefined) {
       known.handler = handler;
       return;
     }
-    const entry = { handler, listener: (event: Event) => void entry.handler.call(this.#target, event) };
+    const entry = { handler, listener: (event: Event) => call(entry.handler, this.#target, event) };
     this.#handlers.set(type, entry);
     this.#target.addEventListener(type, entry.listener);
   }
+}
+
+function call(handler: unknown, target: EventTarget, event: Event): void {
+  if (typeof handler === "function") handler.call(target, event);
 }

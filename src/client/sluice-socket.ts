@@ -25,6 +25,7 @@ import {
   sessionLostEvent,
 } from "./events.js";
 import { dataOf, type SluiceBinaryType } from "./incoming.js";
+import { describeInterface } from "./interface.js";
 import { Lifeline, type LifelineEvent } from "./lifeline.js";
 import { boundsOf, dialOf, limitsOf, onSessionLostOf, type SluiceSocketOptions, webSocketOf } from "./options.js";
 import { payloadOf, type SendData } from "./payload.js";
@@ -44,14 +45,25 @@ const SocketEventTarget: TypedEventTargetConstructor<SluiceSocketEventMap> = Eve
  * member of the standard interface (WHATWG WebSockets), and channels, receipts and statistics besides.
  */
 export class SluiceSocket extends SocketEventTarget {
-  static readonly CONNECTING = 0;
-  static readonly OPEN = 1;
-  static readonly CLOSING = 2;
-  static readonly CLOSED = 3;
-  readonly CONNECTING = 0;
-  readonly OPEN = 1;
-  readonly CLOSING = 2;
-  readonly CLOSED = 3;
+  // On the class and its prototype, as those of the standard: see `describeInterface`.
+  declare static readonly CONNECTING: 0;
+  declare static readonly OPEN: 1;
+  declare static readonly CLOSING: 2;
+  declare static readonly CLOSED: 3;
+  declare readonly CONNECTING: 0;
+  declare readonly OPEN: 1;
+  declare readonly CLOSING: 2;
+  declare readonly CLOSED: 3;
+
+  /**
+   * A subclass with other defaults, for libraries that take a WebSocket class and know no options of ours:
+   * `createClient({ webSocketImpl: SluiceSocket.with({ onSessionLost: "close" }) })`. Options that are given to its
+   * constructor go before those.
+   */
+  static with(defaults: SluiceSocketOptions): typeof SluiceSocket {
+    // biome-ignore lint/complexity/noThisInStatic: the subclass of a subclass has the defaults of both.
+    return withDefaults(this, defaults);
+  }
 
   readonly #url: string;
   /** The `origin` of every `message` event. */
@@ -63,7 +75,7 @@ export class SluiceSocket extends SocketEventTarget {
   readonly #lifeline: Lifeline;
   readonly #channels: ChannelSet;
   readonly #outlet: Outlet<SendData, WritableStream<SendData>>;
-  #readyState: ReadyState = SluiceSocket.CONNECTING;
+  #readyState: ReadyState = 0;
   #connectionState: ConnectionState = "connecting";
   #protocol = "";
   #extensions = "";
@@ -214,7 +226,7 @@ export class SluiceSocket extends SocketEventTarget {
   }
 
   /** 0 connecting, 1 open, 2 closing, 3 closed. */
-  get readyState(): number {
+  get readyState(): ReadyState {
     return this.#readyState;
   }
 
@@ -289,7 +301,8 @@ export class SluiceSocket extends SocketEventTarget {
     this.#handlers.set("message", value);
   }
 
-  get onerror(): Handler<SluiceErrorEvent> {
+  // Read as the native ones are, whose events have fewer members: our class goes where the type of a native one is asked for.
+  get onerror(): Handler {
     return this.#handlers.get("error");
   }
 
@@ -297,7 +310,7 @@ export class SluiceSocket extends SocketEventTarget {
     this.#handlers.set("error", value);
   }
 
-  get onclose(): Handler<SluiceCloseEvent> {
+  get onclose(): Handler {
     return this.#handlers.get("close");
   }
 
@@ -423,4 +436,16 @@ export class SluiceSocket extends SocketEventTarget {
     if (changed.transport) this.dispatchEvent(new Event("transportchange"));
     if (changed.state) this.dispatchEvent(new Event("connectionstatechange"));
   }
+}
+
+describeInterface(SluiceSocket);
+
+function withDefaults(Base: typeof SluiceSocket, defaults: SluiceSocketOptions): typeof SluiceSocket {
+  return class SluiceSocket extends Base {
+    constructor(url: string | URL, protocols: string | string[] = [], options: SluiceSocketOptions = {}) {
+      // Without an argument the base class has to see none.
+      if (arguments.length === 0) super(...([] as never as [string]));
+      else super(url, protocols, { ...defaults, ...options });
+    }
+  };
 }

@@ -5,7 +5,8 @@ import { SUBPROTOCOL } from "../transport/transport.js";
  * @throws DOMException `SyntaxError`
  */
 export function parseUrl(url: string | URL): string {
-  const base = typeof document === "undefined" ? undefined : document.baseURI;
+  // A worker has no document.
+  const base = globalThis.document?.baseURI ?? globalThis.location?.href;
   let parsed: URL;
   try {
     parsed = new URL(url, base);
@@ -38,8 +39,10 @@ export function withSession(url: string, sessionId: Uint8Array | undefined): str
  * The application's protocols, in its order of preference.
  * @throws DOMException `SyntaxError` for what is no HTTP token (RFC 9110, 5.6.2), stands twice, or is ours
  */
-export function parseProtocols(protocols: string | readonly string[]): string[] {
-  const list = typeof protocols === "string" ? [protocols] : Array.from(protocols, String);
+export function parseProtocols(protocols: unknown): string[] {
+  // As WebIDL tells a sequence from a string: `null` is "null".
+  const isSequence = Object(protocols) === protocols && Symbol.iterator in (protocols as object);
+  const list = Array.from(isSequence ? (protocols as Iterable<unknown>) : [protocols], (item) => `${item}`);
   for (const [index, protocol] of list.entries()) {
     if (!TOKEN.test(protocol)) throw syntaxError(`The subprotocol "${protocol}" is invalid.`);
     if (list.indexOf(protocol) !== index) throw syntaxError(`The subprotocol "${protocol}" is duplicated.`);

@@ -13,12 +13,15 @@ describe("closeArguments", () => {
     [1000, undefined, 1000, ""],
     [3000, 7, 3000, "7"],
     [4999.4, null, 4999, "null"],
+    [2999.5, "", 3000, ""],
+    [1000.5, "", 1000, ""],
+    [3001.5, "", 3002, ""],
     ["3000", "", 3000, ""],
   ])("%j and %j are %d and %j", (code, reason, checkedCode, checkedReason) => {
     expect(check(code, reason)).toEqual({ code: checkedCode, reason: checkedReason });
   });
 
-  it.each([0, 999, 1001, 2999, 5000, -1, 1e9, Number.NaN, "x"])("refuse the code %s", (code) => {
+  it.each([0, 999, 999.4, 1001, 1000.6, 2999, 4999.5, 5000, -1, 1e9, Number.NaN, "x"])("refuse the code %s", (code) => {
     expect(() => check(code)).toThrow(domError("InvalidAccessError"));
   });
 

@@ -67,16 +67,23 @@ describe("EventHandlers", () => {
     expect(seen).toEqual(["new"]);
   });
 
-  it.each([null, undefined, 1, "a string", {}, { handleEvent: () => seen.push("object") }, []])(
-    "takes %o for none",
-    (value) => {
-      handlers.set("message", note("a"));
-      handlers.set("message", value);
-      expect(handlers.get("message")).toBeNull();
-      fire();
-      expect(seen).toEqual([]);
-    },
-  );
+  it.each([null, undefined, 1, "a string", true])("takes %o for none", (value) => {
+    handlers.set("message", note("a"));
+    handlers.set("message", value);
+    expect(handlers.get("message")).toBeNull();
+    fire();
+    expect(seen).toEqual([]);
+  });
+
+  it.each([[{}], [{ handleEvent: () => seen.push("object") }], [[]]])("keeps %o, and does not call it", (value) => {
+    handlers.set("message", note("a"));
+    handlers.set("message", value);
+    expect(handlers.get("message")).toBe(value);
+    fire();
+    expect(seen).toEqual([]);
+    handlers.set("message", null);
+    expect(handlers.get("message")).toBeNull();
+  });
 
   it("lets a handler take itself away", () => {
     handlers.set("message", () => {

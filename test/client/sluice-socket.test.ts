@@ -99,6 +99,15 @@ describe("SluiceSocket: the interface of a WebSocket", () => {
     await once(socket, "close");
   });
 
+  it("takes members of others in third place for options, and what is none for no options", async () => {
+    for (const third of [null, undefined, 1, "headers"]) {
+      const socket = new (SluiceSocket.with({ WebSocket }))(loopback.url, undefined, third as never);
+      await once(socket, "open");
+      socket.close();
+      await once(socket, "close");
+    }
+  });
+
   it("starts as a socket that is connecting", () => {
     const socket = loopback.client();
     expect(socket).toMatchObject({

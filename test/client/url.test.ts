@@ -54,8 +54,17 @@ describe("parseUrl", () => {
 
   it("has no page to resolve against where there is none", () => {
     vi.stubGlobal("document", undefined);
+    vi.stubGlobal("location", undefined);
     expect(parseUrl("ws://example.com/live")).toBe("ws://example.com/live");
     expect(() => parseUrl("/live")).toThrow(syntaxError);
+  });
+});
+
+describe("parseUrl in a worker", () => {
+  it("resolves against the script, as there is no document", () => {
+    vi.stubGlobal("document", undefined);
+    vi.stubGlobal("location", { href: "https://example.com/js/worker.js" });
+    expect(parseUrl("live")).toBe("wss://example.com/js/live");
   });
 });
 
@@ -98,8 +107,17 @@ describe("parseProtocols", () => {
     expect(parseProtocols(protocols)).toEqual(list);
   });
 
-  it("converts what is no string, as WebIDL does", () => {
-    expect(parseProtocols([1, { toString: () => "two" }] as never)).toEqual(["1", "two"]);
+  it.each<[unknown, string[]]>([
+    [
+      [1, { toString: () => "two" }],
+      ["1", "two"],
+    ],
+    [new Set(["a", "b"]), ["a", "b"]],
+    [null, ["null"]],
+    [12, ["12"]],
+    [{ toString: () => "three" }, ["three"]],
+  ])("converts %o, as WebIDL does", (given, list) => {
+    expect(parseProtocols(given)).toEqual(list);
   });
 
   it("copies the list", () => {
