@@ -24,6 +24,7 @@ const steps = [
   { name: "layers", run: () => vitest("layers") },
   { name: "package", needs: "build", run: () => vitest("package") },
   { name: "size", needs: "build", run: () => check("tools/check-size.mjs") },
+  { name: "interop", needs: "build", run: interop },
   { name: "e2e", needs: "build", run: playwright },
 ];
 
@@ -91,6 +92,16 @@ function vitest(project) {
       skipped: report.numPendingTests + report.numTodoTests,
     }),
   );
+}
+
+/** A case for each library, in each world, with and without cuts. */
+function interop() {
+  const run = () => node("e2e/interop/run.mjs");
+  return suite("test-results/interop.json", run, ({ passed, failed, skipped: left }) => ({
+    passed,
+    failed,
+    skipped: left,
+  }));
 }
 
 /** A case for each profile, and one for the transitions. */

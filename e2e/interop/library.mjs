@@ -1,0 +1,30 @@
+/**
+ * A library with both of its ends, as its documentation shows them: what makes a WebSocket is exchanged, and nothing else.
+ *
+ * @typedef {object} Library
+ * @property {string} name
+ * @property {(world: ServerWorld) => End | Promise<End>} serve starts the server's part
+ * @property {(world: ClientWorld) => Promise<Outcome>} use lets a client send or receive `count` items and more
+ *
+ * @typedef {() => unknown} End ends what was started
+ *
+ * @typedef {object} ServerWorld
+ * @property {() => import("../../src/server/index.js").SluiceServer} makeServer a server on all paths of `http`, typed as
+ *   ours also where it is that of `ws`
+ * @property {import("node:http").Server} http
+ * @property {any} Server the class, for those who make it themselves
+ * @property {import("./cuts.mjs").Cuts} cuts
+ * @property {number} count
+ *
+ * @typedef {object} ClientWorld
+ * @property {string} url of the server, ws, without a path
+ * @property {any} WebSocket a `SluiceSocket`, or another WebSocket class
+ * @property {import("./cuts.mjs").Cuts} cuts
+ * @property {number} count
+ *
+ * @typedef {object} Outcome what came, and what would have to, in order
+ * @property {readonly unknown[]} received
+ * @property {readonly unknown[]} expected
+ */
+
+export {};
