@@ -7,6 +7,7 @@
 import { writeFile } from "node:fs/promises";
 import { CONTENDERS } from "./cuts/index.mjs";
 import { launchBrowser } from "./lib/browser.mjs";
+import { chooseNamed, chooseNames, parseCount } from "./lib/choices.mjs";
 import { runTrial } from "./lib/cuts-trial.mjs";
 import { KIND_NAMES, planFaults } from "./lib/faults.mjs";
 import { number, table } from "./lib/table.mjs";
@@ -50,11 +51,8 @@ The exit code is 1 when Sluice lost, doubled or reordered a message, or missed s
  * @returns {Promise<number>} the exit code
  */
 export async function runCuts(options) {
-  const contenders = choose(
-    options.contenders,
-    CONTENDERS.map((contender) => contender.name),
-  ).map((name) => /** @type {typeof CONTENDERS[number]} */ (CONTENDERS.find((contender) => contender.name === name)));
-  const [cuts, messages] = [count(options.cuts), count(options.messages)];
+  const contenders = chooseNamed(options.contenders, CONTENDERS);
+  const [cuts, messages] = [parseCount(options.cuts), parseCount(options.messages)];
   const [megabit, roundTripTimeMs] = options.link.split("/").map(Number);
   if (!(Number(megabit) > 0) || !(Number(roundTripTimeMs) >= 0)) throw new Error("--link is Mbit/s and ms, like 20/20");
   const plan = {
@@ -73,7 +71,7 @@ export async function runCuts(options) {
     await browser.close();
   }
   print(results, options);
-  const software = `Chromium ${browser.version()}, headless; Node ${process.version}`;
+  const software = `${browser.version}, headless; Node ${process.version}`;
   process.stdout.write(`\n${software}. All on loopback, in one machine.\n`);
   if (options.json !== undefined) {
     const report = { benchmark: "cuts", measuredAt: new Date().toISOString(), software, options, plan, results };
@@ -121,27 +119,9 @@ function print(results, { messages, cuts, link }) {
   for (const { title, notes } of results) for (const note of notes) process.stdout.write(`\n${title}: ${note}\n`);
 }
 
-/**
- * @param {string} text
- * @param {string[]} known
- */
-function choose(text, known) {
-  const names = text.split(",");
-  const unknown = names.find((name) => !known.includes(name));
-  if (unknown !== undefined) throw new Error(`no "${unknown}"; there are: ${known.join(", ")}`);
-  return names;
-}
-
 /** @param {string} text */
 function parseKinds(text) {
   const shares = text.split(",").map((part) => part.split(":"));
-  const names = choose(shares.map(([name]) => name).join(), KIND_NAMES);
-  return names.map((name, index) => ({ name, weight: count(shares[index]?.[1] ?? "1") }));
-}
-
-/** @param {string} text */
-function count(text) {
-  const value = Number(text);
-  if (!Number.isSafeInteger(value) || value < 1) throw new Error(`"${text}" is not a number of anything`);
-  return value;
+  const names = chooseNames(shares.map(([name]) => name).join(), KIND_NAMES);
+  return names.map((name, index) => ({ name, weight: parseCount(shares[index]?.[1] ?? "1") }));
 }

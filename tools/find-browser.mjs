@@ -40,8 +40,21 @@ export function ensureBrowser() {
   throw new Error("no Chromium found, and none could be installed; set CHROME_PATH");
 }
 
-function onPath() {
-  const names = ["chromium", "chromium-browser", "google-chrome-stable", "google-chrome", "chrome"];
+/**
+ * The path of an installed Firefox, or `undefined`. FIREFOX_PATH overrides the search; nothing installs one.
+ * @returns {string | undefined}
+ */
+export function findFirefox() {
+  const chosen = process.env.FIREFOX_PATH;
+  if (chosen !== undefined && chosen !== "") {
+    if (!existsSync(chosen)) throw new Error(`FIREFOX_PATH names a file that does not exist: ${chosen}`);
+    return chosen;
+  }
+  const places = [...onPath(["firefox", "firefox-esr"]), ...usualPlacesOfFirefox()];
+  return places.find((path) => existsSync(path));
+}
+
+function onPath(names = ["chromium", "chromium-browser", "google-chrome-stable", "google-chrome", "chrome"]) {
   const suffix = process.platform === "win32" ? ".exe" : "";
   const folders = (process.env.PATH ?? "").split(delimiter).filter((folder) => folder !== "");
   return names.flatMap((name) => folders.map((folder) => join(folder, name + suffix)));
@@ -59,6 +72,18 @@ function usualPlaces() {
       .flatMap((root) => ["Google\\Chrome", "Chromium"].map((name) => join(root, name, "Application", "chrome.exe")));
   }
   return ["/opt/google/chrome/chrome", "/snap/bin/chromium"];
+}
+
+function usualPlacesOfFirefox() {
+  if (process.platform === "darwin") {
+    return ["/Applications", join(homedir(), "Applications")].map((root) =>
+      join(root, "Firefox.app/Contents/MacOS/firefox"),
+    );
+  }
+  if (process.platform !== "win32") return ["/snap/bin/firefox"];
+  return [process.env.PROGRAMFILES, process.env["PROGRAMFILES(X86)"]]
+    .filter((root) => root !== undefined)
+    .map((root) => join(root, "Mozilla Firefox", "firefox.exe"));
 }
 
 /** Where `npx playwright install` puts its browsers; the greatest revision first. */

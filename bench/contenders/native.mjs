@@ -8,22 +8,27 @@ export const native = {
   scripts: [],
 
   serve(server, { line, file }) {
+    /** @type {import("ws").WebSocket} */
+    let client;
     new WebSocketServer({ server }).on("connection", (socket) => {
+      client = socket;
       socket.on("message", (data, isBinary) => {
         if (isBinary) file(/** @type {Buffer} */ (data));
         else line(String(data));
       });
     });
+    return { sendLine: (text) => client.send(text), sendFile: (content) => client.send(content) };
   },
 
-  connect(host) {
+  connect(host, { line, file }) {
     return new Promise((resolve, reject) => {
       const socket = new WebSocket(`ws://${host}/`);
+      socket.onmessage = ({ data }) => (typeof data === "string" ? line(data) : file(data));
       socket.onerror = () => reject(new Error("no connection"));
       socket.onopen = () =>
         resolve({
           sendLine: (text) => socket.send(text),
-          sendFile: (file) => socket.send(file),
+          sendFile: (content) => socket.send(content),
           close: () => socket.close(),
         });
     });

@@ -5,18 +5,24 @@ export const sluiceHigh = {
   name: "sluice-high",
   title: "Sluice, chat on a high channel",
   scripts: [new URL("../../dist/sluice.global.min.js", import.meta.url)],
-  serve: serveSluice,
 
-  connect(host) {
+  serve(server, receiver) {
+    return serveSluice(server, receiver, (socket) => socket.channel("chat", { priority: "high" }));
+  },
+
+  connect(host, { line, file }) {
     return new Promise((resolve, reject) => {
       const socket = new globalThis.Sluice.SluiceSocket(`ws://${host}/`);
       const chat = socket.channel("chat", { priority: "high" });
-      const files = socket.channel("files", { priority: "low" });
+      chat.onmessage = (/** @type {MessageEvent} */ { data }) => line(data);
+      socket.addEventListener("channel", (/** @type {any} */ { channel }) => {
+        channel.onmessage = (/** @type {MessageEvent} */ { data }) => file(data);
+      });
       socket.onerror = () => reject(new Error("no connection"));
       socket.onopen = () =>
         resolve({
           sendLine: (text) => chat.send(text),
-          sendFile: (file) => files.send(file),
+          sendFile: (content) => socket.channel("files", { priority: "low" }).send(content),
           close: () => socket.close(),
         });
     });

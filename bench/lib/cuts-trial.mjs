@@ -48,7 +48,7 @@ const AFTERMATH_MS = 2000;
  */
 
 /**
- * @param {import("@playwright/test").Browser} browser
+ * @param {import("./browser.mjs").BenchBrowser} browser
  * @param {CutsContender} contender
  * @param {Plan} plan
  * @returns {Promise<CutsResult>}
@@ -218,14 +218,14 @@ async function startServer(name, { megabit, roundTripTimeMs }) {
 }
 
 /**
- * @param {import("@playwright/test").Browser} browser
+ * @param {import("./browser.mjs").BenchBrowser} browser
  * @param {{ contender: CutsContender, port: number, notes: string[] }} setting
  */
 async function openPage(browser, { contender, port, notes }) {
   const page = await browser.newPage();
   const host = `127.0.0.1:${port}`;
   page.on("pageerror", (error) => {
-    if (notes.length < 10) notes.push(`in the page: ${error.message}`);
+    if (notes.length < 10) notes.push(`in the page: ${error instanceof Error ? error.message : error}`);
   });
   await page.goto(`http://${host}/`);
   await page.addScriptTag({ path: contender.script });

@@ -1,43 +1,72 @@
-/** One upload with chat lines beside it, in a fresh page over a fresh connection. */
+// @ts-check
+/** A fresh page over a fresh connection, and what is measured with it: a file one way with chat lines beside it. */
+import { createEnd, LINE_TEXT } from "./end.mjs";
+import { judgeTransfer, latenciesOf } from "./judge.mjs";
 
-/** About what people write: "123 I am still here, are you?" is 30 bytes. */
-const LINE_TEXT = "I am still here, are you?";
 const FLOOR_LINES = 20;
+const FLOOR_INTERVAL_MS = 100;
 const PINGS = 60;
 /** What a transfer may take before it counts as stuck. */
 const TRANSFER_TIMEOUT_MS = 180_000;
 
 /**
- * @typedef {object} Transfer
- * @property {number} goodputMegabit the file's bits over the time from `send` to its arrival
- * @property {number[]} latenciesMs one-way, of the lines sent while the file was under way, in order
- * @property {number} clockErrorMs half the round trip of the best clock exchange
- * @property {number} clockOffsetMs
- *
- * @typedef {{ latenciesMs: number[] }} Floor
- *
- * @typedef {object} BenchPage
- * @property {() => Promise<Floor>} measureFloor
- * @property {(plan: { fileBytes: number, intervalMs: number }) => Promise<Transfer>} transfer
- * @property {() => Promise<void>} close
+ * @typedef {import("./hol-plan.mjs").Direction} Direction
+ * @typedef {import("./hol-plan.mjs").Transfer} Transfer
+ * @typedef {Awaited<ReturnType<typeof openPage>>} BenchPage
+ * @typedef {import("./end.mjs").Plan & { direction: Direction }} TransferPlan
  */
 
 /**
- * @param {import("@playwright/test").Browser} browser
- * @param {{ url: string, clockPort: number, contender: import("../contenders/index.mjs").Contender }} setting
- * @returns {Promise<BenchPage>}
+ * @param {import("./browser.mjs").BenchBrowser} browser
+ * @param {{
+ *   host: string,
+ *   clockPort: number,
+ *   contender: import("../contenders/index.mjs").Contender,
+ * }} setting
  */
-export async function openPage(browser, { url, clockPort, contender }) {
+export async function openPage(browser, { host, clockPort, contender }) {
   const page = await browser.newPage();
   page.setDefaultTimeout(TRANSFER_TIMEOUT_MS);
-  await page.goto(`http://${url}/`);
-  // A contender's `connect` travels as text and becomes a function of the page.
-  const source = `({ ${contender.connect.toString()} }).connect`;
-  await page.evaluate(installBench, { clockPort, pings: PINGS, lineText: LINE_TEXT });
-  await page.evaluate(`globalThis.bench.connect(${source}, ${JSON.stringify(url)})`);
+  await page.goto(`http://${host}/`);
+  // Everything that runs in the page travels as text and becomes a function of the page.
+  const setting = JSON.stringify({ clockPort, pings: PINGS });
+  await page.evaluate(`(${installBench.toString()})({
+    ...${setting},
+    createEnd: () => (${createEnd.toString()})({
+      lineText: ${JSON.stringify(LINE_TEXT)},
+      fileOf: (bytes) => new Blob([bytes]),
+    }),
+    connect: (receiver) => ({ ${contender.connect.toString()} }).connect(${JSON.stringify(host)}, receiver),
+  })`);
+  /** @param {string} method @param {unknown} [argument] @returns {Promise<any>} */
+  const ask = (method, argument) =>
+    bounded(
+      page.evaluate((name, given) => globalThis.bench[name](given), method, argument),
+      method,
+    );
+  await ask("use", contender.name);
+  /** The clock of the receiver over that of the sender. */
+  const aheadOf = (/** @type {Direction} */ direction, /** @type {{ offsetMs: number }} */ { offsetMs }) =>
+    direction === "up" ? offsetMs : -offsetMs;
   return {
-    measureFloor: () => page.evaluate((lines) => globalThis.bench.measureFloor(lines), FLOOR_LINES),
-    transfer: (plan) => bounded(page.evaluate((given) => globalThis.bench.transfer(given), plan)),
+    page,
+    /** Asks the page. */
+    ask,
+    /** The line with nothing on it but the chat. @param {Direction} direction */
+    async measureFloor(direction) {
+      const clocks = await ask("compareClocks");
+      const plan = { direction, lines: FLOOR_LINES, intervalMs: FLOOR_INTERVAL_MS };
+      const { sent, arrived } = await ask("chat", plan);
+      return { latenciesMs: latenciesOf(sent, arrived, { aheadMs: aheadOf(direction, clocks), lineText: LINE_TEXT }) };
+    },
+    /** @param {TransferPlan} plan @returns {Promise<Transfer>} */
+    async transfer(plan) {
+      const clocks = await ask("compareClocks");
+      const { sent, arrived } = await ask("transfer", plan);
+      const aheadMs = aheadOf(plan.direction, clocks);
+      const judged = judgeTransfer(sent, arrived, { aheadMs, lineText: LINE_TEXT, fileBytes: plan.fileBytes });
+      return { ...judged, clockErrorMs: clocks.errorMs };
+    },
     close: () => page.close(),
   };
 }
@@ -45,13 +74,14 @@ export async function openPage(browser, { url, clockPort, contender }) {
 /**
  * @template T
  * @param {Promise<T>} work
+ * @param {string} what
  * @returns {Promise<T>}
  */
-async function bounded(work) {
+async function bounded(work, what) {
   /** @type {NodeJS.Timeout | undefined} */
   let timer;
   const stuck = new Promise((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`not arrived within ${TRANSFER_TIMEOUT_MS} ms`)), TRANSFER_TIMEOUT_MS);
+    timer = setTimeout(() => reject(new Error(`${what}: not done in ${TRANSFER_TIMEOUT_MS} ms`)), TRANSFER_TIMEOUT_MS);
   });
   try {
     return /** @type {T} */ (await Promise.race([work, stuck]));
@@ -61,10 +91,16 @@ async function bounded(work) {
 }
 
 /**
- * Runs in the page. The clock connection is not slowed down; it compares clocks and asks what has arrived.
- * @param {{ clockPort: number, pings: number, lineText: string }} setting
+ * Runs in the page. The clock connection is not slowed down; it compares clocks, and through it the server's end is
+ * told what to do and asked what it has.
+ * @param {{
+ *   clockPort: number,
+ *   pings: number,
+ *   createEnd: () => import("./end.mjs").End,
+ *   connect: (receiver: import("../contenders/index.mjs").Receiver) => Promise<import("../contenders/index.mjs").PageHalf>,
+ * }} setting
  */
-async function installBench({ clockPort, pings, lineText }) {
+async function installBench({ clockPort, pings, createEnd: createPageEnd, connect }) {
   const now = () => performance.timeOrigin + performance.now();
   const sleep = (/** @type {number} */ ms) => new Promise((resolve) => setTimeout(resolve, ms));
   const clock = new WebSocket(`ws://127.0.0.1:${clockPort}/`);
@@ -72,93 +108,60 @@ async function installBench({ clockPort, pings, lineText }) {
     clock.onopen = resolve;
     clock.onerror = () => reject(new Error("no clock"));
   });
-  /** One question at a time. @param {object} message @returns {Promise<any>} */
-  const ask = (message) =>
+  /** One question at a time. @param {string} type @param {unknown} [argument] @returns {Promise<any>} */
+  const ask = (type, argument) =>
     new Promise((resolve) => {
-      clock.onmessage = (event) => resolve(JSON.parse(event.data));
-      clock.send(JSON.stringify(message));
+      clock.onmessage = (event) => resolve(JSON.parse(event.data).value);
+      clock.send(JSON.stringify({ type, argument }));
     });
-
-  /** How far the server's clock is ahead, from the quickest of many exchanges. */
-  async function compareClocks() {
-    let best = { offsetMs: 0, errorMs: Number.POSITIVE_INFINITY };
-    for (let count = 0; count < pings; count += 1) {
-      const sentAt = now();
-      const { at } = await ask({ type: "ping" });
-      const roundTripMs = now() - sentAt;
-      if (roundTripMs / 2 < best.errorMs) best = { offsetMs: at - sentAt - roundTripMs / 2, errorMs: roundTripMs / 2 };
-    }
-    return best;
-  }
-
-  /** @type {import("../contenders/index.mjs").Connection} */
-  let connection;
-  /** @type {number[]} */
-  let sentAt = [];
-
-  function sendLine() {
-    sentAt.push(now());
-    connection.sendLine(`${sentAt.length - 1} ${lineText}`);
-  }
-
-  /** @param {{ text: string, at: number }[]} lines @param {number} offsetMs */
-  function latencies(lines, offsetMs) {
-    return lines.map(({ text, at }, index) => {
-      if (text !== `${index} ${lineText}`) throw new Error(`line ${index} arrived as "${text}"`);
-      return at - offsetMs - /** @type {number} */ (sentAt[index]);
-    });
-  }
+  /** The server's end as if it were here. @type {any} */
+  const far = new Proxy({}, { get: (_, type) => (/** @type {unknown} */ argument) => ask(String(type), argument) });
+  const near = createPageEnd();
+  const half = await connect(near.receiver);
+  near.use(half);
+  const endsOf = (/** @type {string} */ direction) => (direction === "up" ? [near, far] : [far, near]);
 
   globalThis.bench = {
-    /** @param {(url: string) => Promise<import("../contenders/index.mjs").Connection>} connect @param {string} url */
-    async connect(connect, url) {
-      connection = await connect(url);
-    },
+    near,
+    far,
+    use: (/** @type {string} */ name) => far.use(name),
 
-    /** The line with nothing on it but the chat. @param {number} count */
-    async measureFloor(count) {
-      const { offsetMs } = await compareClocks();
-      await ask({ type: "reset" });
-      sentAt = [];
-      for (let index = 0; index < count; index += 1) {
-        sendLine();
-        await sleep(100);
+    /** How far the server's clock is ahead, from the quickest of many exchanges. */
+    async compareClocks() {
+      let best = { offsetMs: 0, errorMs: Number.POSITIVE_INFINITY };
+      for (let count = 0; count < pings; count += 1) {
+        const sentAt = now();
+        const at = await far.ping();
+        const roundTripMs = now() - sentAt;
+        if (roundTripMs / 2 < best.errorMs)
+          best = { offsetMs: at - sentAt - roundTripMs / 2, errorMs: roundTripMs / 2 };
       }
-      await ask({ type: "wait", lines: count });
-      const { lines } = await ask({ type: "finish" });
-      return { latenciesMs: latencies(lines, offsetMs) };
+      return best;
     },
 
-    /** @param {{ fileBytes: number, intervalMs: number }} plan */
-    async transfer({ fileBytes, intervalMs }) {
-      const content = new Uint8Array(fileBytes);
-      for (let at = 0; at < fileBytes; at += 65_536) crypto.getRandomValues(content.subarray(at, at + 65_536));
-      const digest = [...new Uint8Array(await crypto.subtle.digest("SHA-256", content))]
-        .map((byte) => byte.toString(16).padStart(2, "0"))
-        .join("");
-      const file = new Blob([content]);
-      const clocks = await compareClocks();
-      await ask({ type: "reset" });
-      sentAt = [];
-      const startedAt = now();
-      connection.sendFile(file);
-      sendLine();
-      const timer = setInterval(sendLine, intervalMs);
-      await ask({ type: "wait", lines: 0, file: true });
-      clearInterval(timer);
-      await ask({ type: "wait", lines: sentAt.length, file: true });
-      const { lines, file: arrived } = await ask({ type: "finish" });
-      if (arrived.bytes !== fileBytes || arrived.digest !== digest) throw new Error("the file arrived damaged");
-      const arrivedAt = arrived.at - clocks.offsetMs;
-      const all = latencies(lines, clocks.offsetMs);
-      connection.close();
-      return {
-        goodputMegabit: (fileBytes * 8) / (arrivedAt - startedAt) / 1000,
-        // Lines sent after the arrival, while the page did not know of it, had nothing to wait for.
-        latenciesMs: all.filter((_, index) => /** @type {number} */ (sentAt[index]) < arrivedAt),
-        clockErrorMs: clocks.errorMs,
-        clockOffsetMs: clocks.offsetMs,
-      };
+    /** @param {{ direction: string, lines: number, intervalMs: number }} plan */
+    async chat({ direction, lines, intervalMs }) {
+      const [sender, receiver] = endsOf(direction);
+      await receiver.reset();
+      await sender.start({ fileBytes: 0, intervalMs });
+      await sleep(intervalMs * lines);
+      const sent = await sender.stop();
+      await receiver.wait({ lines: sent.sentAt.length });
+      return { sent, arrived: await receiver.finish() };
+    },
+
+    /** @param {{ direction: string, fileBytes: number, intervalMs: number }} plan */
+    async transfer({ direction, fileBytes, intervalMs }) {
+      if (document.hidden && intervalMs > 0) throw new Error("this page is hidden, so its timers are throttled");
+      const [sender, receiver] = endsOf(direction);
+      await receiver.reset();
+      await sender.start({ fileBytes, intervalMs });
+      await receiver.wait({ file: true });
+      const sent = await sender.stop();
+      await receiver.wait({ lines: sent.sentAt.length, file: true });
+      const arrived = await receiver.finish();
+      half.close();
+      return { sent, arrived };
     },
   };
 }
