@@ -4,6 +4,7 @@
  * `npm run bench -- --help` shows the options.
  */
 import { parseArgs } from "node:util";
+import { COST_OPTIONS, COST_USAGE, runCost } from "./cost.mjs";
 import { CUTS_OPTIONS, CUTS_USAGE, runCuts } from "./cuts.mjs";
 import { HOL_OPTIONS, HOL_USAGE, runHol } from "./hol.mjs";
 
@@ -17,6 +18,7 @@ import { HOL_OPTIONS, HOL_USAGE, runHol } from "./hol.mjs";
 /** @type {Map<string, Benchmark>} */
 const BENCHMARKS = new Map([
   ["hol", { run: runHol, options: HOL_OPTIONS, usage: HOL_USAGE }],
+  ["cost", { run: runCost, options: COST_OPTIONS, usage: COST_USAGE }],
   ["cuts", { run: runCuts, options: CUTS_OPTIONS, usage: CUTS_USAGE }],
 ]);
 

@@ -150,6 +150,27 @@ async function installBench({ clockPort, pings, createEnd: createPageEnd, connec
       return { sent, arrived: await receiver.finish() };
     },
 
+    serverCpu: () => far.cpu(),
+
+    /** @param {{ direction: string, count: number, bytes: number }} plan */
+    async burst({ direction, count, bytes }) {
+      const [sender, receiver] = endsOf(direction);
+      await receiver.reset();
+      await receiver.count();
+      const { startedAt } = await sender.burst({ count, bytes });
+      await receiver.wait({ count });
+      return { startedAt, ...(await receiver.counted()) };
+    },
+
+    /** Nothing but a file. @param {{ direction: string, fileBytes: number }} plan */
+    async sendFile({ direction, fileBytes }) {
+      const [sender, receiver] = endsOf(direction);
+      await receiver.reset();
+      await sender.start({ fileBytes, intervalMs: 0 });
+      await receiver.wait({ file: true });
+      sender.stop();
+    },
+
     /** @param {{ direction: string, fileBytes: number, intervalMs: number }} plan */
     async transfer({ direction, fileBytes, intervalMs }) {
       if (document.hidden && intervalMs > 0) throw new Error("this page is hidden, so its timers are throttled");

@@ -1,0 +1,100 @@
+// @ts-check
+/**
+ * What the machinery costs: small messages in a burst, and files, over loopback with no emulated line, so that the
+ * processor is what limits. Rates of small messages, and the processor time of the page, the browser's network process
+ * and the server.
+ */
+import { writeFile } from "node:fs/promises";
+import { CONTENDERS } from "./contenders/index.mjs";
+import { BROWSER_NAMES, launchBrowserIfThere } from "./lib/browser.mjs";
+import { chooseNamed, chooseNames, parseCount } from "./lib/choices.mjs";
+import { describeCost } from "./lib/cost-report.mjs";
+import { measureCost } from "./lib/cost-trial.mjs";
+import { describeMachine } from "./lib/machine.mjs";
+import { startServer } from "./lib/server.mjs";
+
+/** Who has something to say about small messages. */
+const USUAL = "native,socket-io,sockjs,sluice";
+/** As large as the message limits of all contenders allow without asking. */
+const FILE_BYTES = 8 * 1024 * 1024;
+
+export const COST_OPTIONS = /** @type {const} */ ({
+  directions: { type: "string", default: "up,down" },
+  browsers: { type: "string", default: "chromium" },
+  contenders: { type: "string", default: USUAL },
+  messages: { type: "string", default: "20000" },
+  bytes: { type: "string", default: "64" },
+  bursts: { type: "string", default: "5" },
+  files: { type: "string", default: "5" },
+  json: { type: "string" },
+});
+
+export const COST_USAGE = `npm run bench -- cost [options]: small messages a second, and processor time
+
+  --directions up,down    up is from the page to the server                    (up,down)
+  --browsers a,b          ${BROWSER_NAMES.join(", ")}; processor time: Chromium only         (chromium)
+  --contenders a,b        ${CONTENDERS.map((contender) => contender.name).join(", ")}
+                          (${USUAL})
+  --messages N            in a burst, sent without a pause                     (20000)
+  --bytes N               of each message                                      (64)
+  --bursts N              each way, after one that warms up                    (5)
+  --files N               of 8 MiB each way, after one that warms up           (5)
+  --json FILE             writes everything that was measured
+`;
+
+/**
+ * @typedef {Record<"directions" | "browsers" | "contenders" | "messages" | "bytes" | "bursts" | "files", string> & { json?: string }} CostOptions
+ */
+
+/**
+ * @param {CostOptions} options
+ * @returns {Promise<number>} the exit code
+ */
+export async function runCost(options) {
+  const contenders = chooseNamed(options.contenders, CONTENDERS);
+  const directions = chooseNames(options.directions, /** @type {const} */ (["up", "down"]));
+  const plan = {
+    count: parseCount(options.messages),
+    bytes: parseCount(options.bytes),
+    bursts: parseCount(options.bursts),
+    files: parseCount(options.files),
+    fileBytes: FILE_BYTES,
+  };
+  const machine = describeMachine();
+  const measured = [];
+  for (const name of chooseNames(options.browsers, BROWSER_NAMES)) {
+    const browser = await launchBrowserIfThere(name);
+    if (browser === undefined) continue;
+    // A server process for each, so that nobody pays for what another has left behind.
+    const costs = [];
+    try {
+      for (const contender of contenders) {
+        const server = await startServer([contender.name]);
+        try {
+          const results = [];
+          for (const direction of directions) {
+            results.push(await measureCost(browser, { contender, server, direction, plan }));
+            process.stderr.write(`  ${name}, ${direction}: ${contender.title}\n`);
+          }
+          costs.push({ name: contender.name, title: contender.title, results });
+        } finally {
+          server.stop();
+        }
+      }
+    } finally {
+      await browser.close();
+    }
+    process.stdout.write(describeCost(browser.version, costs, plan));
+    measured.push({ browser: browser.version, contenders: costs });
+  }
+  process.stdout.write(`\nMachine: ${machine}. All on loopback, without TLS; browsers headless.\n`);
+  process.stdout.write(
+    "Rates are medians, from the first send to the last arrival. Processor time is user and system.\n",
+  );
+  if (options.json !== undefined) {
+    const report = { benchmark: "cost", measuredAt: new Date().toISOString(), machine, plan, measured };
+    await writeFile(options.json, `${JSON.stringify(report, undefined, 1)}\n`);
+    process.stdout.write(`Everything is in ${options.json}\n`);
+  }
+  return measured.length > 0 ? 0 : 1;
+}
