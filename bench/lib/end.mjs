@@ -41,7 +41,10 @@ export function createEnd({ lineText, fileOf }) {
   let lines = [];
   /** @type {{ at: number, content: any } | undefined} */
   let file;
-  /** Small messages that are only counted. @type {{ count: number, isInOrder: boolean, at: number } | undefined} */
+  /**
+   * Small messages that are only counted; `at` is when the last of those that were expected came.
+   * @type {{ count: number, expected: number, isInOrder: boolean, at: number } | undefined}
+   */
   let burst;
   /** The question that is not answered yet: "tell me when this much is there". @type {(() => void) | undefined} */
   let answer;
@@ -73,11 +76,13 @@ export function createEnd({ lineText, fileOf }) {
       line: (/** @type {string} */ text) => {
         if (burst === undefined) {
           lines.push({ text, at: now() });
-        } else {
-          if (Number.parseInt(text, 10) !== burst.count) burst.isInOrder = false;
-          burst.count += 1;
-          burst.at = now();
+          answer?.();
+          return;
         }
+        if (Number.parseInt(text, 10) !== burst.count) burst.isInOrder = false;
+        burst.count += 1;
+        if (burst.count !== burst.expected) return;
+        burst.at = now();
         answer?.();
       },
       file: (/** @type {any} */ content) => {
@@ -114,17 +119,17 @@ export function createEnd({ lineText, fileOf }) {
       for (const text of texts) half.sendLine(text);
       return { startedAt, handedOverAt: now() };
     },
-    /** What arrives from now on are small messages to count. */
-    count() {
-      burst = { count: 0, isInOrder: true, at: 0 };
+    /** What arrives from now on are small messages to count. @param {number} expected */
+    count(expected) {
+      burst = { count: 0, expected, isInOrder: true, at: 0 };
     },
     counted: () => burst,
-    /** @param {{ lines?: number, file?: boolean, count?: number }} wanted @returns {Promise<void>} when it is there */
+    /** @param {{ lines?: number, file?: boolean, burst?: boolean }} wanted @returns {Promise<void>} when it is there */
     wait(wanted) {
       return new Promise((resolve) => {
         answer = () => {
           if (lines.length < (wanted.lines ?? 0) || (wanted.file && file === undefined)) return;
-          if ((burst?.count ?? 0) < (wanted.count ?? 0)) return;
+          if (wanted.burst && (burst === undefined || burst.count < burst.expected)) return;
           answer = undefined;
           resolve();
         };

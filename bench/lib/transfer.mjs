@@ -156,9 +156,9 @@ async function installBench({ clockPort, pings, createEnd: createPageEnd, connec
     async burst({ direction, count, bytes }) {
       const [sender, receiver] = endsOf(direction);
       await receiver.reset();
-      await receiver.count();
+      await receiver.count(count);
       const { startedAt } = await sender.burst({ count, bytes });
-      await receiver.wait({ count });
+      await receiver.wait({ burst: true });
       return { startedAt, ...(await receiver.counted()) };
     },
 

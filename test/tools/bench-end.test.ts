@@ -43,11 +43,11 @@ describe("an end of the benchmarks", () => {
 
   test("counts a burst, and sees when it is out of order", async () => {
     const { sender, receiver } = pair();
-    receiver.count();
+    receiver.count(3);
     sender.burst({ count: 3, bytes: 64 });
-    await receiver.wait({ count: 3 });
+    await receiver.wait({ burst: true });
     expect(receiver.counted()).toMatchObject({ count: 3, isInOrder: true });
-    receiver.count();
+    receiver.count(3);
     for (const text of ["0 a", "2 a", "1 a"]) receiver.receiver.line(text);
     expect(receiver.counted()).toMatchObject({ count: 3, isInOrder: false });
   });
@@ -63,7 +63,7 @@ describe("an end of the benchmarks", () => {
   test("forgets what was there before", async () => {
     const { sender, receiver } = pair();
     await sender.start({ fileBytes: 10, intervalMs: 0 });
-    receiver.count();
+    receiver.count(3);
     receiver.reset();
     expect(await receiver.finish()).toEqual({ lines: [] });
     expect(receiver.counted()).toBeUndefined();
