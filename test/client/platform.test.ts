@@ -20,6 +20,21 @@ describe("browserHost", () => {
     expect(host.decodeUtf8(Uint8Array.of(0x61))).toBe("a");
   });
 
+  it("writes texts of every length, and leaves those before alone", () => {
+    const { encodeUtf8 } = browserHost();
+    const texts = Array.from({ length: 600 }, (_, length) => String.fromCharCode(97 + (length % 26)).repeat(length));
+    texts.push("", "ä", `${"a".repeat(200)}€`, "\u007f\u0080", "\ud83d\ude00", "x".repeat(20_000));
+    const encoded = texts.map((text) => encodeUtf8(text));
+    expect(encoded.map((bytes) => Buffer.from(bytes).toString())).toEqual(texts);
+  });
+
+  it("keeps no more memory for small texts than they need", () => {
+    const { encodeUtf8 } = browserHost();
+    const buffers = new Set(Array.from({ length: 1024 }, () => encodeUtf8("x".repeat(64)).buffer));
+    const bytes = [...buffers].reduce((sum, buffer) => sum + buffer.byteLength, 0);
+    expect(bytes).toBe(1024 * 64);
+  });
+
   it("has a clock that does not go back", () => {
     const host = browserHost();
     const readings = Array.from({ length: 1000 }, () => host.now());
@@ -79,7 +94,9 @@ describe("TaskQueue", () => {
   it("gives each a task of its own: what one awaits is over before the next", async () => {
     const tasks = new TaskQueue();
     const seen: string[] = [];
-    for (const name of ["a", "b", "c"]) {
+    // More than are asked for at once.
+    const names = Array.from({ length: 50 }, (_, index) => `job ${index}`);
+    for (const name of names) {
       tasks.push(async () => {
         seen.push(name);
         for (let i = 0; i < 20; i++) await Promise.resolve();
@@ -87,7 +104,7 @@ describe("TaskQueue", () => {
       });
     }
     await drained(tasks);
-    expect(seen).toEqual(["a", "a later", "b", "b later", "c", "c later"]);
+    expect(seen).toEqual(names.flatMap((name) => [name, `${name} later`]));
   });
 
   it("runs what a job pushes behind what waits", async () => {
@@ -135,6 +152,24 @@ describe("TaskQueue", () => {
     }
     await drained(tasks);
     expect(runs).toBe(10_000);
+  });
+
+  it("asks for some tasks ahead, for each job that waits one, and for no more", async () => {
+    const posts: MessagePort[] = [];
+    vi.stubGlobal(
+      "MessageChannel",
+      class {
+        port1 = { close: () => {} };
+        port2 = { postMessage: () => posts.push(this.port1 as MessagePort) };
+      },
+    );
+    const tasks = new TaskQueue();
+    const seen: number[] = [];
+    for (let i = 0; i < 40; i++) tasks.push(() => seen.push(i));
+    expect(posts).toHaveLength(16);
+    for (let i = 0; i < posts.length; i++) posts[i]?.onmessage?.(new MessageEvent("message"));
+    expect(posts).toHaveLength(40);
+    expect(seen).toEqual(Array.from({ length: 40 }, (_, i) => i));
   });
 
   it("holds a port, which would keep a Node process alive, only while a job waits", async () => {
