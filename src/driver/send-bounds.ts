@@ -68,7 +68,7 @@ export class SendBudget {
     message.control.onSettled(() => {
       this.#bytes -= heldBytes;
       this.#messages -= 1;
-      for (const run of this.#waiting.splice(0)) run();
+      if (this.#waiting.length > 0) for (const run of this.#waiting.splice(0)) run();
     });
   }
 

@@ -151,9 +151,9 @@ export class SessionDriver<S extends Session = Session> {
       for (let event = this.#pending.shift(); event !== undefined; event = this.#pending.shift()) {
         if (event.type === "closed") this.#release(event.transportCode);
         if (event.type === "detached" && event.epoch === this.#line?.epoch) this.#release(event.transportCode);
-        this.#call(() => this.#handler.handleEvent(event));
+        this.#handOn(event);
       }
-      this.#call(() => this.#handler.handleTurn());
+      this.#endTurn();
       // An input from inside a callback has broken the session.
       if (this.#turn !== "dispatching") return;
       // What callbacks have asked for meanwhile; their commands did not defer anything.
@@ -165,9 +165,17 @@ export class SessionDriver<S extends Session = Session> {
   }
 
   /** An application's callback that throws must stop neither the session nor the callbacks behind it. */
-  #call(run: () => void): void {
+  #handOn(event: SessionEvent): void {
     try {
-      run();
+      this.#handler.handleEvent(event);
+    } catch (error) {
+      this.#host.report(error);
+    }
+  }
+
+  #endTurn(): void {
+    try {
+      this.#handler.handleTurn();
     } catch (error) {
       this.#host.report(error);
     }
@@ -182,8 +190,8 @@ export class SessionDriver<S extends Session = Session> {
     this.#host.report(error);
     const cause = new SluiceError("ERR_INTERNAL", "A defect of Sluice has ended the session", { cause: error });
     const end = { code: 1006, reason: "", wasClean: false, error: cause, transportCode: 1011 };
-    this.#call(() => this.#handler.handleEvent({ type: "closed", ...end }));
-    this.#call(() => this.#handler.handleTurn());
+    this.#handOn({ type: "closed", ...end });
+    this.#endTurn();
   }
 
   #release(code: number): void {
