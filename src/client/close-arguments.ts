@@ -14,7 +14,8 @@ export function closeArguments(
     const message = `The close code must be either 1000, or between 3000 and 4999. ${checked} is neither.`;
     throw new DOMException(message, "InvalidAccessError");
   }
-  const text = reason === undefined ? "" : String(reason);
+  // A template, as `String` would let symbols through.
+  const text = reason === undefined ? "" : `${reason}`;
   if (encodeUtf8(text).length > 123) throw syntaxError("The close reason must not be longer than 123 bytes.");
   // A reason without a code goes as 1000, as in the standard's close frame.
   return { code: checked ?? (text === "" ? 1005 : 1000), reason: text };
@@ -22,7 +23,8 @@ export function closeArguments(
 
 /** WebIDL `[Clamp] unsigned short`. */
 function clampedUnsignedShort(value: unknown): number {
-  const number = Math.min(Math.max(Number(value), 0), 65_535);
+  // A plus, as `Number` would let a BigInt through.
+  const number = Math.min(Math.max(+(value as number), 0), 65_535);
   if (Number.isNaN(number)) return 0;
   // Halves go to the even neighbour.
   const rounded = Math.round(number);

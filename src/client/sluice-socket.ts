@@ -173,7 +173,7 @@ export class SluiceSocket extends SocketEventTarget {
    * @param reason at most 123 bytes of UTF-8
    * @throws DOMException `InvalidAccessError` for another code, `SyntaxError` for a longer reason
    */
-  close(code?: number, reason?: string): void {
+  close(code: number | undefined = undefined, reason?: string): void {
     const end = closeArguments(code, reason, this.#host.encodeUtf8);
     if (this.#readyState >= SluiceSocket.CLOSING) return;
     this.#readyState = SluiceSocket.CLOSING;
@@ -211,6 +211,7 @@ export class SluiceSocket extends SocketEventTarget {
     listener: EventListenerOrEventListenerObject | null,
     options?: boolean | AddEventListenerOptions,
   ): void {
+    if (arguments.length < 2) throw new TypeError("Failed to execute 'addEventListener': 2 arguments required.");
     super.addEventListener(type, listener, options);
     if (type === "channel" && listener !== null) this.#channels.openUnseen();
   }

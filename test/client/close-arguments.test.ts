@@ -25,6 +25,11 @@ describe("closeArguments", () => {
     expect(() => check(code)).toThrow(domError("InvalidAccessError"));
   });
 
+  it("throw for what has no number or no string", () => {
+    for (const code of [1000n, Symbol("a")]) expect(() => check(code)).toThrow(TypeError);
+    expect(() => check(1000, Symbol("a"))).toThrow(TypeError);
+  });
+
   it("refuse a reason that a close frame does not hold, in bytes of UTF-8", () => {
     expect(check(1000, "x".repeat(123)).reason).toHaveLength(123);
     expect(() => check(1000, "ä".repeat(62))).toThrow(domError("SyntaxError"));
