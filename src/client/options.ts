@@ -37,7 +37,13 @@ export interface SluiceSocketOptions {
   readonly limits?: Partial<
     Pick<
       Limits,
-      "messageBytesMax" | "reassemblyBytesMax" | "reassemblyMessagesMax" | "channelsMax" | "chunkBytes" | "windowBytes"
+      | "messageBytesMax"
+      | "reassemblyBytesMax"
+      | "channelCreditBytesMax"
+      | "sessionCreditBytesMax"
+      | "channelsMax"
+      | "chunkBytes"
+      | "windowBytes"
     >
   >;
   /** Another implementation of WebSocket, for example `ws` under Node 20. Default: the global one. */

@@ -11,10 +11,20 @@ export interface Limits {
   readonly batchBytesMax: number;
   /** Channels of one direction, the default channel included. 1 to 256. Default 256. */
   readonly channelsMax: number;
-  /** Bytes of unfinished messages held for reassembly, per session. Default 32 MiB. */
+  /**
+   * Bytes of messages above 64 KiB, from their beginning until the application has taken them, per session. Where it is used
+   * up, further ones wait. Default 32 MiB.
+   */
   readonly reassemblyBytesMax: number;
-  /** Unfinished messages held for reassembly, per session. Default 64. */
-  readonly reassemblyMessagesMax: number;
+  /** The most that a channel's sender may be ahead of the application that takes its messages, bytes. Default 4 MiB. */
+  readonly channelCreditBytesMax: number;
+  /** The same for all channels of a session together, beyond 65 KiB that each has in any case, bytes. Default 16 MiB. */
+  readonly sessionCreditBytesMax: number;
+  /**
+   * How long a message of which a part has come may stand still, though its sender has credit, until it is refused, ms.
+   * Default 30,000.
+   */
+  readonly reassemblyIdleMs: number;
   /**
    * The largest batch, and so the largest chunk, as this end cuts them, bytes. Smaller ones on slower lines: about 10 ms
    * each. Default 64 KiB.
@@ -50,7 +60,9 @@ export const DEFAULT_LIMITS: Limits = {
   batchBytesMax: 65 * KIB,
   channelsMax: 256,
   reassemblyBytesMax: 32 * MIB,
-  reassemblyMessagesMax: 64,
+  channelCreditBytesMax: 4 * MIB,
+  sessionCreditBytesMax: 16 * MIB,
+  reassemblyIdleMs: 30_000,
   chunkBytes: 64 * KIB,
   windowBytes: 16 * MIB,
   replayBytesMax: 17 * MIB,
@@ -63,6 +75,12 @@ export const DEFAULT_LIMITS: Limits = {
 
 /** Non-final chunks carry at least this much, so that a peer cannot make us keep a record per byte (MSG-06). */
 export const CHUNK_BYTES_MIN: number = KIB;
+
+/** What every channel may send before it has been granted more (CRD-02): a message that fits one large chunk, and some. */
+export const CHANNEL_CREDIT_BYTES: number = 65 * KIB;
+
+/** What a message costs beside its bytes (CRD-01): of the order of what an empty one weighs that waits. */
+export const MESSAGE_COST_BYTES = 32;
 
 /** A client may send this much between HELLO and WELCOME, and a server holds no more (HSK-07). Twice the first window. */
 export const EARLY_BYTES_MAX: number = 32 * KIB;

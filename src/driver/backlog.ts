@@ -67,7 +67,7 @@ export class Backlog {
     const { host, messageBytesMax, budget } = this.#options;
     const message = new PendingMessage(payload, options, host.now());
     if (options.signal?.aborted) return ReceiptControl.ended("cancelled", cancelled());
-    if (message.totalBytes > messageBytesMax) {
+    if (payload.type !== "source" && message.totalBytes > messageBytesMax) {
       const text = `A message of ${message.totalBytes} bytes is over the limit of ${messageBytesMax}`;
       throw new SluiceError("ERR_MESSAGE_TOO_LARGE", text);
     }

@@ -113,7 +113,7 @@ export class Conversation<S extends Session = Session> {
     const message = new PendingMessage(payload, options, this.#host.now());
     if (options.signal?.aborted) return ReceiptControl.ended("cancelled", cancelled());
     // What is over the limit never fits, however much room there is: the session says so.
-    if (message.totalBytes <= this.session.messageBytesMax) {
+    if (message.payload.type === "source" || message.totalBytes <= this.session.messageBytesMax) {
       this.#budget.require(message, this.#outbox.superseded(channel, message.key));
     }
     this.#outbox.send(channel, message);
@@ -150,6 +150,7 @@ export class Conversation<S extends Session = Session> {
     const channel = this.#driver.command((session, now) => session.openChannel(name, priority ?? "normal", now));
     const isNew = !this.#channels.has(channel);
     if (isNew) this.#channels.set(channel, { name, priority: "normal" });
+    if (isNew) this.receive(channel, "messages");
     // The peer may have opened it, and its priority may be another, while its event still waits for its turn.
     if (isNew || priority !== undefined) this.setPriority(channel, priority ?? "normal");
     return channel;
@@ -160,6 +161,16 @@ export class Conversation<S extends Session = Session> {
     if (known === undefined) return;
     known.priority = priority;
     this.#driver.command((session, now) => session.setPriority(channel, priority, now));
+  }
+
+  /** How the application takes what comes on the channel from here on. Before that, only a first credit of it comes. */
+  receive(channel: ChannelKey, mode: "messages" | "incoming"): void {
+    this.#driver.command((session, now) => session.receive(channel, mode, now));
+  }
+
+  /** The application has taken `cost` of what it was handed: its sender may go on by as much. */
+  take(channel: ChannelKey, cost: number): void {
+    if (this.#driver.session.take(channel, cost, this.#host.now())) this.#driver.command(() => {});
   }
 
   closeChannel(channel: ChannelKey): void {
@@ -197,7 +208,7 @@ export class Conversation<S extends Session = Session> {
 
   get stats(): Stats {
     const session = this.#driver.session;
-    const { reassemblyBytes: _, ...stats } = session.stats;
+    const { reassemblyBytes: _, untakenBytes: __, ...stats } = session.stats;
     const channels: Record<string, { bufferedAmount: number; priority: Priority }> = Object.create(null);
     for (const [key, { name, priority }] of this.#channels) {
       channels[name] = { bufferedAmount: session.bufferedBytes(key), priority };
@@ -290,5 +301,7 @@ export class Conversation<S extends Session = Session> {
       default:
     }
     this.#onEvent(event);
+    if (event.type === "channel") this.receive(event.channel, "messages");
+    if (event.type === "message") this.take(event.channel, event.cost);
   }
 }

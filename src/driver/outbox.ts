@@ -131,6 +131,11 @@ export class Outbox {
           "never-written",
           new SluiceError("ERR_MESSAGE_TOO_LARGE", "The message is over the peer's limit"),
         );
+      case "refused":
+        return control.fail(
+          "never-written",
+          new SluiceError("ERR_REFUSED", "The peer did not wait for the rest of it"),
+        );
       case "unknown":
         this.#unknown.push(control.receipt);
         return control.fail(

@@ -376,7 +376,6 @@ describe("SluiceSocket: sending", () => {
     const socket = loopback.client([], { limits: { messageBytesMax: 1000 } });
     expect(() => socket.send(new Uint8Array(1001))).toThrow(failure("ERR_MESSAGE_TOO_LARGE"));
     expect(() => socket.send("ä".repeat(501))).toThrow(failure("ERR_MESSAGE_TOO_LARGE"));
-    expect(() => socket.send(new Blob([new Uint8Array(1001)]))).toThrow(failure("ERR_MESSAGE_TOO_LARGE"));
     expect(socket.bufferedAmount).toBe(0);
     await socket.send(new Uint8Array(1000)).delivered;
   });

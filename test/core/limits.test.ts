@@ -22,7 +22,7 @@ describe("limits", () => {
     ["zero", { messageBytesMax: 0 }],
     ["negative", { heartbeatMs: -1 }],
     ["a fraction", { closeTimeoutMs: 0.5 }],
-    ["not a number", { reassemblyMessagesMax: Number.NaN }],
+    ["not a number", { reassemblyIdleMs: Number.NaN }],
     ["endless", { reassemblyBytesMax: Number.POSITIVE_INFINITY }],
     ["more channels than one byte can name", { channelsMax: 257 }],
     ["chunks that no peer has to take", { chunkBytes: 65 * 1024 }],

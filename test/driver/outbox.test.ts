@@ -463,14 +463,6 @@ describe("Outbox: sources", () => {
     expect(sources.map(({ reads }) => reads.length)).toEqual([1, 1]);
     expect(pair.host.reports).toEqual([]);
   });
-
-  it("are held to the limit on messages before they are read", () => {
-    const { pair, outbox } = outboxPair({ client: { messageBytesMax: 1000 } });
-    pair.connect();
-    const source = new FakeSource(1001);
-    expect(() => post(outbox, 0, from(source), {})).toThrow(failure("ERR_MESSAGE_TOO_LARGE"));
-    expect(source.reads).toEqual([]);
-  });
 });
 
 describe("Outbox: messages that perish, or are replaced", () => {

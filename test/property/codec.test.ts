@@ -169,12 +169,10 @@ describe("handshake", () => {
     expect([isValid, frames.length]).toEqual([true, 1]);
     return frames[0] as HandshakeFrame;
   };
-  const announced = ({ messageBytesMax, batchBytesMax, channelsMax, ...rest }: Limits) => ({
+  const announced = ({ messageBytesMax, batchBytesMax, channelsMax }: Limits) => ({
     messageBytesMax,
     batchBytesMax,
     channelsMax,
-    reassemblyBytesMax: rest.reassemblyBytesMax,
-    reassemblyMessagesMax: rest.reassemblyMessagesMax,
   });
 
   it("HSK-01: a GREETING comes back as it was written", () => {

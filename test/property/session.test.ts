@@ -13,7 +13,6 @@ const TIGHT: Partial<Limits> = {
   batchBytesMax: 5000,
   channelsMax: 3,
   reassemblyBytesMax: 50_000,
-  reassemblyMessagesMax: 2,
   chunkBytes: 4096,
   windowBytes: 9000,
 };
@@ -68,7 +67,7 @@ const options: fc.Arbitrary<ConversationOptions> = fc.record({
     {},
     TIGHT,
     { ...TIGHT, channelsMax: 5, reassemblyBytesMax: 30_000 },
-    { ...TIGHT, reassemblyMessagesMax: 1 },
+    { ...TIGHT, sessionCreditBytesMax: 1 },
   ),
   delaysMs: fc.array(fc.nat(80), { minLength: 1, maxLength: 8 }),
   rateBitsPerSecond: fc.constantFrom(1e6, 10e6, Number.POSITIVE_INFINITY),

@@ -3,6 +3,7 @@ import type { ChannelKey } from "../../src/core/send/send-channel.js";
 import type { SessionEvent } from "../../src/core/session/events.js";
 import type { Session } from "../../src/core/session/session.js";
 import type { Priority } from "../../src/core/wire/frame.js";
+import { Consumer } from "./consumer.js";
 import type { Ledger, Note } from "./ledger.js";
 import { Violation, type World } from "./world.js";
 
@@ -46,7 +47,7 @@ export class App {
   readonly #world: World;
   readonly #tally: Tally;
   readonly #input: (run: () => void) => void;
-  readonly #incoming: () => Ledger;
+  readonly #consumer: Consumer;
   readonly #notes = new Map<number, Note>();
   readonly #keys = new Map<string, ChannelKey>([["", 0]]);
   readonly #names = new Map<ChannelKey, string>([[0, ""]]);
@@ -72,8 +73,18 @@ export class App {
     this.#tally = tally;
     this.session = session;
     this.out = ledgers.out;
-    this.#incoming = ledgers.incoming;
     this.#input = input;
+    this.#consumer = new Consumer(
+      world,
+      session,
+      (channel, data) => {
+        tally.received += 1;
+        ledgers.incoming().receive(this.#name(channel), data);
+      },
+      input,
+      () => this.#hostNow(),
+    );
+    this.#consumer.open(0);
   }
 
   do(deed: Deed, now: number): void {
@@ -98,11 +109,14 @@ export class App {
   handleEvent(event: SessionEvent): void {
     switch (event.type) {
       case "message":
-        this.#tally.received += 1;
-        return this.#incoming().receive(this.#name(event.channel), event.data);
+      case "incoming":
+      case "piece":
+      case "incoming-reset":
+        return this.#consumer.handle(event);
       case "channel":
         this.#keys.set(event.name, event.channel);
         this.#names.set(event.channel, event.name);
+        this.#consumer.open(event.channel);
         return;
       case "channel-closed": {
         const name = this.#name(event.channel);
@@ -162,7 +176,8 @@ export class App {
     const totalBytes = isWhole || this.#world.random.chance(0.5) ? bytes.length : undefined;
     const expiresAt = deed.ttl === undefined ? undefined : now + deed.ttl;
     const perish = { key: deed.key, expiresAt, generation: key };
-    const note = this.out.send(name, data, bytes.length, !isWhole, perish);
+    const isRefusable = !isWhole && bytes.length > this.session.messageBytesMax;
+    const note = this.out.send(name, data, bytes.length, !isWhole, perish, isRefusable);
     this.#tally.messages += 1;
     const text = typeof data === "string";
     const init = { text, totalBytes, wantsProgress: note.id % 4 === 0, expiresAt, key: deed.key };
@@ -202,6 +217,7 @@ export class App {
       const key = this.session.openChannel(name, PRIORITIES[name] ?? "normal", now);
       this.#keys.set(name, key);
       this.#names.set(key, name);
+      this.#consumer.open(key);
       return key;
     } catch (error) {
       if (error instanceof SluiceError && error.code === "ERR_USAGE_CHANNEL_CLOSED") return undefined;

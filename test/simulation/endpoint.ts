@@ -1,3 +1,4 @@
+import { CHANNEL_CREDIT_BYTES, type Limits } from "../../src/core/limits.js";
 import type { SessionEvent } from "../../src/core/session/events.js";
 import type { Session } from "../../src/core/session/session.js";
 import { readVarint } from "../../src/core/wire/varint.js";
@@ -10,6 +11,11 @@ const POLLS_MAX = 2000;
 /** Bytes that a CLOSE may take beyond the room for a replay, as it must leave. */
 const CLOSE_BYTES_MAX = 256;
 
+type Bounds = Pick<
+  Limits,
+  "chunkBytes" | "replayBytesMax" | "reassemblyBytesMax" | "sessionCreditBytesMax" | "channelsMax"
+>;
+
 /** What a transport is to a host. */
 export interface Outlet {
   readonly budgetBytes: number;
@@ -20,19 +26,14 @@ export interface Outlet {
 export class Endpoint {
   readonly session: Session;
   readonly app: App;
-  readonly #bounds: { chunkBytes: number; replayBytesMax: number; reassemblyBytesMax: number };
+  readonly #bounds: Bounds;
   readonly #handle: (event: SessionEvent) => void;
   readonly #later: (() => void)[] = [];
   #sentNumber = 0;
   #isSettling = false;
 
   /** @param handle what the host itself does about an event, before the application gets it */
-  constructor(
-    session: Session,
-    app: App,
-    bounds: { chunkBytes: number; replayBytesMax: number; reassemblyBytesMax: number },
-    handle: (event: SessionEvent) => void,
-  ) {
+  constructor(session: Session, app: App, bounds: Bounds, handle: (event: SessionEvent) => void) {
     this.session = session;
     this.app = app;
     this.#bounds = bounds;
@@ -95,19 +96,18 @@ export class Endpoint {
   }
 
   #checkBounds(): void {
-    const { inFlightBytes, reassemblyBytes } = this.session.stats;
-    const { replayBytesMax, reassemblyBytesMax } = this.#bounds;
+    const { inFlightBytes, untakenBytes } = this.session.stats;
+    const { replayBytesMax } = this.#bounds;
+    const { reassemblyBytesMax, sessionCreditBytesMax, channelsMax } = this.#bounds;
+    const untakenBytesMax = reassemblyBytesMax + sessionCreditBytesMax + channelsMax * CHANNEL_CREDIT_BYTES;
     if (inFlightBytes > replayBytesMax + CLOSE_BYTES_MAX) {
       throw new Violation(
         "memory",
         `${this.app.out.name}: ${inFlightBytes} bytes kept for a replay of ${replayBytesMax}`,
       );
     }
-    if (reassemblyBytes > reassemblyBytesMax) {
-      throw new Violation(
-        "memory",
-        `${this.app.out.name}: ${reassemblyBytes} unfinished bytes of ${reassemblyBytesMax}`,
-      );
+    if (untakenBytes > untakenBytesMax) {
+      throw new Violation("memory", `${this.app.out.name}: ${untakenBytes} bytes not taken of ${untakenBytesMax}`);
     }
   }
 }

@@ -17,6 +17,8 @@ export interface Note {
   readonly size: number;
   readonly isPulled: boolean;
   readonly perish: Perish;
+  /** Whether the far end may refuse it: it is over the limit, which is only known there. */
+  readonly isRefusable: boolean;
   /** Whether the far end's application has got it. */
   isReceived: boolean;
   /** Whether any of it has left, as the sender was told. */
@@ -40,7 +42,14 @@ export class Ledger {
     this.name = name;
   }
 
-  send(channel: string, data: string | Uint8Array, size: number, isPulled: boolean, perish: Perish = {}): Note {
+  send(
+    channel: string,
+    data: string | Uint8Array,
+    size: number,
+    isPulled: boolean,
+    perish: Perish = {},
+    isRefusable = false,
+  ): Note {
     const id = this.notes.length + 1;
     const note: Note = {
       id,
@@ -49,6 +58,7 @@ export class Ledger {
       size,
       isPulled,
       perish,
+      isRefusable,
       isReceived: false,
       hasLeft: false,
       fate: "pending",
@@ -66,7 +76,9 @@ export class Ledger {
     const expected = this.#expected.get(channel) ?? [];
     let note = expected.shift();
     // What its sender was told would never come.
-    while (note !== undefined && isBanned(note)) note = expected.shift();
+    while (note !== undefined && (isBanned(note) || (note.isRefusable && !isSame(note.data, data)))) {
+      note = expected.shift();
+    }
     if (note === undefined || !isSame(note.data, data)) throw this.#mismatch(note, channel, data);
     note.isReceived = true;
   }
@@ -92,6 +104,12 @@ export class Ledger {
     }
     if (fate !== "unknown" && note.isReceived) {
       throw new Violation("fate", `${this.name}: message ${note.id} is "${fate}", and came`);
+    }
+    if (fate === "too-large" && !note.isRefusable) {
+      throw new Violation("fate", `${this.name}: message ${note.id} is "too-large", and is not`);
+    }
+    if (fate === "refused" && !note.hasLeft) {
+      throw new Violation("fate", `${this.name}: message ${note.id} is "refused", and nothing of it has left`);
     }
     if (fate === "unknown" && !note.hasLeft) {
       throw new Violation("fate", `${this.name}: message ${note.id} is "unknown", and nothing of it has left`);

@@ -3,7 +3,7 @@ import type { Deed } from "./app.js";
 import { makeDeluge } from "./deluge.js";
 import type { CutSoon, Fault, Moment, Trouble, TroubleKind } from "./faults.js";
 import type { Cut, LineModel } from "./line.js";
-import type { Random } from "./random.js";
+import { Random } from "./random.js";
 
 /** What a family of schedules is about. */
 export type Profile = (typeof PROFILES)[number];
@@ -86,6 +86,10 @@ const PERISHABLE: ReadonlySet<Profile> = new Set(["cuts", "line", "page"]);
 const MIB = 1024 * 1024;
 
 export function makePlan(seed: number, random: Random, profile: Profile): Plan {
+  return withLargeMessages(makePlanOfSmallOnes(seed, random, profile), seed);
+}
+
+function makePlanOfSmallOnes(seed: number, random: Random, profile: Profile): Plan {
   const plan = makeUsualPlan(seed, random, profile);
   // One in twenty of each profile.
   if (profile === "channels" || Math.floor(seed / PROFILES.length) % 20 !== 7) return plan;
@@ -96,6 +100,29 @@ export function makePlan(seed: number, random: Random, profile: Profile): Plan {
     model: { ...plan.model, ...deluge.model },
     deeds: [...plan.deeds, ...deluge.deeds],
     faults: [...plan.faults, ...deluge.faults],
+  };
+}
+
+/**
+ * In some schedules messages are large, and have to be given room; in others the limit is low, and what is read piece by
+ * piece goes beyond it. Drawn by itself, so that it changes nothing else of a story.
+ */
+function withLargeMessages(plan: Plan, seed: number): Plan {
+  const random = new Random(seed ^ 0x1f3d5b79);
+  const isLow = random.chance(0.15);
+  if (!isLow && !random.chance(0.05)) return plan;
+  const limits = isLow ? { messageBytesMax: 6000 } : { messageBytesMax: 128 * 1024, reassemblyBytesMax: 160 * 1024 };
+  const resize = (deed: Deed): Deed => {
+    if (deed.type !== "send") return deed;
+    if (isLow) return deed.as === "source" ? deed : { ...deed, size: Math.min(deed.size, 5900) };
+    return random.chance(0.15) ? { ...deed, size: random.between(60_000, 120_000) } : deed;
+  };
+  return {
+    ...plan,
+    clientLimits: { ...plan.clientLimits, ...limits },
+    serverLimits: { ...plan.serverLimits, ...limits },
+    registry: isLow ? plan.registry : { ...plan.registry, processBytesMax: 16 * plan.registry.processBytesMax },
+    deeds: plan.deeds.map((group) => ({ ...group, deeds: group.deeds.map(resize) })),
   };
 }
 
@@ -146,7 +173,6 @@ function makeLimits(random: Random, isLossy: boolean): Limits {
     batchBytesMax: 4096,
     channelsMax: 8,
     reassemblyBytesMax: random.pick([32 * 1024, 128 * 1024]),
-    reassemblyMessagesMax: random.pick([1, 3, 64]),
     chunkBytes,
     windowBytes,
     replayBytesMax: windowBytes + random.pick([1, 2, 8]) * chunkBytes,

@@ -168,8 +168,9 @@ function checkCleanEnds(scene: Scene, profile: Profile): void {
 }
 
 /** Whether its own end has dropped it. */
+/** By its sender, or by the far end as it may: too large, or not gone on for too long. */
 function isTakenBack({ fate }: Note): boolean {
-  return fate === "cancelled" || fate === "expired" || fate === "superseded";
+  return ["cancelled", "expired", "superseded", "too-large", "refused"].includes(fate);
 }
 
 function halfClean(who: string): Violation {

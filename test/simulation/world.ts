@@ -23,6 +23,8 @@ const STEPS_AT_ONCE_MAX = 5_000;
 /** Virtual time: what is to happen, in order. One seed decides everything. */
 export class World {
   readonly random: Random;
+  /** What the habits of consumers are drawn from: by themselves, so that they change nothing else of a story. */
+  readonly habits: Random;
   /** Where the story goes; `undefined` while nobody listens, so that nothing is spent on telling it. */
   tell: ((line: string) => void) | undefined;
   #now = 0;
@@ -33,6 +35,7 @@ export class World {
 
   constructor(seed: number) {
     this.random = new Random(seed);
+    this.habits = new Random(seed ^ 0x5bd1e995);
   }
 
   get now(): number {

@@ -58,7 +58,6 @@ export const frames: fc.Arbitrary<Frame> = fc.oneof(
   fc.record({ type: fc.constant("ack"), number: varints, bytes: varints, receivedTicks: varints, delayTicks: varints }),
   fc.record({ type: fc.constantFrom("close", "abort"), code: closeCodes, reason: upTo(123) }),
   fc.record({ type: fc.constant("channel-credit"), channel: byte, bytes: varints }),
-  fc.record({ type: fc.constant("session-credit"), bytes: varints }),
   fc.record({ type: fc.constantFrom("ping", "pong"), payload: upTo(125) }),
   fc.constant<Frame>({ type: "detach" }),
   fc.record({ type: fc.constant("goaway"), delayMs: varints }),
@@ -70,6 +69,7 @@ export const frames: fc.Arbitrary<Frame> = fc.oneof(
   }),
   fc.record({ type: fc.constantFrom("channel-close", "reset"), channel: byte }),
   fc.record({ type: fc.constant("reject"), channel: byte, message: varints, code: varints }),
+  fc.record({ type: fc.constant("admit"), channel: byte, message: varints }),
 ) as fc.Arbitrary<Frame>;
 
 /** Limits as an honest end announces them. */
@@ -79,7 +79,6 @@ export const limits: fc.Arbitrary<Limits> = fc
     batchBytesMax: fc.integer({ min: 4096, max: 2 ** 31 }),
     channelsMax: fc.integer({ min: 1, max: 256 }),
     extra: fc.nat(2 ** 40),
-    reassemblyMessagesMax: fc.integer({ min: 1, max: 1000 }),
     heartbeatMs: fc.integer({ min: 1, max: 1e6 }),
     heartbeatGraceMs: fc.integer({ min: 1, max: 1e6 }),
   })

@@ -35,6 +35,8 @@ export class End<S extends Session = Session> {
   react: ((event: EndEvent) => void) | undefined;
   /** Called whenever a batch has left, before its events are polled. */
   watch: (() => void) | undefined;
+  /** Whether the application takes what it is given. */
+  takes = true;
   /** What the transport may still buffer. */
   budgetBytes = 1 << 20;
   /** The newest line of this end; the session may have given it up. */

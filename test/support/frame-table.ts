@@ -67,7 +67,6 @@ export const FRAME_TABLE: {
     hex: "05 ff 4100",
     frame: { type: "channel-credit", channel: 255, bytes: 256 },
   },
-  { title: "SESSION_CREDIT", carriage: "either", hex: "06 80010000", frame: { type: "session-credit", bytes: 65_536 } },
   { title: "an empty PING", carriage: "unnumbered", hex: "07 00", frame: { type: "ping", payload: sevens(0) } },
   {
     title: "the longest PING",
@@ -128,6 +127,7 @@ export const FRAME_TABLE: {
     hex: "14 09 40c8 43f1",
     frame: { type: "reject", channel: 9, message: 200, code: 1009 },
   },
+  { title: "ADMIT", carriage: "numbered", hex: "15 ff 4100", frame: { type: "admit", channel: 255, message: 256 } },
   { title: "an empty message", carriage: "numbered", hex: "43 00 00", frame: chunk({}) },
   {
     title: "a text message",

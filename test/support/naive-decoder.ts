@@ -85,8 +85,6 @@ function readFrame(input: Input): { frame: Frame; travels: Travels } {
       const channel = input.byte();
       return { frame: { type: "channel-credit", channel, bytes: input.integer() }, travels: "either" };
     }
-    case 6:
-      return { frame: { type: "session-credit", bytes: input.integer() }, travels: "either" };
     case 7:
       return { frame: { type: "ping", payload: input.field(125) }, travels: "unnumbered" };
     case 8:
@@ -114,6 +112,10 @@ function readFrame(input: Input): { frame: Frame; travels: Travels } {
       const channel = input.byte();
       const [message, code] = [input.integer(), input.integer()];
       return { frame: { type: "reject", channel, message, code }, travels: "numbered" };
+    }
+    case 21: {
+      const channel = input.byte();
+      return { frame: { type: "admit", channel, message: input.integer() }, travels: "numbered" };
     }
     default:
       throw new Wrong();

@@ -15,7 +15,7 @@ export function wholeMessage(size: number): OutgoingMessage {
 /** A message of which nothing has been supplied yet. */
 export function sourceMessage(totalBytes: number | undefined, text = false): OutgoingMessage {
   lastId += 1;
-  return new OutgoingMessage(lastId, { text, totalBytes, wantsProgress: false });
+  return new OutgoingMessage(lastId, { text, totalBytes, wantsProgress: false }, true);
 }
 
 /** A channel with that many messages of no meaning: to the scheduler only their number matters. */

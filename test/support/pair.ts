@@ -245,11 +245,27 @@ export class Pair {
       end.watch?.();
     }
     events.push(...this.#pollEvents(end));
+    const hasTaken = this.#takeMessages(end, events);
     for (const event of events) {
       if (end.name === "client") this.#handleClientEvent(event);
       else this.#handleServerEvent(end as End<ServerSession>, event);
       end.react?.(event);
     }
+    if (hasTaken && end.hasSession) this.#follow(end, []);
+  }
+
+  /** Applications of these ends take what they are given at once. Returns whether the peer has to learn of it. */
+  #takeMessages(end: End, events: readonly EndEvent[]): boolean {
+    let isDue = false;
+    for (const event of events) {
+      const isTaken = event.type === "message" || event.type === "piece";
+      if (isTaken && end.takes) isDue = end.session.take(event.channel, event.cost, this.now) || isDue;
+      if (event.type === "channel" && end.takes) {
+        end.session.receive(event.channel, "messages", this.now);
+        this.#pollEvents(end);
+      }
+    }
+    return isDue;
   }
 
   #pollEvents(end: End): EndEvent[] {

@@ -1,27 +1,85 @@
 import type { Limits } from "../limits.js";
 import type { Ports } from "../ports.js";
 import type { Millis } from "../time.js";
-import type { ChunkFrame, Violation } from "../wire/frame.js";
+import type { ChunkFrame, Frame, Violation } from "../wire/frame.js";
 import { AckPolicy } from "./ack-policy.js";
 import { BatchOrder, type Verdict } from "./batch-order.js";
-import { Reassembly } from "./reassembly.js";
+import { CreditPool } from "./credit.js";
+import { type Arrival, InboundChannel, type ReceiveMode } from "./inbound-channel.js";
 
-/** A message as the application gets it. Bytes may be a view of the batch that carried them. */
-export interface InboundMessage {
-  readonly text: boolean;
-  readonly data: string | Uint8Array;
+/** Names a channel inside one engine, as on the sending side. */
+type ChannelKey = number;
+
+/** What the application gets of a channel, and gives back `cost` for when it has taken it. */
+export type InboundEvent =
+  /** A message. Text is what the port `readText` made of it; bytes may be a view of a larger buffer. */
+  | {
+      readonly type: "message";
+      readonly channel: ChannelKey;
+      readonly text: boolean;
+      readonly data: string | Uint8Array;
+      readonly cost: number;
+    }
+  /** A message begins that is taken piece by piece; `totalBytes` where its sender knows it. */
+  | {
+      readonly type: "incoming";
+      readonly channel: ChannelKey;
+      readonly text: boolean;
+      readonly totalBytes: number | undefined;
+    }
+  | {
+      readonly type: "piece";
+      readonly channel: ChannelKey;
+      readonly data: Uint8Array;
+      readonly last: boolean;
+      readonly cost: number;
+    }
+  /** Its sender has taken it back. */
+  | { readonly type: "incoming-reset"; readonly channel: ChannelKey };
+
+interface Known {
+  readonly key: ChannelKey;
+  readonly channel: InboundChannel;
+  /** The peer's wire id; `undefined` once nothing more comes. */
+  id: number | undefined;
 }
 
-/** The incoming half of a session: each batch once and in order, its chunks put together, and what to acknowledge. */
+export interface InboundOptions {
+  readonly limits: Limits;
+  readonly ports: Pick<Ports, "readText">;
+}
+
+/**
+ * The incoming half of a session: each batch once and in order, its chunks put together channel by channel, what to
+ * acknowledge, and how much may come.
+ */
 export class Inbound {
-  readonly #ports: Pick<Ports, "readText">;
+  readonly #options: InboundOptions;
+  readonly #emit: (event: InboundEvent) => void;
+  readonly #control: (frame: Frame) => void;
   readonly #order = new BatchOrder();
-  readonly #reassembly: Reassembly;
+  readonly #pool: CreditPool;
+  readonly #byKey = new Map<ChannelKey, Known>();
+  readonly #byId = new Map<number, Known>();
+  /** How those channels are to be taken that the peer has not opened yet. */
+  readonly #modes = new Map<ChannelKey, "messages" | "incoming">();
+  /** Channels in the middle of a message, and those whose peer has to learn of more credit. */
+  readonly #partial = new Set<Known>();
+  readonly #news = new Set<Known>();
+  /** What is wrong with the text that a chunk has completed. */
+  #violation: Violation | undefined;
+  #isSilent = false;
   readonly acks: AckPolicy = new AckPolicy(this.#order);
 
-  constructor(limits: Limits, ports: Pick<Ports, "readText">) {
-    this.#ports = ports;
-    this.#reassembly = new Reassembly(limits);
+  /** @param control takes frames for the peer that must not be lost */
+  constructor(options: InboundOptions, emit: (event: InboundEvent) => void, control: (frame: Frame) => void) {
+    this.#options = options;
+    this.#emit = emit;
+    this.#control = control;
+    this.#pool = new CreditPool(options.limits);
+    // A WebSocket hands on what comes, be it to nobody.
+    this.#modes.set(0, "messages");
+    this.open(0, 0);
   }
 
   /** Judges a numbered batch of `bytes` bytes: only what is `"next"` is to be read (BAT-04). */
@@ -32,36 +90,143 @@ export class Inbound {
     return verdict;
   }
 
-  /** Takes a chunk; gives the message that it completes, or what is wrong with it. */
-  handleChunk(chunk: ChunkFrame): { message: InboundMessage } | { violation: Violation } | undefined {
-    const outcome = this.#reassembly.handleChunk(chunk);
-    if (outcome.type === "violation") return { violation: outcome.violation };
-    if (outcome.type === "partial") return undefined;
-    const { text, bytes } = outcome.message;
-    const data = text ? this.#ports.readText(bytes) : bytes;
-    if (data === undefined) return { violation: { code: 1007, reason: "text is not UTF-8" } };
-    return { message: { text, data } };
+  /** The peer has opened its direction of the channel `key`, under this wire id. */
+  open(id: number, key: ChannelKey): void {
+    const mode: ReceiveMode = this.#modes.get(key) ?? "undecided";
+    const { limits } = this.#options;
+    // A channel that somebody takes already has news from its first moment on.
+    const news: Set<unknown> = this.#news;
+    const known: Known = {
+      key,
+      id,
+      channel: new InboundChannel({ pool: this.#pool, limits, mode, onNews: () => news.add(known) }, (arrival) =>
+        this.#handle(known, arrival),
+      ),
+    };
+    if (this.#isSilent) known.channel.handleCloseSent();
+    this.#byId.set(id, known);
+    this.#byKey.set(key, known);
   }
 
-  /** The sender has taken back the message that is under way on `channel`. */
-  handleReset(channel: number): Violation | undefined {
-    return this.#reassembly.reset(channel) ? undefined : { code: 1002, reason: "reset of no message" };
+  /** How the application takes what comes on the channel from here on. */
+  receive(key: ChannelKey, mode: "messages" | "incoming"): void {
+    this.#modes.set(key, mode);
+    this.#byKey.get(key)?.channel.receive(mode);
   }
 
-  /** Nothing follows on `channel`. */
-  handleChannelClose(channel: number): Violation | undefined {
-    if (!this.#reassembly.isPartial(channel)) return undefined;
-    return { code: 1002, reason: "channel closed inside a message" };
+  /** The application has taken so much of what it was given. */
+  take(key: ChannelKey, cost: number, now: Millis, roundTripMs: Millis | undefined): void {
+    const known = this.#byKey.get(key);
+    if (known === undefined) return;
+    known.channel.credit.take(cost, now, roundTripMs);
+    this.#forgetWhenTaken(known);
   }
 
-  /** Forgets what has arrived in part. */
+  /** Memory is short, or is not any more. */
+  handleScarcity(isScarce: boolean): void {
+    if (this.#pool.isScarce === isScarce) return;
+    this.#pool.handleScarcity(isScarce);
+    for (const { channel, id } of this.#byKey.values()) if (id !== undefined) channel.credit.refresh();
+  }
+
+  /** Takes a chunk; gives what is wrong with it. */
+  handleChunk(chunk: ChunkFrame, now: Millis): Violation | undefined {
+    const known = this.#byId.get(chunk.channel);
+    if (known === undefined) return { code: 1002, reason: "chunk on an unopened channel" };
+    const violation = known.channel.handleChunk(chunk, now) ?? this.#violation;
+    this.#violation = undefined;
+    if (known.channel.isPartial) this.#partial.add(known);
+    else this.#partial.delete(known);
+    return violation;
+  }
+
+  /** The sender has taken back the message that is under way on `id`. */
+  handleReset(id: number): Violation | undefined {
+    const known = this.#byId.get(id);
+    if (!known?.channel.handleReset()) return { code: 1002, reason: "reset of no message" };
+    this.#partial.delete(known);
+    return undefined;
+  }
+
+  /** Nothing follows on `id`. */
+  handleChannelClose(id: number): Violation | undefined {
+    const known = this.#byId.get(id);
+    if (known === undefined) return undefined;
+    if (known.channel.isPartial) return { code: 1002, reason: "channel closed inside a message" };
+    known.id = undefined;
+    known.channel.credit.close();
+    this.#byId.delete(id);
+    this.#modes.delete(known.key);
+    this.#forgetWhenTaken(known);
+    return undefined;
+  }
+
+  /** A channel is gone that the peer may never have opened. */
+  handleChannelGone(key: ChannelKey): void {
+    this.#modes.delete(key);
+  }
+
+  /** Another transport carries the session: what was said of credit may have been lost. */
+  handleAttached(now: Millis): void {
+    this.acks.handleAttached();
+    for (const { channel, id } of this.#byKey.values()) if (id !== undefined) channel.handleAttached(now);
+  }
+
+  /** This end has said CLOSE: no verdict can follow. Channels of the peer that open now come too late for one, too. */
+  handleCloseSent(): void {
+    this.#isSilent = true;
+    for (const { channel } of this.#byKey.values()) channel.handleCloseSent();
+  }
+
+  /** Refuses what has stood still for too long. */
+  handleDeadline(now: Millis): void {
+    for (const { channel } of this.#partial) channel.handleIdle(now, this.#options.limits.reassemblyIdleMs);
+  }
+
+  /** When a message under way has stood still for too long. */
+  get nextDeadline(): Millis | undefined {
+    let next: Millis | undefined;
+    for (const { channel } of this.#partial) {
+      const deadline = channel.idleDeadline(this.#options.limits.reassemblyIdleMs);
+      if (deadline !== undefined && (next === undefined || deadline < next)) next = deadline;
+    }
+    return next;
+  }
+
+  /** Whether the peer has to learn of more credit. */
+  get isCreditDue(): boolean {
+    return this.#news.size > 0;
+  }
+
+  /** What it has to learn: at most a frame of a few bytes for each of 256 channels, so it fits any batch (LIM-02). */
+  pollCredit(): Frame[] {
+    const frames: Frame[] = [];
+    for (const { id, channel } of this.#news) {
+      if (id !== undefined) frames.push({ type: "channel-credit", channel: id, bytes: channel.credit.granted });
+    }
+    this.#news.clear();
+    return frames;
+  }
+
+  /** Forgets everything: the session has ended. */
   clear(): void {
-    this.#reassembly.clear();
+    this.#byKey.clear();
+    this.#byId.clear();
+    this.#partial.clear();
+    this.#news.clear();
+    this.#pool.clear();
   }
 
-  /** Bytes of unfinished messages. */
-  get heldBytes(): number {
-    return this.#reassembly.heldBytes;
+  /** Bytes of unfinished messages that are kept until they are whole. */
+  get reassemblyBytes(): number {
+    let bytes = 0;
+    for (const { channel } of this.#partial) bytes += channel.heldBytes;
+    return bytes;
+  }
+
+  /** What the application has not taken yet, unfinished messages included, as cost. */
+  get untakenBytes(): number {
+    return this.#pool.untakenBytes;
   }
 
   /** The highest batch number accepted. */
@@ -72,5 +237,31 @@ export class Inbound {
   /** Bytes of all batches accepted. */
   get receivedBytes(): number {
     return this.#order.bytes;
+  }
+
+  #handle({ key, id }: Known, arrival: Arrival): void {
+    switch (arrival.type) {
+      case "message": {
+        const { text, bytes, cost } = arrival;
+        const data = text ? this.#options.ports.readText(bytes) : bytes;
+        if (data === undefined) this.#violation = { code: 1007, reason: "text is not UTF-8" };
+        else this.#emit({ type: "message", channel: key, text, data, cost });
+        return;
+      }
+      case "verdict": {
+        const { message, code } = arrival;
+        const channel = id as number;
+        this.#control(
+          code === undefined ? { type: "admit", channel, message } : { type: "reject", channel, message, code },
+        );
+        return;
+      }
+      default:
+        this.#emit({ ...arrival, channel: key });
+    }
+  }
+
+  #forgetWhenTaken(known: Known): void {
+    if (known.id === undefined && known.channel.credit.untaken === 0) this.#byKey.delete(known.key);
   }
 }

@@ -16,6 +16,8 @@ export interface ChunkSpace {
   /** The most that a batch holds: the measure for a cut that is worth its header. */
   readonly batchBytesMax: number;
   readonly isFirstInBatch: boolean;
+  /** What the peer's credit leaves, bytes of payload. */
+  readonly creditBytes: number;
 }
 
 /**
@@ -25,12 +27,12 @@ export interface ChunkSpace {
 export function cutBytes(message: OutgoingMessage, space: ChunkSpace): number | undefined {
   const available = message.availableBytes;
   const wholeHeader = chunkHeaderBytes({ totalBytes: undefined, payload: { length: available } });
-  if (message.isEnded && available + wholeHeader <= space.spaceBytes) {
+  if (message.isEnded && available <= space.creditBytes && available + wholeHeader <= space.spaceBytes) {
     return space.isFirstInBatch || available <= COALESCED_BYTES_MAX ? available : undefined;
   }
   if (!space.isFirstInBatch) return undefined;
   const header = chunkHeaderBytes({ totalBytes: announcedTotal(message), payload: { length: space.spaceBytes } });
-  const size = Math.min(available, space.spaceBytes - header);
+  const size = Math.min(available, space.spaceBytes - header, space.creditBytes);
   // Half a batch: less would be the silly windows of RFC 1122, 4.2.3.4.
   return size >= Math.max(CHUNK_BYTES_MIN, Math.floor(space.batchBytesMax / 2)) ? size : undefined;
 }

@@ -33,9 +33,17 @@ export class OutgoingMessage {
   readonly totalBytes: number | undefined;
   readonly wantsProgress: boolean;
   readonly key: string | undefined;
+  /** Whether it is read piece by piece. The peer's message limit holds for the others only. */
+  readonly isSource: boolean;
   stage: MessageStage = "queued";
   /** The batch that carries its first piece; `undefined` while it is queued. */
   firstNumber: number | undefined;
+  /** Which message of its channel it is, from 1; 0 while it is queued. */
+  ordinal = 0;
+  /** Whether the peer takes it although it is over its limit. */
+  isAdmitted = false;
+  /** Whether the peer has all of it. */
+  isAcked = false;
   /** Bytes that the peer has acknowledged. */
   ackedBytes = 0;
   #pieces: Uint8Array[] = [];
@@ -43,12 +51,13 @@ export class OutgoingMessage {
   #takenBytes = 0;
   #source: "open" | "asked" | "ended" = "open";
 
-  constructor(id: MessageId, init: OutgoingInit) {
+  constructor(id: MessageId, init: OutgoingInit, isSource: boolean) {
     this.id = id;
     this.text = init.text;
     this.totalBytes = init.totalBytes;
     this.wantsProgress = init.wantsProgress;
     this.key = init.key;
+    this.isSource = isSource;
   }
 
   /** Adds what the source has given. The engine owns `piece` from here on. */

@@ -1,3 +1,4 @@
+import { CHANNEL_CREDIT_BYTES } from "../limits.js";
 import { LinkedQueue } from "../linked-queue.js";
 import type { Priority } from "../wire/frame.js";
 import type { OutgoingMessage } from "./outgoing-message.js";
@@ -23,6 +24,13 @@ export class SendChannel {
   end: "none" | "due" | "sent" | "seen" = "none";
   /** Bytes accepted and not yet acknowledged. */
   bufferedBytes = 0;
+  /** What the peer has granted, and what has been used of it: absolute sums of cost (CRD-01). */
+  creditBytes: number = CHANNEL_CREDIT_BYTES;
+  usedBytes = 0;
+  /** Messages that have begun to leave. */
+  messagesBegun = 0;
+  /** Those that are over the peer's message limit, until it has said what becomes of them (CRD-07). */
+  overLimit: Map<number, OutgoingMessage> | undefined;
   turn: Turn = "none";
   deficitBytes = 0;
 

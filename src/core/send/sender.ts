@@ -1,13 +1,12 @@
 import { DeadlineQueue } from "../deadline-queue.js";
 import { SluiceError } from "../error.js";
 import { Fifo } from "../fifo.js";
-import { CHANNELS_MAX, type Limits } from "../limits.js";
+import { CHANNELS_MAX, type Limits, MESSAGE_COST_BYTES } from "../limits.js";
 import type { Millis } from "../time.js";
 import { frameBytes } from "../wire/encode.js";
-import type { Frame, Priority } from "../wire/frame.js";
+import type { ChunkFrame, Frame, Priority } from "../wire/frame.js";
 import { type AnnouncedLimits, UNANNOUNCED_LIMITS } from "../wire/parameters.js";
 import { varintBytes } from "../wire/varint.js";
-import { Admission } from "./admission.js";
 import { cutBytes, cutChunk } from "./chunker.js";
 import type { SentBatch, SentChunk } from "./in-flight.js";
 import { type MessageId, type OutgoingInit, OutgoingMessage } from "./outgoing-message.js";
@@ -25,7 +24,7 @@ export type SendEvent =
   | { readonly type: "pull"; readonly message: MessageId; readonly offset: number };
 
 /** How a message ended that was not delivered. */
-export type Fate = "cancelled" | "expired" | "superseded" | "never-written" | "unknown" | "too-large";
+export type Fate = "cancelled" | "expired" | "superseded" | "never-written" | "unknown" | "too-large" | "refused";
 
 /** Frames for one numbered batch, and what acknowledging it will mean. */
 export interface Draft {
@@ -48,6 +47,9 @@ export interface DraftSpace {
 /** A high channel may exceed a full window by this, so that it need not wait for an ack: one chunk. */
 const HIGH_OVERDRAFT_BYTES = 16 * 1024;
 
+/** REJECT of a message for its size; every other code says that the peer did not want to wait for its rest (CRD-08). */
+const REJECTED_SIZE = 1009;
+
 /** What a channel may send in its turn: more would make turns long on slow lines, whatever the chunks. */
 const QUANTUM_BYTES_MAX = 16 * 1024;
 
@@ -63,22 +65,26 @@ const READ_AHEAD_BYTES = 128 * 1024;
 export class Sender {
   readonly #emit: (event: SendEvent) => void;
   readonly #scheduler: Scheduler;
-  readonly #admission = new Admission();
   readonly #channels = new Map<ChannelKey, SendChannel>();
   readonly #control: Fifo<Frame> = new Fifo();
   readonly #messages = new Map<MessageId, { message: OutgoingMessage; channel: SendChannel }>();
   /** Messages of which nothing has left, and which are dropped if that lasts. */
   readonly #perishable = new DeadlineQueue<OutgoingMessage>();
-  readonly #idsUsed = new Set<number>([0]);
+  /** Wire ids in use, until the peer has seen the end of their channels. */
+  readonly #byId = new Map<number, SendChannel>();
   #peerLimits: AnnouncedLimits = UNANNOUNCED_LIMITS;
   #messagesSent = 0;
   #unsentBytes = 0;
+  #isWaitingForRoom = false;
+  /** Whether the peer can still say what becomes of messages over its limit. */
+  #hasVerdicts = true;
 
   constructor(limits: Pick<Limits, "chunkBytes">, emit: (event: SendEvent) => void) {
     this.#emit = emit;
     this.#scheduler = new Scheduler(Math.min(limits.chunkBytes, QUANTUM_BYTES_MAX));
     const channel = new SendChannel(DEFAULT_CHANNEL, "normal");
     channel.id = 0;
+    this.#byId.set(0, channel);
     this.#channels.set(DEFAULT_CHANNEL, channel);
   }
 
@@ -89,7 +95,7 @@ export class Sender {
   /** @throws SluiceError `ERR_TOO_MANY_CHANNELS` when every wire id is taken */
   requireFreeId(): void {
     const max = Math.min(this.#peerLimits.channelsMax, CHANNELS_MAX);
-    if (this.#idsUsed.size >= max) throw new SluiceError("ERR_TOO_MANY_CHANNELS", `More than ${max} channels at once`);
+    if (this.#byId.size >= max) throw new SluiceError("ERR_TOO_MANY_CHANNELS", `More than ${max} channels at once`);
   }
 
   /**
@@ -101,8 +107,8 @@ export class Sender {
     if (channel.id !== undefined) return;
     this.requireFreeId();
     let id = 1;
-    while (this.#idsUsed.has(id)) id += 1;
-    this.#idsUsed.add(id);
+    while (this.#byId.has(id)) id += 1;
+    this.#byId.set(id, channel);
     channel.id = id;
     this.#control.push({ type: "channel-open", channel: id, priority: channel.priority, name });
   }
@@ -131,7 +137,7 @@ export class Sender {
   send(key: ChannelKey, init: OutgoingInit & { readonly bytes?: Uint8Array }): MessageId {
     const channel = this.#channel(key);
     this.#messagesSent += 1;
-    const message = new OutgoingMessage(this.#messagesSent, init);
+    const message = new OutgoingMessage(this.#messagesSent, init, init.bytes === undefined);
     if (init.bytes !== undefined) message.supply(init.bytes, true);
     else if (init.totalBytes === 0) message.supply(new Uint8Array(0), true);
     const old = init.key === undefined ? undefined : channel.keyed?.get(init.key);
@@ -162,11 +168,6 @@ export class Sender {
     known.message.supply(piece, ended);
     this.#unsentBytes += piece.length;
     if (known.message.totalBytes === undefined) known.channel.bufferedBytes += piece.length;
-    // Where only the end of the source tells the length, it may turn out too large at any piece.
-    if (known.message.suppliedBytes > this.#peerLimits.messageBytesMax) {
-      this.#drop(known.message, known.channel, "too-large");
-      return;
-    }
     this.#askForMore(known.channel);
   }
 
@@ -186,18 +187,59 @@ export class Sender {
     }
   }
 
-  /** From here on nothing leaves that the peer would refuse; what waits and is too large is dropped. */
+  /** From here on nothing leaves that is larger than the peer wants; sources do, as its application may take them (CRD-07). */
   handlePeerLimits(limits: AnnouncedLimits): void {
     this.#peerLimits = limits;
     for (const { message, channel } of this.#messages.values()) {
-      const size = message.totalBytes ?? message.suppliedBytes;
-      if (message.stage === "queued" && size > limits.messageBytesMax) this.#drop(message, channel, "too-large");
+      const isOver = !message.isSource && message.suppliedBytes > limits.messageBytesMax;
+      if (message.stage === "queued" && isOver) this.#drop(message, channel, "too-large");
+    }
+  }
+
+  /** Lets a frame leave that must not be lost, before all messages. */
+  control(frame: Frame): void {
+    this.#control.push(frame);
+  }
+
+  /** What the peer grants. Old news and channels that have ended are of no account. */
+  handleCredit(id: number, bytes: number): void {
+    const channel = this.#byId.get(id);
+    if (channel !== undefined) channel.creditBytes = Math.max(channel.creditBytes, bytes);
+  }
+
+  /** The peer's application takes a message although it is over the limit. */
+  handleAdmit(id: number, ordinal: number): void {
+    const message = this.#byId.get(id)?.overLimit?.get(ordinal);
+    if (message === undefined) return;
+    message.isAdmitted = true;
+    if (message.isAcked) this.#deliver(message);
+  }
+
+  /** The peer does not take a message, or not the rest of it. */
+  handleReject(id: number, ordinal: number, code: number): void {
+    const channel = this.#byId.get(id);
+    const head = channel?.messages.peek();
+    const isSize = code === REJECTED_SIZE;
+    // What has left whole by now was quick enough.
+    const message =
+      (isSize ? channel?.overLimit?.get(ordinal) : undefined) ?? (head?.ordinal === ordinal ? head : undefined);
+    if (channel === undefined || message === undefined) return;
+    this.#drop(message, channel, isSize ? "too-large" : "refused");
+  }
+
+  /** The peer takes nothing more from its application, and says nothing more but acks: no verdict comes any more. */
+  handlePeerClose(): void {
+    this.#hasVerdicts = false;
+    for (const channel of this.#byId.values()) {
+      for (const message of [...(channel.overLimit?.values() ?? [])]) {
+        if (!message.isAdmitted) this.#drop(message, channel, "too-large");
+      }
     }
   }
 
   handleAcked(batch: SentBatch): void {
     for (const channel of batch.closes) {
-      this.#idsUsed.delete(channel.id as number);
+      this.#byId.delete(channel.id as number);
       channel.end = "seen";
     }
     for (const { channel, message, bytes, last } of batch.chunks) {
@@ -207,9 +249,10 @@ export class Sender {
       if (message.wantsProgress && this.#messages.has(message.id)) {
         this.#emit({ type: "progress", message: message.id, ackedBytes: message.ackedBytes });
       }
-      if (!last) continue;
-      this.#messages.delete(message.id);
-      this.#emit({ type: "delivered", message: message.id });
+      if (!last || !this.#messages.has(message.id)) continue;
+      message.isAcked = true;
+      if (message.isAdmitted || !this.#isOverLimit(message)) this.#deliver(message);
+      else if (!this.#hasVerdicts) this.#drop(message, channel, "too-large");
     }
   }
 
@@ -230,6 +273,7 @@ export class Sender {
     for (const channel of this.#channels.values()) {
       channel.messages.clear();
       channel.keyed = undefined;
+      channel.overLimit = undefined;
       channel.end = "seen";
       this.#scheduler.remove(channel);
     }
@@ -241,6 +285,7 @@ export class Sender {
     const frames: Frame[] = [];
     const chunks: SentChunk[] = [];
     const closes: SendChannel[] = [];
+    this.#isWaitingForRoom = false;
     let usedBytes = this.#takeControl(frames, space.spaceBytes);
     // What is left would be overtaken: a chunk by the CHANNEL_OPEN of its channel, or by the RESET before it.
     if (this.#control.length > 0) return frames.length === 0 ? undefined : { frames, chunks, closes };
@@ -259,7 +304,7 @@ export class Sender {
         closes.push(channel);
       } else {
         frame = cutChunk(channel.id as number, message, this.#size(channel, rest, isFirstInBatch) as number);
-        if (message.firstNumber === undefined) this.#seal(message, channel);
+        this.#account(message, channel, frame);
         message.firstNumber ??= space.number;
         chunks.push({ channel, message, bytes: frame.payload.length, last: frame.last });
         this.#handleCut(channel, message, frame.payload.length);
@@ -281,14 +326,15 @@ export class Sender {
   /** Whether nothing waits to be sent; acks may still be missing. */
   get isDrained(): boolean {
     if (this.#control.length > 0) return false;
-    for (const channel of this.#channels.values()) if (channel.isBacklogged) return false;
+    for (const channel of this.#channels.values()) {
+      if (channel.isBacklogged || (this.#hasVerdicts && (channel.overLimit?.size ?? 0) > 0)) return false;
+    }
     return true;
   }
 
-  /** Whether something could be sent if there were room for it. */
+  /** Whether the last poll has found something that lacked nothing but room. */
   get isWaitingForRoom(): boolean {
-    for (const channel of this.#channels.values()) if ((channel.messages.peek()?.availableBytes ?? 0) > 0) return true;
-    return false;
+    return this.#isWaitingForRoom;
   }
 
   /** Whether frames wait that an ack must not overtake (CHN-08). */
@@ -312,7 +358,7 @@ export class Sender {
 
   /** Wire ids in use, that of the default channel included. */
   get channelsCount(): number {
-    return this.#idsUsed.size;
+    return this.#byId.size;
   }
 
   get messageBytesMax(): number {
@@ -335,29 +381,55 @@ export class Sender {
     // What would not fit the emptiest batch, its number aside, must not make others wait for room: it waits for them.
     const spaceBytes = space.batchBytesMax - varintBytes(space.number);
     const ample = { ...space, spaceBytes, roomBytes: space.batchBytesMax };
-    return this.#size(channel, ample, true) === undefined ? "not-ready" : "no-room";
+    if (this.#size(channel, ample, true) === undefined) return "not-ready";
+    this.#isWaitingForRoom = true;
+    return "no-room";
   }
 
   /** How much the channel may cut now: `undefined` for nothing, 0 for an empty message or the channel's end. */
   #size(channel: SendChannel, space: DraftSpace, isFirstInBatch: boolean): number | undefined {
     const message = channel.messages.peek();
-    if (message === undefined) return space.spaceBytes >= 2 ? 0 : undefined;
+    if (message === undefined) {
+      // A verdict that is still to come names the channel by its wire id, which must not have gone to another (CRD-07).
+      const isOver = space.spaceBytes >= 2 && (channel.overLimit?.size ?? 0) === 0;
+      return isOver ? 0 : undefined;
+    }
     const overdraft = channel.priority === "high" ? HIGH_OVERDRAFT_BYTES : 0;
     const spaceBytes = Math.min(space.spaceBytes, space.roomBytes + overdraft);
-    const size = cutBytes(message, { spaceBytes, batchBytesMax: space.batchBytesMax, isFirstInBatch });
-    if (size === undefined) return undefined;
-    const isWhole = message.stage === "queued" && message.isEnded && size === message.availableBytes;
-    return isWhole || this.#admission.admits(message, this.#peerLimits) ? size : undefined;
+    const creditBytes = channel.creditBytes - channel.usedBytes - (message.stage === "queued" ? MESSAGE_COST_BYTES : 0);
+    return cutBytes(message, { spaceBytes, batchBytesMax: space.batchBytesMax, isFirstInBatch, creditBytes });
+  }
+
+  /** A piece is cut: it uses credit, and what may happen to a message that waits cannot happen to this one any more. */
+  #account(message: OutgoingMessage, channel: SendChannel, chunk: ChunkFrame): void {
+    channel.usedBytes += chunk.payload.length;
+    if (chunk.first) {
+      this.#seal(message, channel);
+      channel.usedBytes += MESSAGE_COST_BYTES;
+      channel.messagesBegun += 1;
+      message.ordinal = channel.messagesBegun;
+    }
+    if (!this.#isOverLimit(message)) return;
+    channel.overLimit ??= new Map();
+    channel.overLimit.set(message.ordinal, message);
+  }
+
+  #isOverLimit(message: OutgoingMessage): boolean {
+    return (message.totalBytes ?? message.takenBytes) > this.#peerLimits.messageBytesMax;
+  }
+
+  #deliver(message: OutgoingMessage): void {
+    this.#messages.get(message.id)?.channel.overLimit?.delete(message.ordinal);
+    this.#messages.delete(message.id);
+    this.#emit({ type: "delivered", message: message.id });
   }
 
   #handleCut(channel: SendChannel, message: OutgoingMessage, bytes: number): void {
     this.#unsentBytes -= bytes;
     if (message.stage === "written") {
-      this.#admission.end(message);
       channel.messages.shift();
       this.#emit({ type: "written", message: message.id });
     } else if (message.takenBytes === bytes) {
-      this.#admission.begin(message, this.#peerLimits);
       this.#emit({ type: "started", message: message.id });
     }
     this.#askForMore(channel);
@@ -375,7 +447,7 @@ export class Sender {
     channel.messages.remove(message);
     this.#messages.delete(message.id);
     this.#seal(message, channel);
-    this.#admission.end(message);
+    channel.overLimit?.delete(message.ordinal);
     channel.bufferedBytes -= (message.totalBytes ?? message.suppliedBytes) - message.takenBytes;
     this.#unsentBytes -= message.availableBytes;
     if (message.stage === "writing") this.#control.push({ type: "reset", channel: channel.id as number });

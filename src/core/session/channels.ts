@@ -1,6 +1,7 @@
 import { SluiceError } from "../error.js";
 import { CHANNEL_NAME_BYTES_MAX, type Limits } from "../limits.js";
 import type { Ports } from "../ports.js";
+import type { Inbound } from "../receive/inbound.js";
 import { type ChannelKey, DEFAULT_CHANNEL } from "../send/send-channel.js";
 import type { Sender } from "../send/sender.js";
 import type { Priority, Violation } from "../wire/frame.js";
@@ -14,17 +15,19 @@ import type { SessionEvent } from "./events.js";
  */
 export class Channels {
   readonly #sender: Sender;
+  readonly #inbound: Inbound;
   readonly #ports: Ports;
   readonly #limits: Pick<Limits, "channelsMax">;
   readonly #emit: (event: SessionEvent) => void;
   readonly #table = new ChannelTable();
 
   constructor(
-    sender: Sender,
+    { sender, inbound }: { sender: Sender; inbound: Inbound },
     options: { ports: Ports; limits: Pick<Limits, "channelsMax"> },
     emit: (event: SessionEvent) => void,
   ) {
     this.#sender = sender;
+    this.#inbound = inbound;
     this.#ports = options.ports;
     this.#limits = options.limits;
     this.#emit = emit;
@@ -80,10 +83,12 @@ export class Channels {
     if (known !== undefined) {
       if (known.incoming !== "unopened") return { code: 1002, reason: "channel name in use" };
       this.#table.bind(known, id);
+      this.#inbound.open(id, known.key);
       return undefined;
     }
     const entry = this.#table.add(name);
     this.#table.bind(entry, id);
+    this.#inbound.open(id, entry.key);
     this.#sender.addChannel(entry.key, priority);
     this.#emit({ type: "channel", channel: entry.key, name, priority });
     return undefined;
@@ -108,6 +113,7 @@ export class Channels {
       if (end !== "seen" && (end !== "sent" || entry.incoming === "unopened")) continue;
       this.#table.remove(entry);
       this.#sender.removeChannel(key);
+      this.#inbound.handleChannelGone(key);
       this.#emit({ type: "channel-closed", channel: key });
     }
   }

@@ -1,4 +1,5 @@
 import type { SluiceError } from "../error.js";
+import type { InboundEvent } from "../receive/inbound.js";
 import type { ChannelKey } from "../send/send-channel.js";
 import type { SendEvent } from "../send/sender.js";
 import type { Priority } from "../wire/frame.js";
@@ -6,6 +7,7 @@ import type { Priority } from "../wire/frame.js";
 /** What the session tells its host, in order. */
 export type SessionEvent =
   | SendEvent
+  | InboundEvent
   /** Open a transport, and report what it does under this epoch. Client only. */
   | { readonly type: "dial"; readonly epoch: number; readonly sessionId: Uint8Array | undefined }
   /**
@@ -27,13 +29,6 @@ export type SessionEvent =
   | { readonly type: "channel-closing"; readonly channel: ChannelKey }
   /** Both directions of a channel have ended. */
   | { readonly type: "channel-closed"; readonly channel: ChannelKey }
-  /** A message. Text is what the port `readText` made of it; bytes may be a view of a larger buffer. */
-  | {
-      readonly type: "message";
-      readonly channel: ChannelKey;
-      readonly text: boolean;
-      readonly data: string | Uint8Array;
-    }
   | { readonly type: "ping" | "pong"; readonly payload: Uint8Array }
   /** The peer has begun to close; its code and reason come with `closed`. */
   | { readonly type: "closing" }

@@ -6,7 +6,7 @@ import { type AckOutcome, type BatchSpace, Outbound } from "../send/outbound.js"
 import type { ChannelKey } from "../send/send-channel.js";
 import { Sender } from "../send/sender.js";
 import type { Millis } from "../time.js";
-import { type ChunkFrame, carriage, type Frame, type Violation } from "../wire/frame.js";
+import { carriage, type Frame, type Violation } from "../wire/frame.js";
 import type { AnnouncedLimits } from "../wire/parameters.js";
 import { Channels } from "./channels.js";
 import { Closing } from "./closing.js";
@@ -47,9 +47,9 @@ export class Exchange {
     this.#ports = ports;
     this.#emit = emit;
     this.sender = new Sender(limits, emit);
-    this.channels = new Channels(this.sender, options, emit);
     this.outbound = new Outbound(this.sender, limits);
-    this.inbound = new Inbound(limits, ports);
+    this.inbound = new Inbound(options, emit, (frame) => this.sender.control(frame));
+    this.channels = new Channels({ sender: this.sender, inbound: this.inbound }, options, emit);
     this.closing = new Closing(limits.closeTimeoutMs);
   }
 
@@ -61,7 +61,7 @@ export class Exchange {
 
   /** Another transport carries the session. What the handshake has said replaces the acks that were due. */
   handleAttached(now: Millis): void {
-    this.inbound.acks.handleAttached();
+    this.inbound.handleAttached(now);
     this.outbound.handleAttached(now);
   }
 
@@ -93,7 +93,7 @@ export class Exchange {
     }
     switch (frame.type) {
       case "chunk":
-        return this.#handleChunk(frame);
+        return this.inbound.handleChunk(frame, now);
       case "ack":
         return this.#handleNews(this.outbound.handleAck(frame, now), now);
       case "channel-open":
@@ -102,10 +102,18 @@ export class Exchange {
         return this.inbound.handleChannelClose(frame.channel) ?? this.channels.handlePeerClose(frame.channel);
       case "reset":
         return this.inbound.handleReset(frame.channel);
+      case "channel-credit":
+        this.sender.handleCredit(frame.channel, frame.bytes);
+        return undefined;
+      case "admit":
+        this.sender.handleAdmit(frame.channel, frame.message);
+        return undefined;
+      case "reject":
+        this.sender.handleReject(frame.channel, frame.message, frame.code);
+        return undefined;
       case "close":
         return this.#handleClose(frame.code, frame.reason, now);
-      default:
-        // Assigned, and without effect in this revision (FRM-04).
+      case "abort":
         return undefined;
     }
   }
@@ -143,18 +151,9 @@ export class Exchange {
     const batch = this.outbound.closeBatch(frame, space, ack, now);
     if (batch === undefined) return undefined;
     this.closing.handleSent();
+    this.inbound.handleCloseSent();
     if (ack !== undefined) this.inbound.acks.handleSent();
     return batch;
-  }
-
-  #handleChunk(chunk: ChunkFrame): Violation | undefined {
-    const channel = this.channels.incoming(chunk.channel);
-    if (channel === undefined) return { code: 1002, reason: "chunk on an unopened channel" };
-    const outcome = this.inbound.handleChunk(chunk);
-    if (outcome === undefined) return undefined;
-    if ("violation" in outcome) return outcome.violation;
-    this.#emit({ type: "message", channel, ...outcome.message });
-    return undefined;
   }
 
   #handleNews(outcome: AckOutcome, now: Millis): Violation | undefined {
@@ -176,6 +175,7 @@ export class Exchange {
     const info = { code: code === 0 ? 1005 : code, reason };
     const step = this.closing.handlePeerClose(info, now);
     if (step === undefined) return { code: 1002, reason: "close twice" };
+    this.sender.handlePeerClose();
     if (step === "reply") this.#emit({ type: "closing" });
     return undefined;
   }

@@ -44,6 +44,8 @@ export interface SessionStats {
   readonly queuedBytes: number;
   /** Bytes received of messages that are not complete. */
   readonly reassemblyBytes: number;
+  /** What the application has not taken yet, as cost (CRD-01), unfinished messages included. */
+  readonly untakenBytes: number;
   /** Bytes of numbered batches, each counted once. */
   readonly bytesSent: number;
   readonly bytesReceived: number;

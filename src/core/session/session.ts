@@ -49,6 +49,9 @@ export abstract class Session {
   /** How often a transport has carried the session. */
   #attachments = 0;
   #lastNow: Millis = Number.NEGATIVE_INFINITY;
+  /** When HELLO or WELCOME has left, and how long its answer took: all that an end knows of the line that sends nothing. */
+  #handshakeAt: Millis | undefined;
+  #handshakeRoundTripMs: Millis | undefined;
 
   constructor(options: SessionOptions) {
     this.limits = options.limits;
@@ -85,7 +88,7 @@ export abstract class Session {
       throw new SluiceError("ERR_USAGE_CHANNEL_CLOSED", "The channel is closed");
     }
     const max = this.messageBytesMax;
-    const size = init.totalBytes ?? 0;
+    const size = init.bytes?.length ?? 0;
     if (size > max)
       throw new SluiceError("ERR_MESSAGE_TOO_LARGE", `A message of ${size} bytes is over the limit of ${max}`);
     channels.announce(channel);
@@ -96,6 +99,28 @@ export abstract class Session {
   supply(message: MessageId, piece: Uint8Array, ended: boolean, now: Millis): void {
     this.begin(now);
     this.exchange.sender.supply(message, piece, ended);
+  }
+
+  /**
+   * How the application takes what comes on the channel from here on: whole messages, or each as it begins, in pieces.
+   * Before that nothing comes on it beyond a first credit; the default channel hands on whole messages from the start.
+   */
+  receive(channel: ChannelKey, mode: "messages" | "incoming", now: Millis): void {
+    this.begin(now);
+    this.exchange.inbound.receive(channel, mode);
+  }
+
+  /** The application has taken `cost` of what it was handed. Returns whether there is something to tell the peer. */
+  take(channel: ChannelKey, cost: number, now: Millis): boolean {
+    const { inbound, outbound } = this.exchange;
+    inbound.take(channel, cost, now, outbound.path.roundTripTimeMs ?? this.#handshakeRoundTripMs);
+    return inbound.isCreditDue;
+  }
+
+  /** Memory is short, or is not any more: the peer is granted less for the time. */
+  handleScarcity(isScarce: boolean, now: Millis): void {
+    this.begin(now);
+    this.exchange.inbound.handleScarcity(isScarce);
   }
 
   /** Takes a message back, also in its middle. `false` when all of it has left. */
@@ -145,8 +170,9 @@ export abstract class Session {
   handleDeadline(now: Millis): void {
     this.begin(now);
     if (this.isClosed) return;
-    const { closing, sender } = this.exchange;
+    const { closing, sender, inbound } = this.exchange;
     sender.handleDeadline(now);
+    if (this.attachment.isAttached) inbound.handleDeadline(now);
     if (!isDue(closing.nextDeadline, now)) return this.handleLineDeadlines(now);
     const { state } = closing;
     const isClean = state.name === "lingering" || state.name === "settling";
@@ -158,7 +184,7 @@ export abstract class Session {
    * @param budgetBytes what the transport may still buffer; control frames are not held to it
    */
   pollTransmit(budgetBytes: number, now: Millis): Uint8Array | undefined {
-    const handshake = this.#pollHandshake();
+    const handshake = this.#pollHandshake(now);
     if (handshake !== undefined) return handshake;
     const control = this.unnumbered.pollBatch();
     if (control !== undefined) return control;
@@ -166,7 +192,7 @@ export abstract class Session {
       const batch = this.#pollNumbered(budgetBytes, now);
       if (batch !== undefined) return batch;
     }
-    return this.#pollAck(now);
+    return this.#pollNews(now);
   }
 
   pollEvent(): SessionEvent | undefined {
@@ -179,7 +205,9 @@ export abstract class Session {
     const { closing, sender } = this.exchange;
     const times = [closing.nextDeadline, sender.nextDeadline, this.attachment.nextDeadline, ...this.roleDeadlines];
     if (this.attachment.epoch !== undefined) times.push(this.keepalive?.nextDeadline);
-    if (this.#mayAck) times.push(this.exchange.inbound.acks.nextDeadline);
+    const { inbound } = this.exchange;
+    if (this.attachment.isAttached) times.push(inbound.nextDeadline);
+    if (this.#mayAck) times.push(inbound.acks.nextDeadline);
     const known = times.filter((time) => time !== undefined);
     return known.length === 0 ? undefined : Math.min(...known);
   }
@@ -214,10 +242,10 @@ export abstract class Session {
     return this.exchange.sender.bufferedBytes(channel);
   }
 
-  /** Bytes that the session keeps: to be sent, to be sent again, and of unfinished messages. */
+  /** Bytes that the session keeps: to be sent, to be sent again, and received but not taken by the application. */
   get heldBytes(): number {
     const { sender, outbound, inbound } = this.exchange;
-    return sender.unsentBytes + outbound.inFlightBytes + inbound.heldBytes;
+    return sender.unsentBytes + outbound.inFlightBytes + inbound.untakenBytes;
   }
 
   get stats(): SessionStats {
@@ -228,7 +256,8 @@ export abstract class Session {
       windowBytes: outbound.windowBytes,
       inFlightBytes: outbound.inFlightBytes,
       queuedBytes: sender.unsentBytes,
-      reassemblyBytes: inbound.heldBytes,
+      reassemblyBytes: inbound.reassemblyBytes,
+      untakenBytes: inbound.untakenBytes,
       bytesSent: outbound.sentBytes,
       bytesReceived: inbound.receivedBytes,
       resumes: Math.max(0, this.#attachments - 1),
@@ -271,6 +300,7 @@ export abstract class Session {
   /** The handshake on a transport is done. `counters`: what the peer says in there. */
   protected handleAttached(epoch: number, sessionId: Uint8Array, counters: PeerCounters, now: Millis): void {
     this.#attachments += 1;
+    this.#handleHandshakeAnswer(now);
     this.emit(this.#attachments === 1 ? { type: "established", sessionId } : { type: "resumed", epoch });
     this.exchange.handleReceived(counters, now);
     // A close handshake goes on, and has its time for that.
@@ -350,9 +380,15 @@ export abstract class Session {
     this.attachment.handleSent(bytes);
   }
 
-  #pollHandshake(): Uint8Array | undefined {
+  #handleHandshakeAnswer(now: Millis): void {
+    if (this.#handshakeAt !== undefined) this.#handshakeRoundTripMs = now - this.#handshakeAt;
+    this.#handshakeAt = undefined;
+  }
+
+  #pollHandshake(now: Millis): Uint8Array | undefined {
     const frame = this.attachment.pollFrame();
     if (frame === undefined) return undefined;
+    this.#handshakeAt = now;
     const batch = encodeBatch(0, [frame]);
     if (batch.length <= this.peerLimits.batchBytesMax || frame.type === "welcome") return batch;
     // Credentials that the server would refuse are refused here, where the application learns why (BAT-08).
@@ -374,14 +410,18 @@ export abstract class Session {
     return batch;
   }
 
-  #pollAck(now: Millis): Uint8Array | undefined {
+  /** What only an unnumbered batch can say now: an ack that is due, credit. */
+  #pollNews(now: Millis): Uint8Array | undefined {
     const { closing, inbound } = this.exchange;
     // A session that ends says at once what it has: the other end waits for it.
     const isLast = this.isClosed || (closing.isExchanged && this.attachment.isAttached);
-    if (!isLast && !(this.#mayAck && inbound.acks.isDue(now))) return undefined;
-    const ack = inbound.acks.peek(now);
-    inbound.acks.handleSent();
-    return ack === undefined ? undefined : encodeBatch(0, [ack]);
+    const hasCredit = inbound.isCreditDue && this.attachment.isAttached;
+    const mayAck = isLast || (this.#mayAck && (hasCredit || inbound.acks.isDue(now)));
+    const ack = mayAck ? inbound.acks.peek(now) : undefined;
+    if (mayAck) inbound.acks.handleSent();
+    const frames: Frame[] = ack === undefined ? [] : [ack];
+    if (hasCredit) frames.push(...inbound.pollCredit());
+    return frames.length === 0 ? undefined : encodeBatch(0, frames);
   }
 
   /** Whether an ack may leave alone: not before the handshake is done, and not ahead of what it must not overtake. */
@@ -422,7 +462,10 @@ export abstract class Session {
       case "ack":
         if (!this.attachment.isAttached) return { code: 1002, reason: "ack before the handshake is done" };
         // An ack inside of a batch that is sent again is an old one, and tells nothing of this transport (RES-02).
-        if (!isNumbered && this.attachment.confirm()) this.emit({ type: "confirmed" });
+        if (!isNumbered && this.attachment.confirm()) {
+          this.#handleHandshakeAnswer(now);
+          this.emit({ type: "confirmed" });
+        }
         return this.exchange.handleFrame(frame, now);
       default:
         return this.exchange.handleFrame(frame, now);

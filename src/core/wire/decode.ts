@@ -69,10 +69,6 @@ export class BatchReader {
         return this.#ack();
       case FrameType.CHANNEL_CREDIT:
         return this.#channelCredit();
-      case FrameType.SESSION_CREDIT: {
-        const bytes = this.#varint();
-        return bytes === undefined ? undefined : { type: "session-credit", bytes };
-      }
       case FrameType.PING:
       case FrameType.PONG: {
         const payload = this.#sized(PING_BYTES_MAX);
@@ -98,6 +94,8 @@ export class BatchReader {
       }
       case FrameType.REJECT:
         return this.#reject();
+      case FrameType.ADMIT:
+        return this.#admit();
       default:
         return this.#fail(`unknown frame 0x${type.toString(16)}`);
     }
@@ -179,6 +177,12 @@ export class BatchReader {
     const code = this.#varint();
     if (channel === undefined || message === undefined || code === undefined) return undefined;
     return { type: "reject", channel, message, code };
+  }
+
+  #admit(): Frame | undefined {
+    const channel = this.#byte();
+    const message = this.#varint();
+    return channel === undefined || message === undefined ? undefined : { type: "admit", channel, message };
   }
 
   #byte(): number | undefined {

@@ -23,8 +23,6 @@ export function frameBytes(frame: Frame): number {
       return 1 + varintBytes(frame.code) + sized(frame.reason.length);
     case "channel-credit":
       return 2 + varintBytes(frame.bytes);
-    case "session-credit":
-      return 1 + varintBytes(frame.bytes);
     case "ping":
     case "pong":
       return 1 + sized(frame.payload.length);
@@ -39,6 +37,8 @@ export function frameBytes(frame: Frame): number {
       return 2;
     case "reject":
       return 2 + varintBytes(frame.message) + varintBytes(frame.code);
+    case "admit":
+      return 2 + varintBytes(frame.message);
   }
 }
 
@@ -97,9 +97,6 @@ function writeFrame(target: Uint8Array, start: number, frame: Frame): number {
       target[offset++] = FrameType.CHANNEL_CREDIT;
       target[offset++] = frame.channel;
       return writeVarint(target, offset, frame.bytes);
-    case "session-credit":
-      target[offset++] = FrameType.SESSION_CREDIT;
-      return writeVarint(target, offset, frame.bytes);
     case "ping":
     case "pong":
       target[offset++] = frame.type === "ping" ? FrameType.PING : FrameType.PONG;
@@ -125,6 +122,10 @@ function writeFrame(target: Uint8Array, start: number, frame: Frame): number {
       target[offset++] = frame.channel;
       offset = writeVarint(target, offset, frame.message);
       return writeVarint(target, offset, frame.code);
+    case "admit":
+      target[offset++] = FrameType.ADMIT;
+      target[offset++] = frame.channel;
+      return writeVarint(target, offset, frame.message);
   }
 }
 

@@ -10,7 +10,6 @@ export const FrameType = {
   WELCOME: 0x03,
   ACK: 0x04,
   CHANNEL_CREDIT: 0x05,
-  SESSION_CREDIT: 0x06,
   PING: 0x07,
   PONG: 0x08,
   ABORT: 0x09,
@@ -21,6 +20,7 @@ export const FrameType = {
   CHANNEL_CLOSE: 0x12,
   RESET: 0x13,
   REJECT: 0x14,
+  ADMIT: 0x15,
   /** The low four bits are flags: FIRST, LAST, TEXT, TOTAL. */
   CHUNK: 0x40,
 } as const;
@@ -46,10 +46,6 @@ export const Parameter = {
   MESSAGE_BYTES_MAX: 0x10,
   BATCH_BYTES_MAX: 0x11,
   CHANNELS_MAX: 0x12,
-  REASSEMBLY_BYTES_MAX: 0x13,
-  REASSEMBLY_MESSAGES_MAX: 0x14,
-  SESSION_CREDIT: 0x15,
-  CHANNEL_CREDIT: 0x16,
   HEARTBEAT_MS: 0x17,
   HEARTBEAT_GRACE_MS: 0x18,
   RESUME_WINDOW_MS: 0x19,
@@ -103,14 +99,14 @@ export type Frame =
   | ChunkFrame
   | CloseFrame
   | { readonly type: "channel-credit"; readonly channel: number; readonly bytes: number }
-  | { readonly type: "session-credit"; readonly bytes: number }
   | { readonly type: "ping" | "pong"; readonly payload: Uint8Array }
   | { readonly type: "detach" }
   | { readonly type: "goaway"; readonly delayMs: number }
   | { readonly type: "channel-open"; readonly channel: number; readonly priority: Priority; readonly name: Uint8Array }
   | { readonly type: "channel-close"; readonly channel: number }
   | { readonly type: "reset"; readonly channel: number }
-  | { readonly type: "reject"; readonly channel: number; readonly message: number; readonly code: number };
+  | { readonly type: "reject"; readonly channel: number; readonly message: number; readonly code: number }
+  | { readonly type: "admit"; readonly channel: number; readonly message: number };
 
 /** Frames that must not be lost travel in numbered batches only, the others in either kind, or only unnumbered. */
 export type Carriage = "numbered" | "unnumbered" | "either";
@@ -124,10 +120,10 @@ export function carriage(type: Frame["type"]): Carriage {
     case "channel-close":
     case "reset":
     case "reject":
+    case "admit":
       return "numbered";
     case "ack":
     case "channel-credit":
-    case "session-credit":
       return "either";
     case "greeting":
     case "hello":

@@ -7,18 +7,13 @@ import { readVarint, VARINT_MAX, varintBytes, varintBytesAt, writeVarint } from 
 export const REVISION = 1;
 
 /** The part of `Limits` that the peer has to respect. */
-export type AnnouncedLimits = Pick<
-  Limits,
-  "messageBytesMax" | "batchBytesMax" | "channelsMax" | "reassemblyBytesMax" | "reassemblyMessagesMax"
->;
+export type AnnouncedLimits = Pick<Limits, "messageBytesMax" | "batchBytesMax" | "channelsMax">;
 
 /** What holds for a peer whose limits are not known yet, or that announces none (LIM-02). */
 export const UNANNOUNCED_LIMITS: AnnouncedLimits = {
   messageBytesMax: VARINT_MAX,
   batchBytesMax: BATCH_BYTES_MIN,
   channelsMax: CHANNELS_MAX,
-  reassemblyBytesMax: VARINT_MAX,
-  reassemblyMessagesMax: VARINT_MAX,
 };
 
 export function limitParameters(limits: AnnouncedLimits): [number, Uint8Array][] {
@@ -26,8 +21,6 @@ export function limitParameters(limits: AnnouncedLimits): [number, Uint8Array][]
     [Parameter.MESSAGE_BYTES_MAX, varint(limits.messageBytesMax)],
     [Parameter.BATCH_BYTES_MAX, varint(limits.batchBytesMax)],
     [Parameter.CHANNELS_MAX, varint(limits.channelsMax)],
-    [Parameter.REASSEMBLY_BYTES_MAX, varint(limits.reassemblyBytesMax)],
-    [Parameter.REASSEMBLY_MESSAGES_MAX, varint(limits.reassemblyMessagesMax)],
   ];
 }
 
@@ -37,24 +30,16 @@ export function readLimits(parameters: Parameters, known: AnnouncedLimits): Anno
     messageBytesMax: integer(parameters, Parameter.MESSAGE_BYTES_MAX, known.messageBytesMax),
     batchBytesMax: integer(parameters, Parameter.BATCH_BYTES_MAX, known.batchBytesMax),
     channelsMax: integer(parameters, Parameter.CHANNELS_MAX, known.channelsMax),
-    reassemblyBytesMax: integer(parameters, Parameter.REASSEMBLY_BYTES_MAX, known.reassemblyBytesMax),
-    reassemblyMessagesMax: integer(parameters, Parameter.REASSEMBLY_MESSAGES_MAX, known.reassemblyMessagesMax),
   };
-  const { messageBytesMax, batchBytesMax, channelsMax, reassemblyBytesMax, reassemblyMessagesMax } = limits;
+  const { messageBytesMax, batchBytesMax, channelsMax } = limits;
   const sensible =
     messageBytesMax !== undefined &&
     batchBytesMax !== undefined &&
     batchBytesMax >= BATCH_BYTES_MIN &&
     channelsMax !== undefined &&
     channelsMax >= 1 &&
-    channelsMax <= CHANNELS_MAX &&
-    reassemblyBytesMax !== undefined &&
-    reassemblyBytesMax >= messageBytesMax &&
-    reassemblyMessagesMax !== undefined &&
-    reassemblyMessagesMax >= 1;
-  return sensible
-    ? { messageBytesMax, batchBytesMax, channelsMax, reassemblyBytesMax, reassemblyMessagesMax }
-    : undefined;
+    channelsMax <= CHANNELS_MAX;
+  return sensible ? { messageBytesMax, batchBytesMax, channelsMax } : undefined;
 }
 
 /** The integer in parameter `id`, `absent` where it is not given, `undefined` where it is no integer. */

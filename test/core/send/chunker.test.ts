@@ -5,8 +5,18 @@ import { frameBytes } from "../../../src/core/wire/encode.js";
 import { sourceMessage, wholeMessage } from "../../support/outgoing.js";
 
 const MAX = 16 * 1024;
-const first = (spaceBytes: number, batchBytesMax = MAX) => ({ spaceBytes, batchBytesMax, isFirstInBatch: true });
-const later = (spaceBytes: number, batchBytesMax = MAX) => ({ spaceBytes, batchBytesMax, isFirstInBatch: false });
+const creditBytes = Number.POSITIVE_INFINITY;
+const first = (spaceBytes: number, batchBytesMax = MAX) => ({
+  spaceBytes,
+  batchBytesMax,
+  isFirstInBatch: true,
+  creditBytes,
+});
+const later = (spaceBytes: number, batchBytesMax = MAX) => ({
+  ...first(spaceBytes, batchBytesMax),
+  isFirstInBatch: false,
+});
+const credited = (creditBytes: number) => ({ ...first(MAX), creditBytes });
 
 describe("cutBytes", () => {
   it.each([
@@ -23,6 +33,15 @@ describe("cutBytes", () => {
     { what: "a large message behind another", size: 100_000, space: later(MAX), cut: undefined },
     { what: "half a batch of room", size: 100_000, space: first(MAX / 2 + 8), cut: MAX / 2 },
     { what: "less than half a batch of room: it waits", size: 100_000, space: first(MAX / 2 + 7), cut: undefined },
+    { what: "a message of just the credit", size: 5000, space: credited(5000), cut: 5000 },
+    {
+      what: "a message of more than the credit, which is too little for a chunk",
+      size: 5000,
+      space: credited(4999),
+      cut: undefined,
+    },
+    { what: "half a batch of credit", size: 100_000, space: credited(MAX / 2), cut: MAX / 2 },
+    { what: "an empty message without credit", size: 0, space: credited(-1), cut: undefined },
     { what: "no room", size: 100_000, space: first(0), cut: undefined },
     { what: "an overdrawn window", size: 1, space: first(-5000), cut: undefined },
   ])("$what", ({ size, space, cut }) => {

@@ -22,6 +22,7 @@ class Bench {
   readonly sender = new Sender({ chunkBytes: 16 * KIB }, (event) => this.events.push(event));
 
   constructor(replayBytesMax = 1 << 20) {
+    this.sender.handleCredit(0, Number.MAX_SAFE_INTEGER);
     this.outbound = new Outbound(this.sender, { chunkBytes: 64 * KIB, windowBytes: 1 << 20, replayBytesMax });
   }
 

@@ -19,11 +19,19 @@ class Bench {
     if (event.type === "pull") this.pulls.push([event.message, event.offset]);
   });
   readonly sent: Draft[] = [];
+  readonly #creditBytes: number;
   #acked = 0;
+
+  /** @param creditBytes what the peer grants on each channel */
+  constructor(creditBytes: number = Number.MAX_SAFE_INTEGER) {
+    this.#creditBytes = creditBytes;
+    this.sender.handleCredit(0, creditBytes);
+  }
 
   channel(key: number, priority: Priority = "normal"): number {
     this.sender.addChannel(key, priority);
     this.sender.announce(key, Uint8Array.of(96 + key));
+    this.sender.handleCredit(key, this.#creditBytes);
     return key;
   }
 
@@ -348,18 +356,6 @@ describe("Sender: cancel", () => {
     bench.sender.cancel(stuck);
     expect(joined((bench.poll()?.frames ?? []) as ChunkFrame[]).toString()).toBe("next");
   });
-
-  it("LIM-05: gives its room for reassembly to the next message", () => {
-    const bench = new Bench().limits({ reassemblyMessagesMax: 1 });
-    const large = bench.sender.send(0, binary(50_000));
-    bench.channel(1);
-    bench.sender.send(1, binary(50_000));
-    bench.poll();
-    bench.poll();
-    bench.sender.cancel(large);
-    bench.poll();
-    expect(bench.chunks.at(-1)).toMatchObject({ channel: 1, first: true });
-  });
 });
 
 describe("Sender: sources", () => {
@@ -469,75 +465,163 @@ describe("Sender: limits of the peer", () => {
     expect(bench.chunks.map(({ payload }) => payload.length)).toEqual([10, 2000]);
     expect([bench.sender.bufferedBytes(0), bench.sender.unsentBytes]).toEqual([0, 0]);
   });
+});
 
-  it("LIM-06: drops a source of unknown length as soon as it has given too much, with RESET where it had begun", () => {
-    const bench = new Bench().limits({ messageBytesMax: 20_000, reassemblyBytesMax: 20_000 });
-    const id = bench.sender.send(0, source(undefined));
-    bench.sender.supply(id, binary(15_000).bytes, false);
+describe("Sender: messages over the limit of the peer (CRD-07, CRD-08)", () => {
+  const over = (size: number | undefined) => {
+    const bench = new Bench().limits({ messageBytesMax: 20_000 });
+    const id = bench.sender.send(0, source(size));
+    return { bench, id };
+  };
+
+  it("leave, if they are read piece by piece, and are delivered when the peer has admitted them, in any order", () => {
+    for (const admitFirst of [true, false]) {
+      const { bench, id } = over(30_000);
+      bench.sender.supply(id, binary(30_000).bytes, true);
+      bench.pollAll();
+      if (admitFirst) bench.sender.handleAdmit(0, 1);
+      else bench.ack();
+      expect(bench.story(id)).toEqual(["started", "written"]);
+      if (admitFirst) bench.ack();
+      else bench.sender.handleAdmit(0, 1);
+      expect(bench.story(id)).toEqual(["started", "written", "delivered"]);
+      bench.sender.handleReject(0, 1, 1009);
+      expect(bench.story(id)).toHaveLength(3);
+    }
+  });
+
+  it("of unknown length count from the byte on that is too much", () => {
+    const { bench, id } = over(undefined);
+    bench.sender.supply(id, binary(20_000).bytes, true);
     bench.pollAll();
-    bench.sender.supply(id, binary(5001).bytes, false);
+    bench.ack();
+    expect(bench.story(id)).toEqual(["started", "written", "delivered"]);
+    const next = bench.sender.send(0, source(undefined));
+    bench.sender.supply(next, binary(20_001).bytes, true);
+    bench.pollAll();
+    bench.ack();
+    expect(bench.story(next)).toEqual(["started", "written"]);
+  });
+
+  it("end when the peer rejects them: with RESET in their middle, and without one behind their end", () => {
+    const { bench, id } = over(90_000);
+    bench.sender.supply(id, binary(60_000).bytes, false);
+    bench.pollAll();
+    bench.sender.handleReject(0, 1, 1009);
     expect(bench.story(id)).toEqual(["started", "too-large"]);
     expect(bench.poll()?.frames).toEqual([{ type: "reset", channel: 0 }]);
+    const next = bench.sender.send(0, source(30_000));
+    bench.sender.supply(next, binary(30_000).bytes, true);
+    bench.pollAll();
+    bench.sender.handleReject(0, 2, 1009);
+    expect(bench.story(next)).toEqual(["started", "written", "too-large"]);
+    expect(bench.poll()).toBeUndefined();
     bench.ack();
     expect([bench.sender.bufferedBytes(0), bench.sender.unsentBytes]).toEqual([0, 0]);
   });
 
-  it("LIM-06: drops a source that had given too much before the limits were known", () => {
-    const bench = new Bench();
-    const id = bench.sender.send(0, source(undefined));
-    bench.sender.supply(id, binary(5000).bytes, false);
-    bench.limits({ messageBytesMax: 4999 });
-    expect(bench.story(id)).toEqual(["too-large"]);
-    expect(bench.poll()).toBeUndefined();
-  });
-
-  it("LIM-05: has no more messages under way in pieces than the peer allows, and none waits for ever", () => {
-    const bench = new Bench().limits({
-      messageBytesMax: 60_000,
-      reassemblyBytesMax: 130_000,
-      reassemblyMessagesMax: 3,
-    });
-    for (let key = 1; key <= 8; key++) {
-      bench.channel(key);
-      bench.sender.send(key, binary(20_000 + key * 5000));
-    }
-    const open = new Map<number, number>();
-    while (bench.poll() !== undefined) {
-      for (const frame of bench.sent.at(-1)?.frames ?? []) {
-        if (frame.type !== "chunk" || (frame.first && frame.last)) continue;
-        if (frame.first) open.set(frame.channel, frame.totalBytes as number);
-        expect(open.size).toBeLessThanOrEqual(3);
-        expect([...open.values()].reduce((a, b) => a + b)).toBeLessThanOrEqual(130_000);
-        if (frame.last) open.delete(frame.channel);
-      }
-    }
-    expect(open.size).toBe(0);
-    expect(bench.chunks.filter(({ last }) => last)).toHaveLength(8);
-  });
-
-  it("LIM-05: a message that waits for another's reservation does not keep that one from going on", () => {
-    const bench = new Bench().limits({ reassemblyMessagesMax: 1 });
-    const [first, second] = [bench.channel(1), bench.channel(2)];
-    bench.sender.send(first, binary(100));
-    bench.sender.send(first, binary(70_000));
+  it("that the peer does not want to wait for are refused; a verdict on what has ended is of no account", () => {
+    const { bench, id } = over(20_000);
+    bench.sender.supply(id, binary(18_000).bytes, false);
     bench.poll();
-    bench.poll();
-    // Fits a batch of this size, and none that begins with a number.
-    bench.sender.send(second, binary(BATCH - 4));
-    const written = () => bench.events.filter(({ type }) => type === "written").length;
-    for (let polls = 0; polls < 10; polls++) bench.poll(Number.POSITIVE_INFINITY, BATCH - 1);
-    expect(written()).toBe(3);
+    bench.sender.handleReject(0, 2, 1013);
+    bench.sender.handleReject(5, 1, 1013);
+    bench.sender.handleAdmit(5, 1);
+    expect(bench.story(id)).toEqual(["started"]);
+    bench.sender.handleReject(0, 1, 1013);
+    expect(bench.story(id)).toEqual(["started", "refused"]);
+    bench.sender.handleReject(0, 1, 1013);
+    expect(bench.story(id)).toHaveLength(2);
   });
 
-  it("LIM-05: a message of one chunk needs no reservation", () => {
-    const bench = new Bench().limits({ reassemblyMessagesMax: 1 });
+  it("end when the peer closes, as nobody will take them; those that it has admitted do not", () => {
+    const bench = new Bench().limits({ messageBytesMax: 20_000 });
+    const ids = [30_000, 40_000, 50_000, 60_000].map((size) => bench.sender.send(0, source(size)));
+    for (const [i, id] of ids.entries()) {
+      bench.sender.supply(id, binary(i < 3 ? 30_000 + i * 10_000 : 40_000).bytes, i < 3);
+      bench.pollAll();
+    }
+    bench.sender.handleAdmit(0, 2);
+    expect(bench.sender.isDrained).toBe(false);
+    bench.sender.handlePeerClose();
+    expect(ids.map((id) => bench.story(id).at(-1))).toEqual(["too-large", "written", "too-large", "too-large"]);
+    bench.pollAll();
+    bench.ack();
+    expect(bench.story(ids[1] as number).at(-1)).toBe("delivered");
+    const late = bench.sender.send(0, source(30_000));
+    bench.sender.supply(late, binary(30_000).bytes, true);
+    bench.pollAll();
+    expect(bench.sender.isDrained).toBe(true);
+    bench.ack();
+    expect(bench.story(late).at(-1)).toBe("too-large");
+  });
+
+  it("keep their channel open until the peer has said what becomes of them", () => {
+    const bench = new Bench().limits({ messageBytesMax: 20_000 });
     bench.channel(1);
-    bench.sender.send(0, source(SLAB));
-    bench.sender.supply(1, binary(20_000).bytes, false);
+    const id = bench.sender.send(1, source(30_000));
+    bench.sender.supply(id, binary(30_000).bytes, true);
+    bench.sender.endChannel(1);
     bench.pollAll();
-    bench.sender.send(1, binary(BATCH - 100));
+    bench.ack();
+    expect(bench.frames.some(({ type }) => type === "channel-close")).toBe(false);
+    bench.sender.handleAdmit(1, 1);
+    expect(bench.pollAll().flatMap(({ frames }) => frames)).toEqual([{ type: "channel-close", channel: 1 }]);
+  });
+});
+
+describe("Sender: credit (CRD)", () => {
+  const START = 65 * 1024;
+  const cost = (chunks: readonly ChunkFrame[]) =>
+    chunks.reduce((sum, { first, payload }) => sum + payload.length + (first ? 32 : 0), 0);
+
+  it("CRD-02: goes no further than a first credit, and on from there when it is granted more", () => {
+    const bench = new Bench(0);
+    bench.sender.send(0, binary(200_000));
     bench.pollAll();
-    expect(bench.chunks.at(-1)).toMatchObject({ channel: 1, first: true, last: true });
+    const sent = cost(bench.chunks);
+    expect(sent).toBeLessThanOrEqual(START);
+    expect(sent).toBeGreaterThan(START - BATCH / 2 - 32);
+    bench.sender.handleCredit(0, 100_000);
+    bench.sender.handleCredit(0, 90_000);
+    bench.pollAll();
+    expect(cost(bench.chunks)).toBeGreaterThan(100_000 - BATCH / 2 - 32);
+    expect(cost(bench.chunks)).toBeLessThanOrEqual(100_000);
+    bench.sender.handleCredit(0, 200_032);
+    bench.pollAll();
+    expect(joined(bench.chunks).length).toBe(200_000);
+  });
+
+  it("CRD-01: a message costs 32 bytes beside its own, so empty ones are not free", () => {
+    const bench = new Bench(0);
+    for (let i = 0; i < 4000; i++) bench.sender.send(0, binary(0));
+    bench.pollAll();
+    expect(bench.chunks).toHaveLength(START / 32);
+  });
+
+  it("a channel without credit does not hold up the others, be it the most urgent", () => {
+    const bench = new Bench(0);
+    bench.channel(1, "high");
+    bench.channel(2, "low");
+    bench.sender.send(1, binary(100_000));
+    bench.sender.send(2, binary(60_000));
+    bench.pollAll();
+    expect(bench.chunks.filter(({ channel, last }) => channel === 2 && last)).toHaveLength(1);
+    expect(bench.sender.isDrained).toBe(false);
+  });
+
+  it("credit for an id that is free again is not that of the next channel", () => {
+    const bench = new Bench(0);
+    bench.channel(1);
+    bench.sender.endChannel(1);
+    bench.pollAll();
+    bench.ack();
+    bench.sender.removeChannel(1);
+    bench.sender.handleCredit(1, 1e9);
+    bench.channel(2);
+    bench.sender.send(2, binary(100_000));
+    bench.pollAll();
+    expect(cost(bench.chunks)).toBeLessThanOrEqual(START);
   });
 });
 

@@ -1,4 +1,6 @@
 import { describe, expect, it } from "vitest";
+import { DEFAULT_LIMITS } from "../../../src/core/limits.js";
+import { Inbound } from "../../../src/core/receive/inbound.js";
 import { Sender } from "../../../src/core/send/sender.js";
 import { Channels } from "../../../src/core/session/channels.js";
 import type { SessionEvent } from "../../../src/core/session/events.js";
@@ -16,7 +18,13 @@ class Bench {
   #acked: (() => void)[] = [];
 
   constructor(channelsMax = 256) {
-    this.channels = new Channels(this.sender, { ports: testPorts, limits: { channelsMax } }, (event) =>
+    const inbound = new Inbound(
+      { ports: testPorts, limits: DEFAULT_LIMITS },
+      () => {},
+      () => {},
+    );
+    const parts = { sender: this.sender, inbound };
+    this.channels = new Channels(parts, { ports: testPorts, limits: { channelsMax } }, (event) =>
       this.events.push(event),
     );
   }

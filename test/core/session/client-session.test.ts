@@ -530,13 +530,13 @@ describe("CLS-11: ClientSession: a page that is left", () => {
 
   it("sends what it has, beyond the window, in one breath, and ABORT behind it", () => {
     const pair = connected({ rateBitsPerSecond: 10e6 });
-    pair.input(pair.client, (s, now) => s.send(0, binary(75_000), now));
+    pair.input(pair.client, (s, now) => s.send(0, binary(60_000), now));
     const { windowBytes, inFlightBytes } = pair.client.session.stats;
     expect(inFlightBytes).toBeLessThanOrEqual(windowBytes);
     leave(pair);
     expect(pair.client.sent.at(-1)?.frames).toMatchObject([{ type: "abort", code: 1001 }]);
     pair.run(1000);
-    expect(pair.server.messages.map(({ length }) => length)).toEqual([75_000]);
+    expect(pair.server.messages.map(({ length }) => length)).toEqual([60_000]);
     expect(pair.server.of("closed")).toMatchObject([{ code: 1001, wasClean: true }]);
     expect(pair.host.registry.size).toBe(0);
     expectBaseline(pair);

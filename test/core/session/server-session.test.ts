@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { DEFAULT_LIMITS, type Limits } from "../../../src/core/limits.js";
+import { DEFAULT_LIMITS, type Limits, MESSAGE_COST_BYTES } from "../../../src/core/limits.js";
 import type { SessionEvent } from "../../../src/core/session/events.js";
 import { ServerSession } from "../../../src/core/session/server-session.js";
 import type { Admission, HeldBatch } from "../../../src/core/session/session-types.js";
@@ -275,9 +275,9 @@ describe("ServerSession: without a transport", () => {
     const inFlight = bench.session.stats.inFlightBytes;
     expect(bench.session.heldBytes).toBe(inFlight);
     bench.say(encodeBatch(1, [chunk({ last: false, payload: new Uint8Array(2000) })]));
-    expect(bench.session.heldBytes).toBe(inFlight + 2000);
+    expect(bench.session.heldBytes).toBe(inFlight + 2000 + MESSAGE_COST_BYTES);
     bench.do((s) => s.handleTransportClosed(1, DEATH, bench.now));
-    expect(bench.session.heldBytes).toBe(inFlight + 2000);
+    expect(bench.session.heldBytes).toBe(inFlight + 2000 + MESSAGE_COST_BYTES);
     bench.attach({ epoch: 2, received: 1 }).say(encodeBatch(2, [{ type: "reset", channel: 0 }]), 2);
     expect(bench.session.heldBytes).toBe(0);
   });

@@ -3,7 +3,11 @@ import { expectBaseline } from "../../support/baseline.js";
 import { binary, type End, Pair, text } from "../../support/pair.js";
 
 const connected = (options = {}) => new Pair(options).connect().run(100);
-const open = (pair: Pair, end: End, name = "x") => pair.input(end, (s, now) => s.openChannel(name, "normal", now));
+const open = (pair: Pair, end: End, name = "x") => {
+  const key = pair.input(end, (s, now) => s.openChannel(name, "normal", now));
+  pair.input(end, (s, now) => s.receive(key, "messages", now));
+  return key;
+};
 const close = (pair: Pair, end: End, key: number) => pair.input(end, (s, now) => s.closeChannel(key, now));
 const send = (pair: Pair, end: End, key: number, value: string) =>
   pair.input(end, (s, now) => s.send(key, text(value), now));

@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { CHANNEL_CREDIT_BYTES } from "../../../src/core/limits.js";
 import type { Frame } from "../../../src/core/wire/frame.js";
 import { expectBaseline } from "../../support/baseline.js";
 import { binary, type End, type EndEvent, Pair, source, text } from "../../support/pair.js";
@@ -237,7 +238,7 @@ describe("sources", () => {
     expectBaseline(pair);
   });
 
-  it("LIM-06: of unknown length are taken back as soon as they are over the peer's limit; the session goes on", () => {
+  it("CRD-07: of unknown length are refused as soon as they are over the peer's limit; the session goes on", () => {
     const pair = new Pair({ serverLimits: { messageBytesMax: 100_000, reassemblyBytesMax: 200_000 } })
       .connect()
       .run(100);
@@ -250,20 +251,20 @@ describe("sources", () => {
     expectBaseline(pair);
   });
 
-  it("LIM-05: many at once stay within what the other end holds", () => {
-    const serverLimits = { reassemblyMessagesMax: 2, messageBytesMax: 120_000, reassemblyBytesMax: 150_000 };
+  it("CRD-05: many large ones at once stay within what the other end holds, and all of them come", () => {
+    const serverLimits = { messageBytesMax: 120_000, reassemblyBytesMax: 150_000, sessionCreditBytesMax: 1 };
     const pair = new Pair({ rateBitsPerSecond: 10e6, serverLimits }).connect().run(100);
     for (let i = 0; i < 6; i++) {
       const channel = pair.input(pair.client, (s, now) => s.openChannel(`file ${i}`, i % 2 ? "low" : "normal", now));
-      pair.input(pair.client, (s, now) => s.send(channel, binary(60_000 + i * 10_000), now));
+      pair.input(pair.client, (s, now) => s.send(channel, binary(70_000 + i * 10_000), now));
     }
     let most = 0;
     for (let i = 0; i < 200; i++) {
       pair.run(5);
-      most = Math.max(most, pair.server.session.stats.reassemblyBytes);
+      most = Math.max(most, pair.server.session.stats.untakenBytes);
     }
     expect(most).toBeGreaterThan(60_000);
-    expect(most).toBeLessThanOrEqual(150_000);
+    expect(most).toBeLessThanOrEqual(150_000 + 6 * CHANNEL_CREDIT_BYTES);
     expect(pair.server.messages).toHaveLength(6);
     expectBaseline(pair);
   });

@@ -207,7 +207,7 @@ describe("Session: messages that take the place of others", () => {
   it("change nothing when they are refused", () => {
     const pair = busyPair();
     const id = send(pair, text("old"), { key: "k" });
-    const huge = { ...binary(1), totalBytes: 17 * 1024 * 1024 };
+    const huge = binary(17 * 1024 * 1024);
     expect(() => pair.client.session.send(0, { ...huge, key: "k" }, pair.now)).toThrow(
       expect.objectContaining({ code: "ERR_MESSAGE_TOO_LARGE" }),
     );

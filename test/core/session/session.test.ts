@@ -63,7 +63,7 @@ describe("Session: a transport that is full", () => {
     pair.input(pair.server, (s, now) => s.send(0, binary(50_000), now));
     pair.run(200);
     expect(new Set(pair.client.sent.slice(before).flatMap(({ frames }) => frames.map(({ type }) => type)))).toEqual(
-      new Set(["ping", "ack"]),
+      new Set(["ping", "ack", "channel-credit"]),
     );
     expect(pair.server.of("delivered")).toHaveLength(1);
     pair.client.budgetBytes = 1;

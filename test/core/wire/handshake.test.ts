@@ -17,8 +17,8 @@ import { integer, limitParameters, UNANNOUNCED_LIMITS, varint } from "../../../s
 import { testPorts } from "../../support/ports.js";
 
 const LIMITS = { ...DEFAULT_LIMITS, heartbeatMs: 1234, heartbeatGraceMs: 567, messageBytesMax: 7777 };
-const { messageBytesMax, batchBytesMax, channelsMax, reassemblyBytesMax, reassemblyMessagesMax } = LIMITS;
-const ANNOUNCED = { messageBytesMax, batchBytesMax, channelsMax, reassemblyBytesMax, reassemblyMessagesMax };
+const { messageBytesMax, batchBytesMax, channelsMax } = LIMITS;
+const ANNOUNCED = { messageBytesMax, batchBytesMax, channelsMax };
 const ABSENT = { heartbeatMs: 11, heartbeatGraceMs: 22 };
 const id = (seed: number, length = 16) => Uint8Array.from({ length }, (_, i) => seed + i);
 const utf8 = (text: string) => testPorts.encodeUtf8(text);
@@ -197,7 +197,6 @@ describe("HELLO", () => {
     ["HSK-04: an attempt id of 15 bytes", [[Parameter.ATTEMPT, id(1, 15)]]],
     ["HSK-04: an attempt id of 17 bytes", [[Parameter.ATTEMPT, id(1, 17)]]],
     ["HSK-04: no attempt id, but all of a session", [session, token, received]],
-    ["LIM-03: a reassembly limit alone", [attempt, [Parameter.REASSEMBLY_BYTES_MAX, varint(1e6)]]],
     ["LIM-03: no channel", [attempt, ...limitParameters({ ...LIMITS, channelsMax: 0 })]],
     ["RES-03: an epoch of 0", [attempt, [Parameter.EPOCH, varint(0)]]],
     ["RES-03: an epoch that is no integer", [attempt, [Parameter.EPOCH, none]]],

@@ -19,20 +19,16 @@ const LIMITS: AnnouncedLimits = {
   messageBytesMax: 100_000,
   batchBytesMax: 5000,
   channelsMax: 7,
-  reassemblyBytesMax: 200_000,
-  reassemblyMessagesMax: 3,
 };
 
 describe("limits in a handshake", () => {
   it("come back as they were announced", () => {
     expect(readLimits(new Map(limitParameters(LIMITS)), UNANNOUNCED_LIMITS)).toEqual(LIMITS);
-    const { messageBytesMax, batchBytesMax, channelsMax, reassemblyBytesMax, reassemblyMessagesMax } = DEFAULT_LIMITS;
+    const { messageBytesMax, batchBytesMax, channelsMax } = DEFAULT_LIMITS;
     expect(readLimits(new Map(limitParameters(DEFAULT_LIMITS)), LIMITS)).toEqual({
       messageBytesMax,
       batchBytesMax,
       channelsMax,
-      reassemblyBytesMax,
-      reassemblyMessagesMax,
     });
   });
 
@@ -46,13 +42,10 @@ describe("limits in a handshake", () => {
     ["batches below what every peer takes", [Parameter.BATCH_BYTES_MAX, varint(4095)]],
     ["no channel at all", [Parameter.CHANNELS_MAX, varint(0)]],
     ["more channels than one byte can name", [Parameter.CHANNELS_MAX, varint(257)]],
-    ["no message in reassembly", [Parameter.REASSEMBLY_MESSAGES_MAX, varint(0)]],
-    ["less room for reassembly than for a message", [Parameter.REASSEMBLY_BYTES_MAX, varint(99_999)]],
-    ["messages larger than the room for reassembly", [Parameter.MESSAGE_BYTES_MAX, varint(200_001)]],
     ["an integer with something behind it", [Parameter.MESSAGE_BYTES_MAX, unhex("0505")]],
-    ["an integer cut short", [Parameter.REASSEMBLY_MESSAGES_MAX, unhex("40")]],
+    ["an integer cut short", [Parameter.CHANNELS_MAX, unhex("40")]],
     ["an integer of no bytes", [Parameter.BATCH_BYTES_MAX, unhex("")]],
-    ["an integer of 2^53", [Parameter.REASSEMBLY_BYTES_MAX, unhex("c020000000000000")]],
+    ["an integer of 2^53", [Parameter.MESSAGE_BYTES_MAX, unhex("c020000000000000")]],
   ])("LIM-03: make no sense with %s", (_, pair) => {
     expect(readLimits(map(pair), LIMITS)).toBeUndefined();
   });
@@ -61,8 +54,6 @@ describe("limits in a handshake", () => {
     [Parameter.BATCH_BYTES_MAX, 4096],
     [Parameter.CHANNELS_MAX, 1],
     [Parameter.CHANNELS_MAX, 256],
-    [Parameter.REASSEMBLY_MESSAGES_MAX, 1],
-    [Parameter.REASSEMBLY_BYTES_MAX, 100_000],
     [Parameter.MESSAGE_BYTES_MAX, 200_000],
   ])("LIM-03: parameter %i may be %i", (id, value) => {
     expect(readLimits(map([id, varint(value)]), LIMITS)).toBeDefined();

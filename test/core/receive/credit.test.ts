@@ -1,0 +1,224 @@
+import { describe, expect, it } from "vitest";
+import { CHANNEL_CREDIT_BYTES } from "../../../src/core/limits.js";
+import { ChannelCredit, CreditPool } from "../../../src/core/receive/credit.js";
+
+const KIB = 1024;
+const LIMITS = {
+  reassemblyBytesMax: 1024 * KIB,
+  channelCreditBytesMax: 1024 * KIB,
+  sessionCreditBytesMax: 2048 * KIB,
+};
+
+class Bench {
+  readonly pool: CreditPool;
+  news = 0;
+
+  constructor(limits: Partial<typeof LIMITS> = {}) {
+    this.pool = new CreditPool({ ...LIMITS, ...limits });
+  }
+
+  channel(isTaken = true): ChannelCredit {
+    const credit = new ChannelCredit(this.pool, () => {
+      this.news += 1;
+    });
+    if (isTaken) credit.handleConsumer();
+    return credit;
+  }
+}
+
+/** An honest peer sends as much as it may, in pieces. Returns how much that was. */
+function fill(credit: ChannelCredit, upTo = Number.POSITIVE_INFINITY, piece = 4 * KIB): number {
+  let sent = 0;
+  while (sent + piece <= upTo && credit.receive(piece)) sent += piece;
+  return sent;
+}
+
+describe("ChannelCredit", () => {
+  it("CRD-02: grants a first credit, and no more while nobody takes anything", () => {
+    const bench = new Bench();
+    const credit = bench.channel(false);
+    expect(credit.granted).toBe(CHANNEL_CREDIT_BYTES);
+    expect(fill(credit)).toBe(64 * KIB);
+    expect([credit.receive(KIB), credit.receive(1)]).toEqual([true, false]);
+    expect([credit.granted, credit.untaken, bench.news]).toEqual([CHANNEL_CREDIT_BYTES, CHANNEL_CREDIT_BYTES, 0]);
+  });
+
+  it("says nothing while the first credit is enough, and grants a window when it is not", () => {
+    const bench = new Bench();
+    const credit = bench.channel();
+    expect(fill(credit, 32 * KIB)).toBe(32 * KIB);
+    expect(bench.news).toBe(0);
+    fill(credit, 4 * KIB);
+    expect([bench.news, credit.granted]).toEqual([1, 256 * KIB]);
+    fill(credit);
+    expect(credit.untaken).toBe(256 * KIB);
+  });
+
+  it("grants what has been taken, when it is worth a frame", () => {
+    const bench = new Bench();
+    const credit = bench.channel();
+    fill(credit, 128 * KIB);
+    const { news, granted } = { news: bench.news, granted: credit.granted };
+    credit.take(60 * KIB, 1e6);
+    expect([bench.news, credit.granted]).toEqual([news, granted]);
+    credit.take(4 * KIB, 1e6);
+    expect([bench.news, credit.granted]).toEqual([news + 1, granted + 64 * KIB]);
+  });
+
+  it("grants every byte that is taken where the peer might wait for it", () => {
+    const bench = new Bench();
+    const credit = bench.channel();
+    fill(credit);
+    credit.take(1, 1e6);
+    expect(credit.granted).toBe(256 * KIB + 1);
+  });
+
+  it("lets an honest peer go on for ever, whatever the pieces and the pace", () => {
+    for (const piece of [100, 1000, 4096, 32 * KIB]) {
+      const bench = new Bench({ sessionCreditBytesMax: 1 });
+      const credit = bench.channel();
+      let sent = 0;
+      for (let i = 0; i < 200; i++) {
+        const more = fill(credit, Number.POSITIVE_INFINITY, piece);
+        expect(more).toBeGreaterThan(0);
+        sent += more;
+        credit.take(credit.untaken, i * 1000);
+      }
+      expect(sent).toBeGreaterThan(200 * 16 * KIB);
+    }
+  });
+
+  it("doubles the window of a consumer that takes it within four round trips, up to its bound", () => {
+    const bench = new Bench();
+    const credit = bench.channel();
+    const windows: number[] = [];
+    for (let i = 0; i < 12; i++) {
+      windows.push(fill(credit));
+      credit.take(credit.untaken, i * 100, 50);
+    }
+    expect(windows[1]).toBe(256 * KIB);
+    expect(windows.at(-1)).toBe(1024 * KIB);
+    const slow = bench.channel();
+    for (let i = 0; i < 12; i++) {
+      expect(fill(slow)).toBeLessThanOrEqual(256 * KIB);
+      slow.take(slow.untaken, i * 300, 50);
+    }
+  });
+
+  it("what nobody will take comes back, and more than there is cannot be taken", () => {
+    const bench = new Bench();
+    const credit = bench.channel();
+    fill(credit);
+    credit.giveBack(100 * KIB, true);
+    expect([credit.untaken, credit.granted]).toEqual([156 * KIB, 356 * KIB]);
+    credit.take(1e9, 1e6);
+    expect([credit.untaken, credit.granted, bench.pool.untakenBytes]).toEqual([0, 512 * KIB, 0]);
+  });
+
+  it("states again what it has granted beyond the first credit", () => {
+    const bench = new Bench();
+    const credit = bench.channel();
+    credit.restate();
+    expect(bench.news).toBe(0);
+    fill(credit);
+    const { news } = bench;
+    credit.restate();
+    expect(bench.news).toBe(news + 1);
+  });
+});
+
+describe("CRD-05: large messages", () => {
+  it("are granted whole as soon as they begin, and a window beside", () => {
+    const bench = new Bench();
+    const credit = bench.channel();
+    credit.receive(4 * KIB);
+    credit.want(600 * KIB);
+    expect([bench.news, credit.granted]).toEqual([1, 856 * KIB + 32]);
+  });
+
+  it("keep their room until they are taken; the next one of the channel waits for that", () => {
+    const bench = new Bench();
+    const credit = bench.channel();
+    credit.want(600 * KIB);
+    fill(credit, 600 * KIB);
+    credit.receive(32);
+    credit.handleMessageEnd();
+    credit.want(300 * KIB);
+    expect(credit.granted).toBe(856 * KIB + 32);
+    fill(credit, 100 * KIB);
+    credit.take(600 * KIB, 1e6);
+    expect(credit.granted).toBe(856 * KIB + 32 + 0);
+    credit.take(32, 1e6);
+    expect(credit.granted).toBe(600 * KIB + 32 + 256 * KIB + 300 * KIB + 32);
+  });
+
+  it("wait for room in turn, so that large ones get theirs; what gives up lets others pass", () => {
+    const bench = new Bench();
+    const [first, second, third] = [bench.channel(), bench.channel(), bench.channel()] as const;
+    const has = (credit: ChannelCredit) => credit.granted > 300 * KIB;
+    first.want(600 * KIB);
+    second.want(700 * KIB);
+    third.want(300 * KIB);
+    expect([first, second, third].map(has)).toEqual([true, false, false]);
+    second.giveBack(0, true);
+    expect([second, third].map(has)).toEqual([false, true]);
+    second.want(700 * KIB);
+    third.giveBack(0, true);
+    expect(has(second)).toBe(false);
+    first.giveBack(0, true);
+    expect(has(second)).toBe(true);
+  });
+
+  it("one whose room comes too late needs none", () => {
+    const bench = new Bench();
+    const [first, second] = [bench.channel(), bench.channel()] as const;
+    first.want(1000 * KIB);
+    second.want(200 * KIB);
+    fill(second, 100 * KIB);
+    second.handleMessageEnd();
+    first.giveBack(0, true);
+    expect(second.granted).toBe(256 * KIB);
+  });
+
+  it("of a channel that ends wait no longer", () => {
+    const bench = new Bench();
+    const [first, second, third] = [bench.channel(), bench.channel(), bench.channel()] as const;
+    first.want(600 * KIB);
+    second.want(600 * KIB);
+    third.want(300 * KIB);
+    second.close();
+    expect([second.granted, third.granted > 300 * KIB]).toEqual([CHANNEL_CREDIT_BYTES, true]);
+  });
+});
+
+describe("CreditPool", () => {
+  it("bounds how far all channels together may be ahead beyond their first credit", () => {
+    const bench = new Bench({ sessionCreditBytesMax: 400 * KIB });
+    const held = () => Array.from({ length: 8 }, () => fill(bench.channel())).reduce((sum, bytes) => sum + bytes);
+    expect(held()).toBeLessThanOrEqual(8 * CHANNEL_CREDIT_BYTES + 400 * KIB);
+    expect(bench.pool.untakenBytes).toBeGreaterThan(8 * 60 * KIB + 380 * KIB);
+  });
+
+  it("gives the room of a channel that has ended to others", () => {
+    const bench = new Bench({ sessionCreditBytesMax: 200 * KIB });
+    const first = bench.channel();
+    first.close();
+    const second = bench.channel();
+    expect(fill(second)).toBe(256 * KIB);
+  });
+
+  it("grants no more than the first credit while memory is short, and more again afterwards", () => {
+    const bench = new Bench();
+    const [before, credit] = [bench.channel(), bench.channel()] as const;
+    fill(before);
+    bench.pool.handleScarcity(true);
+    before.take(100 * KIB, 1e6);
+    expect(before.granted).toBe(256 * KIB);
+    before.take(156 * KIB, 1e6);
+    expect(before.granted).toBe(256 * KIB + CHANNEL_CREDIT_BYTES);
+    expect(fill(credit)).toBe(64 * KIB);
+    bench.pool.handleScarcity(false);
+    credit.refresh();
+    expect(credit.granted).toBe(256 * KIB);
+  });
+});
