@@ -6,6 +6,7 @@
 import { parseArgs } from "node:util";
 import { COST_OPTIONS, COST_USAGE, runCost } from "./cost.mjs";
 import { CUTS_OPTIONS, CUTS_USAGE, runCuts } from "./cuts.mjs";
+import { HIDDEN_OPTIONS, HIDDEN_USAGE, runHidden } from "./hidden.mjs";
 import { HOL_OPTIONS, HOL_USAGE, runHol } from "./hol.mjs";
 
 /**
@@ -19,6 +20,7 @@ import { HOL_OPTIONS, HOL_USAGE, runHol } from "./hol.mjs";
 const BENCHMARKS = new Map([
   ["hol", { run: runHol, options: HOL_OPTIONS, usage: HOL_USAGE }],
   ["cost", { run: runCost, options: COST_OPTIONS, usage: COST_USAGE }],
+  ["hidden", { run: runHidden, options: HIDDEN_OPTIONS, usage: HIDDEN_USAGE }],
   ["cuts", { run: runCuts, options: CUTS_OPTIONS, usage: CUTS_USAGE }],
 ]);
 
