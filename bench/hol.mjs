@@ -40,7 +40,7 @@ export const HOL_USAGE = `npm run bench -- hol [options]: chat lines beside a fi
   --directions up,down    of the file and the lines; up is to the server       (up,down)
   --browsers a,b          ${BROWSER_NAMES.join(", ")}; one that is not there is skipped  (chromium)
   --contenders a,b        ${CONTENDERS.map((contender) => contender.name).join(", ")}
-                          (all but sluice-high)
+                          (the first five)
   --transfers N           per contender; default: until ${LINES_MIN} lines and at least ${TRANSFERS_MIN} transfers
   --megabytes N           size of the file, at most ${FILE_BYTES_MAX / MEBIBYTE}; default: about seven seconds' worth
   --interval MS           between chat lines                                   (50)

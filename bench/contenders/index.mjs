@@ -3,6 +3,7 @@ import { gate } from "./gate.mjs";
 import { native } from "./native.mjs";
 import { sluice } from "./sluice.mjs";
 import { sluiceHigh } from "./sluice-high.mjs";
+import { sluiceIteration } from "./sluice-iteration.mjs";
 import { sockJs } from "./sock-js.mjs";
 import { socketIo } from "./socket-io.mjs";
 
@@ -33,7 +34,7 @@ import { socketIo } from "./socket-io.mjs";
  */
 
 /** A new contender is one file and one line here. @type {Contender[]} */
-export const CONTENDERS = [native, gate, socketIo, sockJs, sluice, sluiceHigh];
+export const CONTENDERS = [native, gate, socketIo, sockJs, sluice, sluiceHigh, sluiceIteration];
 
 /** Who is measured when nobody is named. @type {Contender[]} */
 export const USUAL_CONTENDERS = [native, gate, socketIo, sockJs, sluice];

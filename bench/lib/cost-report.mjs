@@ -3,8 +3,17 @@
 import { number, table } from "./table.mjs";
 
 /**
- * @typedef {import("./cost-trial.mjs").CostResult} CostResult
- * @typedef {import("./cost-trial.mjs").CpuMs} CpuMs
+ * @typedef {"page" | "network" | "server"} ProcessName network: where a browser has a process for it, that one
+ * @typedef {Record<ProcessName, number>} CpuMs
+ *
+ * @typedef {object} CostResult
+ * @property {import("./hol-plan.mjs").Direction} direction
+ * @property {number} messagesPerSecond the median of the bursts
+ * @property {number} messages in all bursts that `burstCpuMs` is about
+ * @property {CpuMs | undefined} burstCpuMs `undefined` where the browser does not tell
+ * @property {number} mebibytes in all files that `fileCpuMs` is about
+ * @property {CpuMs | undefined} fileCpuMs
+ *
  * @typedef {{ name: string, title: string, results: CostResult[] }} CostOf
  */
 

@@ -5,6 +5,8 @@ import { openPage } from "./transfer.mjs";
 
 /**
  * @typedef {import("./hol-plan.mjs").Direction} Direction
+ * @typedef {import("./cost-report.mjs").CostResult} CostResult
+ * @typedef {import("./cost-report.mjs").CpuMs} CpuMs
  *
  * @typedef {object} Plan
  * @property {number} count of messages in a burst
@@ -12,17 +14,6 @@ import { openPage } from "./transfer.mjs";
  * @property {number} bursts each way, after one that warms up
  * @property {number} files each way, after one that warms up
  * @property {number} fileBytes
- *
- * @typedef {Record<ProcessName, number>} CpuMs
- * @typedef {"page" | "network" | "server"} ProcessName network: where a browser has a process for it, that one
- *
- * @typedef {object} CostResult
- * @property {Direction} direction
- * @property {number} messagesPerSecond the median of the bursts
- * @property {number} messages in all bursts that `burstCpuMs` is about
- * @property {CpuMs} [burstCpuMs] absent where the browser does not tell
- * @property {number} mebibytes in all files that `fileCpuMs` is about
- * @property {CpuMs} [fileCpuMs]
  */
 
 /**
