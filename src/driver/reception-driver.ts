@@ -66,6 +66,10 @@ export class ReceptionDriver implements TransportHandler {
     this.#next?.handleWritable();
   }
 
+  handleRenamed(): void {
+    this.#next?.handleRenamed?.();
+  }
+
   handleClosed(death: TransportDeath): void {
     if (this.#next !== undefined) this.#next.handleClosed(death);
     else this.#input(() => this.#reception.handleTransportClosed());

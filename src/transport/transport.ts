@@ -8,6 +8,8 @@ export interface TransportDeath {
   /** A WebSocket close code: 1006 where there was no close handshake. */
   readonly code: number;
   readonly reason: string;
+  /** The status with which a server, or something in between, has refused a request over HTTP. */
+  readonly httpStatus?: number;
 }
 
 /**
@@ -21,6 +23,8 @@ export interface TransportHandler {
   handleBatch(batch: Uint8Array): void;
   /** `bufferedBytes` has fallen. A transport that cannot tell never calls it; acknowledgements wake the sender too. */
   handleWritable(): void;
+  /** `name` is another one: an HTTP line has found another way down. */
+  handleRenamed?(): void;
   /** The last call, made once unless `close` or `terminate` came first. */
   handleClosed(death: TransportDeath): void;
 }

@@ -1,12 +1,12 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { BatchStreamReader, framedBatch } from "../../src/core/wire/batch-stream.js";
+import { BatchStreamReader, batchStream } from "../../src/transport/http/batch-stream.js";
 import { mutated, varints } from "../support/arbitraries.js";
 import { told } from "../support/hex.js";
 
 const MAX = 300;
 const contents = fc.array(fc.uint8Array({ minLength: 1, maxLength: MAX, size: "max" }), { maxLength: 12 });
-const streamOf = (batches: readonly Uint8Array[]) => Uint8Array.from(Buffer.concat(batches.map(framedBatch)));
+const streamOf = (batches: readonly Uint8Array[]) => batchStream(batches);
 
 /** Cuts `stream` at `cuts`, anywhere and as often as there are some. */
 function pieces(stream: Uint8Array, cuts: readonly number[]): Uint8Array[] {

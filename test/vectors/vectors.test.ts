@@ -1,10 +1,10 @@
 import { describe, expect, it, test } from "vitest";
 import type { Limits } from "../../src/core/limits.js";
-import { BatchStreamReader, framedBatch } from "../../src/core/wire/batch-stream.js";
 import { BatchReader } from "../../src/core/wire/decode.js";
 import { encodeBatch, frameBytes } from "../../src/core/wire/encode.js";
 import { FrameType } from "../../src/core/wire/frame.js";
 import { readVarint, varintBytes, varintBytesAt, writeVarint } from "../../src/core/wire/varint.js";
+import { BatchStreamReader, batchStream } from "../../src/transport/http/batch-stream.js";
 import { decoded, type Exchange, hold } from "./exchange.js";
 import { ClientHost, type Host, type Outlet, ServerHost } from "./hosts.js";
 import { bytesOf, type FrameVector, frameOf, frameVectorOf, notationOf, vectors } from "./notation.js";
@@ -126,7 +126,7 @@ describe("streams", () => {
   it("BAT-06: a batch is framed as it is read", () => {
     const reader = new BatchStreamReader(4096);
     for (const { batches } of streams) {
-      for (const batch of batches) expect(reader.push(framedBatch(bytesOf(batch))).map(notationOf)).toEqual([batch]);
+      for (const batch of batches) expect(reader.push(batchStream([bytesOf(batch)])).map(notationOf)).toEqual([batch]);
     }
   });
 });

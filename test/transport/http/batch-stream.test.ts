@@ -1,7 +1,8 @@
 import { describe, expect, it } from "vitest";
-import { BatchStreamReader, framedBatch } from "../../../src/core/wire/batch-stream.js";
+import { BatchStreamReader, batchStream } from "../../../src/transport/http/batch-stream.js";
 import { hex, told, unhex } from "../../support/hex.js";
 
+const framedBatch = (batch: Uint8Array) => batchStream([batch]);
 const concat = (...parts: Uint8Array[]) => Uint8Array.from(parts.flatMap((part) => [...part]));
 const filled = (size: number) => new Uint8Array(size).map((_, i) => i);
 

@@ -1,5 +1,9 @@
-import type { Violation } from "./frame.js";
-import { readVarint, varintBytes, varintBytesAt, writeVarint } from "./varint.js";
+/** What is wrong with a stream of batches. */
+export interface StreamViolation {
+  /** A WebSocket close code: 1002 for a batch of no bytes, 1009 for one over the limit. */
+  readonly code: 1002 | 1009;
+  readonly reason: string;
+}
 
 /**
  * Cuts a byte stream (a request or response body) into batches, each behind its length as a varint (BAT-06).
@@ -14,7 +18,7 @@ export class BatchStreamReader {
   /** The batch being filled; `undefined` while its length is still being read. */
   #body: Uint8Array | undefined;
   #bodyBytes = 0;
-  #violation: Violation | undefined;
+  #violation: StreamViolation | undefined;
 
   constructor(batchBytesMax: number) {
     this.#batchBytesMax = batchBytesMax;
@@ -43,7 +47,7 @@ export class BatchStreamReader {
   }
 
   /** What is wrong with the stream; nothing behind it is read. */
-  get violation(): Violation | undefined {
+  get violation(): StreamViolation | undefined {
     return this.#violation;
   }
 
@@ -54,9 +58,12 @@ export class BatchStreamReader {
 
   /** Starts a batch once its length is complete. */
   #begin(): void {
-    if (this.#headerBytes < (varintBytesAt(this.#header, 0) as number)) return;
-    const size = readVarint(this.#header, 0);
-    if (size === undefined || size > this.#batchBytesMax || size === 0) {
+    const headerBytes = 1 << ((this.#header[0] as number) >> 6);
+    if (this.#headerBytes < headerBytes) return;
+    let size = (this.#header[0] as number) & 0x3f;
+    // Inexact above 2^53, and far above the limit then.
+    for (let i = 1; i < headerBytes; i++) size = size * 0x100 + (this.#header[i] as number);
+    if (size > this.#batchBytesMax || size === 0) {
       this.#violation = { code: size === 0 ? 1002 : 1009, reason: "batch length out of bounds" };
       this.#headerBytes = 0;
       return;
@@ -66,11 +73,29 @@ export class BatchStreamReader {
   }
 }
 
-/** `batch` behind its length, as it stands in a stream. */
-export function framedBatch(batch: Uint8Array): Uint8Array {
-  const header = varintBytes(batch.length);
-  const framed = new Uint8Array(header + batch.length);
-  writeVarint(framed, 0, batch.length);
-  framed.set(batch, header);
-  return framed;
+/** The length that stands before `batch` in a stream. */
+function lengthPrefix(batch: Uint8Array): Uint8Array {
+  const { length } = batch;
+  if (length < 0x40) return Uint8Array.of(length);
+  if (length < 0x4000) return Uint8Array.of(0x40 | (length >> 8), length & 0xff);
+  return Uint8Array.of(0x80 | (length >> 24), (length >> 16) & 0xff, (length >> 8) & 0xff, length & 0xff);
+}
+
+/** Bytes that `batch` takes in a stream. */
+export function framedBytes(batch: Uint8Array): number {
+  const { length } = batch;
+  return length + (length < 0x40 ? 1 : length < 0x4000 ? 2 : 4);
+}
+
+/** `batches`, each of less than 1 GiB, as they stand in a stream. */
+export function batchStream(batches: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
+  const stream = new Uint8Array(batches.reduce((bytes, batch) => bytes + framedBytes(batch), 0));
+  let offset = 0;
+  for (const batch of batches) {
+    const prefix = lengthPrefix(batch);
+    stream.set(prefix, offset);
+    stream.set(batch, offset + prefix.length);
+    offset += prefix.length + batch.length;
+  }
+  return stream;
 }

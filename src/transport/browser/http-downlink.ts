@@ -1,0 +1,174 @@
+import { BatchStreamReader } from "../http/batch-stream.js";
+import { EventStreamReader } from "../http/event-stream.js";
+import { BATCHES_TYPE, EVENTS_TYPE, Header, HTTP_BATCH_BYTES_MAX, isMediaType, parseCount } from "../http/headers.js";
+import type { TransportName } from "../transport.js";
+import { Patience } from "./http-patience.js";
+import type { LineRequest, Outcome, Requests } from "./http-requests.js";
+
+/**
+ * From the request to the first bytes of an event stream, ms, and how long it may bring nothing while the server says that
+ * it has sent something: after that it is held back on the way.
+ */
+const HELD_BACK_MS = 2500;
+
+/** The server holds a poll for at most 25 s. */
+const POLL_TIMEOUT_MS = 35_000;
+
+/** After a poll that has brought nothing, ms: something that answers at once must not make us ask for ever. */
+const EMPTY_POLL_PAUSE_MS = 50;
+
+/** So many event streams in a row that end without having brought anything are enough. */
+const BARREN_STREAMS_MAX = 2;
+
+export interface DownlinkHandler {
+  handleBatch(position: number, batch: Uint8Array): void;
+  /** The server has ended the line behind the batches that have come. */
+  handleClose(code: number): void;
+  handleName(name: TransportName): void;
+  /** Nothing will come down any more. */
+  handleLost(httpStatus: number | undefined): void;
+}
+
+/** Brings batches down: by an event stream as long as one gets through, then by long polls. */
+export class Downlink {
+  readonly #requests: Requests;
+  readonly #handler: DownlinkHandler;
+  readonly #patience: Patience;
+  #mode: "stream" | "poll";
+  #state: "new" | "running" | "stopped" = "new";
+  #request: LineRequest | undefined;
+  /** The stream that is open has brought its first bytes. */
+  #isProven = false;
+  /** The stream that is open has to bring something within its deadline. */
+  #isAwaited = false;
+  #barrenStreams = 0;
+
+  constructor(requests: Requests, prefers: "auto" | "long-poll", handler: DownlinkHandler) {
+    this.#requests = requests;
+    this.#mode = prefers === "auto" ? "stream" : "poll";
+    this.#handler = handler;
+    this.#patience = new Patience(requests.platform);
+  }
+
+  /** The line exists. Does nothing when called again. */
+  start(): void {
+    if (this.#state !== "new") return;
+    this.#state = "running";
+    void this.#run();
+  }
+
+  stop(): void {
+    this.#state = "stopped";
+    this.#patience.stop();
+    this.#request?.abort();
+  }
+
+  /** The server has put batches into answers up to the position `sent`; up to `received` they have come. */
+  handleProgress(sent: number, received: number): void {
+    if (!this.#isProven || this.#isAwaited || sent <= received) return;
+    this.#isAwaited = true;
+    this.#request?.expectWithin(HELD_BACK_MS);
+  }
+
+  /** Whether it surely brings what the server sends. */
+  get isProven(): boolean {
+    return this.#mode === "poll" ? this.#request !== undefined : this.#isProven;
+  }
+
+  async #run(): Promise<void> {
+    while (this.#state === "running") await (this.#mode === "stream" ? this.#stream() : this.#poll());
+  }
+
+  async #stream(): Promise<void> {
+    const request = this.#get(EVENTS_TYPE, HELD_BACK_MS);
+    const outcome = await request.send();
+    const isStream =
+      outcome.type === "answer" && isMediaType(outcome.response.headers.get("content-type"), EVENTS_TYPE);
+    if (!isStream || !outcome.response.body) {
+      request.abort();
+      return this.#handleFailedStream(outcome, request);
+    }
+    const reader = new EventStreamReader(HTTP_BATCH_BYTES_MAX);
+    let batches = 0;
+    await request.read(outcome.response, (piece) => {
+      request.expectWithin(undefined);
+      this.#isProven = true;
+      this.#isAwaited = false;
+      for (const event of reader.push(piece)) {
+        if (this.#state !== "running") return;
+        if (event.type === "close") return this.#handler.handleClose(event.code);
+        batches += 1;
+        this.#handler.handleBatch(event.position, event.batch);
+      }
+      if (reader.isViolated) request.abort();
+    });
+    this.#isProven = false;
+    this.#isAwaited = false;
+    if (this.#state !== "running") return;
+    if (request.isLate || reader.isViolated) return this.#giveUpStreams();
+    // The prelude is a comment.
+    if (batches > 0 || reader.comments > 1) {
+      this.#barrenStreams = 0;
+      this.#patience.handleSuccess();
+      return;
+    }
+    await this.#handleBarrenStream(undefined);
+  }
+
+  async #handleFailedStream(outcome: Outcome, request: LineRequest): Promise<void> {
+    if (this.#state !== "running") return;
+    if (outcome.type === "refused") return this.#lose(outcome.httpStatus);
+    if (request.isLate) return this.#giveUpStreams();
+    await this.#handleBarrenStream(outcome.type === "failed" ? outcome.httpStatus : undefined);
+  }
+
+  async #handleBarrenStream(httpStatus: number | undefined): Promise<void> {
+    this.#barrenStreams += 1;
+    if (this.#barrenStreams >= BARREN_STREAMS_MAX) this.#giveUpStreams();
+    await this.#fail(httpStatus);
+  }
+
+  #giveUpStreams(): void {
+    this.#mode = "poll";
+    this.#handler.handleName("long-poll");
+  }
+
+  async #poll(): Promise<void> {
+    const request = this.#get(BATCHES_TYPE, POLL_TIMEOUT_MS);
+    const outcome = await request.send();
+    if (this.#state !== "running") return request.abort();
+    if (outcome.type === "refused") return this.#lose(outcome.httpStatus);
+    if (outcome.type !== "answer") {
+      return this.#fail(outcome.type === "failed" ? outcome.httpStatus : 413);
+    }
+    const { response } = outcome;
+    const reader = new BatchStreamReader(HTTP_BATCH_BYTES_MAX);
+    const first = parseCount(response.headers.get(Header.POSITION)) ?? 0;
+    let position = first;
+    const isWhole = await request.read(response, (piece) => {
+      for (const batch of reader.push(piece)) this.#handler.handleBatch(position++, batch);
+      if (reader.violation !== undefined) request.abort();
+    });
+    if (this.#state !== "running") return;
+    const code = parseCount(response.headers.get(Header.CLOSE));
+    if (isWhole && code !== undefined) return this.#handler.handleClose(code);
+    if (!isWhole && position === first) return this.#fail(undefined);
+    this.#patience.handleSuccess();
+    if (position === first) await this.#patience.pause(EMPTY_POLL_PAUSE_MS);
+  }
+
+  async #fail(httpStatus: number | undefined): Promise<void> {
+    if (!(await this.#patience.handleFailure())) this.#lose(httpStatus);
+  }
+
+  #get(accept: string, withinMs: number): LineRequest {
+    const request = this.#requests.create({ method: "GET", headers: { accept } });
+    request.expectWithin(withinMs);
+    this.#request = request;
+    return request;
+  }
+
+  #lose(httpStatus: number | undefined): void {
+    if (this.#state === "running") this.#handler.handleLost(httpStatus);
+  }
+}

@@ -1,0 +1,184 @@
+import { BATCHES_TYPE, Header, parseCount } from "../http/headers.js";
+
+/** What an HTTP line needs of its platform, so that Node and tests can inject another. */
+export interface HttpPlatform {
+  readonly fetch: typeof fetch;
+  /** Calls `run` once, after `delayMs` or later. Returns a function that prevents it. */
+  setTimer(run: () => void, delayMs: number): () => void;
+  /** A random number, 0 <= x < 1: for jitter. */
+  random(): number;
+  /** Random bytes that nobody can guess. */
+  randomBytes(length: number): Uint8Array;
+}
+
+/** What has become of a request. */
+export type Outcome =
+  /** A Sluice server has taken it. */
+  | {
+      readonly type: "answer";
+      readonly response: Response;
+      /** The position of the last batch that the server has. */
+      readonly received: number;
+      /** The position of the last batch that it has put into an answer. */
+      readonly sent: number;
+    }
+  /** The line does not exist, or is not for us: asking again is of no use. */
+  | { readonly type: "refused"; readonly httpStatus: number }
+  | { readonly type: "too-large" }
+  /** May be better next time. `isLate`: our own deadline has passed. */
+  | { readonly type: "failed"; readonly httpStatus: number | undefined; readonly isLate: boolean };
+
+export interface RequestInitOfLine {
+  readonly method: "GET" | "POST";
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body?: Uint8Array<ArrayBuffer>;
+  /** Outlives the page; such bodies together are at most 64 KiB. */
+  readonly keepalive?: boolean;
+}
+
+/** Makes the requests of one line, and ends them all. */
+export class Requests {
+  readonly platform: HttpPlatform;
+  readonly #url: string;
+  readonly #key: string;
+  readonly #received: () => number;
+  readonly #open = new Set<LineRequest>();
+
+  /** @param received the position of the last batch that has come down */
+  constructor(platform: HttpPlatform, url: string, received: () => number) {
+    this.platform = platform;
+    this.#url = url;
+    this.#key = Array.from(platform.randomBytes(16), (byte) => byte.toString(16).padStart(2, "0")).join("");
+    this.#received = received;
+  }
+
+  /** A request that has yet to be sent. */
+  create(init: RequestInitOfLine): LineRequest {
+    const headers = {
+      ...init.headers,
+      [Header.LINE]: this.#key,
+      [Header.RECEIVED]: String(this.#received()),
+      ...(init.method === "POST" ? { "content-type": BATCHES_TYPE } : {}),
+    };
+    const request = new LineRequest(this.platform, this.#url, { ...init, headers }, () => this.#open.delete(request));
+    this.#open.add(request);
+    return request;
+  }
+
+  abort(): void {
+    for (const request of [...this.#open]) request.abort();
+  }
+}
+
+/** One request, with its deadline, to the end of its answer. */
+export class LineRequest {
+  readonly #platform: HttpPlatform;
+  readonly #url: string;
+  readonly #init: RequestInitOfLine;
+  readonly #onOver: () => void;
+  readonly #controller = new AbortController();
+  #cancelDeadline: () => void = () => {};
+  #isLate = false;
+
+  constructor(platform: HttpPlatform, url: string, init: RequestInitOfLine, onOver: () => void) {
+    this.#platform = platform;
+    this.#url = url;
+    this.#init = init;
+    this.#onOver = onOver;
+  }
+
+  /** Aborts it unless it is over `delayMs` from now, or has another deadline by then; `undefined`: has all the time. */
+  expectWithin(delayMs: number | undefined): void {
+    this.#cancelDeadline();
+    this.#cancelDeadline = () => {};
+    if (delayMs === undefined) return;
+    this.#cancelDeadline = this.#platform.setTimer(() => {
+      this.#isLate = true;
+      this.abort();
+    }, delayMs);
+  }
+
+  /** Sends it; what is no answer of a line is done with. Never rejects. */
+  async send(): Promise<Outcome> {
+    const { method, headers, body, keepalive = false } = this.#init;
+    const { signal } = this.#controller;
+    let response: Response;
+    try {
+      const init: RequestInit = { method, headers, signal, keepalive, credentials: "include", cache: "no-store" };
+      response = await this.#platform.fetch.call(undefined, this.#url, { ...init, ...(body && { body }) });
+    } catch {
+      return this.#failed(undefined);
+    }
+    const received = parseCount(response.headers.get(Header.RECEIVED));
+    const sent = parseCount(response.headers.get(Header.SENT));
+    // A portal answers 200 to everything.
+    if (response.status === 200 && received !== undefined && sent !== undefined) {
+      return { type: "answer", response, received, sent };
+    }
+    void response.body?.cancel().catch(() => {});
+    const { status } = response;
+    if (status === 413) return this.#over({ type: "too-large" });
+    const mayPass =
+      status < 400 || status >= 500 || status === 408 || status === 409 || status === 425 || status === 429;
+    return mayPass ? this.#failed(status) : this.#over({ type: "refused", httpStatus: status });
+  }
+
+  /**
+   * Reads the answer's body to its end. Never rejects but for what `onPiece` throws.
+   * @returns whether it has come to its end in order
+   */
+  async read(response: Response, onPiece: (piece: Uint8Array) => void): Promise<boolean> {
+    const isWhole = response.body
+      ? await this.#readStream(response.body, onPiece)
+      : await this.#readWhole(response, onPiece);
+    this.#over(undefined);
+    return isWhole;
+  }
+
+  /** Ends it at once; whoever waits for it learns that it has failed. */
+  abort(): void {
+    this.#controller.abort();
+    this.#over(undefined);
+  }
+
+  /** Whether it was aborted because of its deadline. */
+  get isLate(): boolean {
+    return this.#isLate;
+  }
+
+  async #readStream(body: ReadableStream<Uint8Array>, onPiece: (piece: Uint8Array) => void): Promise<boolean> {
+    const reader = body.getReader();
+    for (;;) {
+      let result: ReadableStreamReadResult<Uint8Array>;
+      try {
+        result = await reader.read();
+      } catch {
+        return false;
+      }
+      if (result.done) return true;
+      onPiece(result.value);
+    }
+  }
+
+  /** Where there are no streams. */
+  async #readWhole(response: Response, onPiece: (piece: Uint8Array) => void): Promise<boolean> {
+    let whole: ArrayBuffer;
+    try {
+      whole = await response.arrayBuffer();
+    } catch {
+      return false;
+    }
+    onPiece(new Uint8Array(whole));
+    return true;
+  }
+
+  #failed(httpStatus: number | undefined): Outcome {
+    return this.#over({ type: "failed", httpStatus, isLate: this.#isLate });
+  }
+
+  #over<T>(result: T): T {
+    this.expectWithin(undefined);
+    this.#onOver();
+    return result;
+  }
+}

@@ -1,0 +1,330 @@
+import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from "node:http";
+import { ANSWER_BYTES_MAX, BATCHES_TYPE, EVENTS_TYPE, Header, HTTP_BATCH_BYTES_MAX } from "../http/headers.js";
+import {
+  SUBPROTOCOL,
+  type Transport,
+  type TransportDeath,
+  type TransportHandler,
+  type TransportName,
+} from "../transport.js";
+import { answer, refuse } from "./http-answers.js";
+import { type BodyEnd, type BodyLimits, readBatches } from "./http-body.js";
+import { EventStream, LongPoll } from "./http-downlink.js";
+import { Outgoing } from "./http-outgoing.js";
+
+/** Bounds of one line. */
+export interface LineLimits extends Omit<BodyLimits, "batchBytesMax"> {
+  /** How long a poll that has nothing to bring is held, ms. */
+  readonly holdMs: number;
+  /** How long the first request waits for something to take along, ms. */
+  readonly firstHoldMs: number;
+  /** How often an event stream gets a comment, ms. */
+  readonly commentMs: number;
+  /** How long a line lives without any request, ms. */
+  readonly idleMs: number;
+  /** How long a line that has been closed goes on to tell so, ms. */
+  readonly lingerMs: number;
+}
+
+/** What a request of a line says in its headers, checked. */
+export interface LineRequest {
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+  /** The position of the last batch that the client has. */
+  readonly received: number;
+  /** Of the first batch in the body. */
+  readonly position: number;
+  /** The client ends the line behind this body, with this code. */
+  readonly close: number | undefined;
+}
+
+/** A POST whose body is being read, or whose answer waits for something to take along. */
+interface Upload extends LineRequest {
+  state: "reading" | "held";
+  /** Stops whichever it is. */
+  stop: () => void;
+}
+
+/**
+ * The server's end of an HTTP line (PROTOCOL.md, HTTP): batches come up in requests, and go down in whatever answer there
+ * is. Both directions count positions, so requests and answers may be lost or repeated.
+ *
+ * Invariant: at most one upload and one downlink at a time; the newer one has the line, the older one is answered.
+ */
+export class HttpLine implements Transport {
+  readonly greets = false;
+  readonly batchBytesMax: number = HTTP_BATCH_BYTES_MAX;
+  readonly #limits: LineLimits;
+  readonly #onOver: () => void;
+  readonly #outgoing = new Outgoing();
+  #name: TransportName = "sse";
+  #handler: TransportHandler | undefined;
+  /** The position of the last batch that came up. */
+  #received = 0;
+  #upload: Upload | undefined;
+  #downlink: EventStream | LongPoll | undefined;
+  #state: "open" | "closing" | "over" = "open";
+  #closeCode = 1000;
+  #timer: NodeJS.Timeout | undefined;
+  #isScheduled = false;
+
+  /** @param onOver called once: no request of this line is to be taken any more */
+  constructor(limits: LineLimits, onOver: () => void) {
+    this.#limits = limits;
+    this.#onOver = onOver;
+  }
+
+  start(handler: TransportHandler): void {
+    this.#handler = handler;
+    handler.handleOpen({ subprotocol: SUBPROTOCOL, extensions: "" });
+  }
+
+  send(batch: Uint8Array): void {
+    if (this.#state !== "open") return;
+    this.#outgoing.push(batch);
+    this.#schedule();
+  }
+
+  close(code: number, _reason: string): void {
+    if (this.#state !== "open") return;
+    this.#handler = undefined;
+    this.#state = "closing";
+    this.#closeCode = code;
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.#end(), this.#limits.lingerMs);
+    // Nobody has to wait for a client that does not come back.
+    this.#timer.unref();
+    this.#schedule();
+  }
+
+  terminate(): void {
+    this.#handler = undefined;
+    this.#end();
+  }
+
+  /** A POST: its body brings batches. */
+  handleUpload(said: LineRequest): void {
+    const { request, response } = said;
+    // What is between has never come, and never will.
+    if (said.position > this.#received + 1) return refuse(request, response, 409, this.progress);
+    if (!this.#acknowledge(said)) return;
+    this.#supersede();
+    const upload: Upload = { ...said, state: "reading", stop: () => {} };
+    this.#upload = upload;
+    this.#arm();
+    response.on("error", () => {});
+    response.once("close", () => this.#release(upload));
+    let position = said.position - 1;
+    const onBatch = (batch: Uint8Array): void => {
+      position += 1;
+      if (position !== this.#received + 1) return;
+      this.#received = position;
+      this.#handler?.handleBatch(batch);
+    };
+    const limits = { ...this.#limits, batchBytesMax: this.batchBytesMax };
+    upload.stop = readBatches(request, limits, onBatch, (end) => this.#handleBodyEnd(upload, end));
+  }
+
+  /** A GET: what goes down goes into its answer from here on. */
+  handleDownlink(said: LineRequest): void {
+    if (!this.#acknowledge(said)) return;
+    this.#finishDownlink();
+    const { request, response, received } = said;
+    const isStream = request.headers.accept?.includes(EVENTS_TYPE) === true;
+    const onGone = (): void => {
+      if (this.#downlink !== downlink) return;
+      this.#downlink = undefined;
+      this.#arm();
+    };
+    const { holdMs, commentMs } = this.#limits;
+    const downlink = isStream
+      ? new EventStream(response, this.progress, { received, commentMs, onGone, onDrain: () => this.#handleDrain() })
+      : new LongPoll(response, { received, holdMs, onGone, onTimeout: () => this.#answerPoll() });
+    this.#downlink = downlink;
+    this.#arm();
+    this.#rename(isStream ? "sse" : "long-poll");
+    this.#pump();
+  }
+
+  get name(): TransportName {
+    return this.#name;
+  }
+
+  get bufferedBytes(): number {
+    return this.#outgoing.bufferedBytes + (this.#downlink?.unwrittenBytes ?? 0);
+  }
+
+  /** What every answer says: how far both directions have come. */
+  get progress(): OutgoingHttpHeaders {
+    return { [Header.RECEIVED]: this.#received, [Header.SENT]: this.#outgoing.sent };
+  }
+
+  #handleBodyEnd(upload: Upload, end: BodyEnd): void {
+    const { request, response, close } = upload;
+    switch (end.type) {
+      case "cut":
+        return this.#release(upload);
+      case "too-large":
+      case "too-slow":
+        refuse(request, response, end.type === "too-large" ? 413 : 408, this.progress);
+        return this.#release(upload);
+      case "violation":
+        refuse(request, response, 400, this.progress);
+        return this.#die({ wasClean: false, code: end.violation.code, reason: end.violation.reason });
+      case "complete":
+    }
+    if (close !== undefined) {
+      answer(response, 200, this.progress);
+      return this.#die({ wasClean: true, code: close, reason: "" });
+    }
+    upload.state = "held";
+    upload.stop = () => {};
+    // Until the first one is answered, no GET can come to take anything down.
+    if (upload.position === 1 && !this.#hasNews(upload.received)) {
+      const timer = setTimeout(() => this.#answerUpload(upload), this.#limits.firstHoldMs);
+      upload.stop = () => clearTimeout(timer);
+    } else {
+      this.#answerUpload(upload);
+    }
+  }
+
+  /** `false` when the request has been refused: what it says cannot be, or is out of date. */
+  #acknowledge({ request, response, received }: LineRequest): boolean {
+    const { sent, acknowledged } = this.#outgoing;
+    if (received > sent) {
+      refuse(request, response, 400, this.progress);
+      return false;
+    }
+    // A late copy of a request must not take the line away from those that came after it.
+    if (received < acknowledged) {
+      refuse(request, response, 409, this.progress);
+      return false;
+    }
+    if (this.#outgoing.acknowledge(received)) this.#handleDrain();
+    return true;
+  }
+
+  /** Browsers and proxies repeat requests: the older copy must not wait for ever. */
+  #supersede(): void {
+    const upload = this.#upload;
+    if (upload === undefined) return;
+    this.#release(upload);
+    refuse(upload.request, upload.response, upload.state === "reading" ? 409 : 200, this.progress);
+  }
+
+  #finishDownlink(): void {
+    const downlink = this.#downlink;
+    this.#downlink = undefined;
+    if (downlink?.type === "poll") downlink.answer(200, this.progress);
+    else downlink?.finish();
+  }
+
+  /** What is sent in one go goes into one answer. */
+  #schedule(): void {
+    if (this.#isScheduled) return;
+    this.#isScheduled = true;
+    queueMicrotask(() => {
+      this.#isScheduled = false;
+      this.#pump();
+    });
+  }
+
+  /** Lets go down what may. */
+  #pump(): void {
+    if (this.#state === "over") return;
+    const upload = this.#upload;
+    if (upload?.state === "held" && this.#hasNews(upload.received)) this.#answerUpload(upload);
+    const downlink = this.#downlink;
+    if (downlink?.type === "poll" && this.#hasNews(downlink.received)) return this.#answerPoll();
+    if (downlink?.type !== "stream") return;
+    while (downlink.isReady && this.#outgoing.hasAfter(downlink.position)) {
+      const position = downlink.position + 1;
+      downlink.write(position, this.#outgoing.at(position));
+      this.#outgoing.handleSent(position);
+    }
+    if (this.#state === "closing" && !this.#outgoing.hasAfter(downlink.position)) downlink.close(this.#closeCode);
+  }
+
+  #hasNews(received: number): boolean {
+    return this.#state === "closing" || this.#outgoing.hasAfter(received);
+  }
+
+  #answerPoll(): void {
+    const poll = this.#downlink;
+    if (poll?.type !== "poll") return;
+    const { headers, body } = this.#take(poll.received, ANSWER_BYTES_MAX);
+    poll.answer(200, headers, body);
+    this.#handleDrain();
+  }
+
+  #answerUpload(upload: Upload): void {
+    const { request, response, received } = upload;
+    // The client knows whether the stream that is open here brings anything to it.
+    const carries = request.headers.accept?.includes(BATCHES_TYPE) === true;
+    const { headers, body } = this.#take(received, carries ? ANSWER_BYTES_MAX : 0);
+    answer(response, 200, { ...headers, "Content-Type": BATCHES_TYPE }, body);
+    this.#release(upload);
+    if (body.length > 0) this.#handleDrain();
+  }
+
+  #take(received: number, bytesMax: number): { headers: OutgoingHttpHeaders; body: Uint8Array } {
+    const { body, first, last } = this.#outgoing.take(received, bytesMax);
+    const isDone = this.#state === "closing" && !this.#outgoing.hasAfter(last);
+    const headers = { ...this.progress, [Header.POSITION]: first };
+    return { headers: isDone ? { ...headers, [Header.CLOSE]: this.#closeCode } : headers, body };
+  }
+
+  #handleDrain(): void {
+    queueMicrotask(() => {
+      this.#pump();
+      this.#handler?.handleWritable();
+    });
+  }
+
+  /** The upload is done with, or its connection is gone. */
+  #release(upload: Upload): void {
+    upload.stop();
+    if (this.#upload !== upload) return;
+    this.#upload = undefined;
+    this.#arm();
+  }
+
+  #rename(name: TransportName): void {
+    if (name === this.#name) return;
+    this.#name = name;
+    this.#handler?.handleRenamed?.();
+  }
+
+  /** A line that no request is under way for has lost its client, sooner or later. */
+  #arm(): void {
+    if (this.#state !== "open") return;
+    clearTimeout(this.#timer);
+    if (this.#upload !== undefined || this.#downlink !== undefined) return;
+    this.#timer = setTimeout(() => this.#die({ wasClean: false, code: 1006, reason: "" }), this.#limits.idleMs);
+    this.#timer.unref();
+  }
+
+  #die(death: TransportDeath): void {
+    const handler = this.#handler;
+    this.#handler = undefined;
+    this.#end();
+    handler?.handleClosed(death);
+  }
+
+  #end(): void {
+    if (this.#state === "over") return;
+    this.#state = "over";
+    clearTimeout(this.#timer);
+    this.#onOver();
+    const upload = this.#upload;
+    if (upload !== undefined) {
+      this.#release(upload);
+      refuse(upload.request, upload.response, 404);
+    }
+    const downlink = this.#downlink;
+    this.#downlink = undefined;
+    if (downlink?.type === "poll") downlink.answer(404, {});
+    else downlink?.finish();
+    this.#outgoing.clear();
+  }
+}
