@@ -2,7 +2,7 @@ import { STATUS_CODES } from "node:http";
 import type { Duplex } from "node:stream";
 
 /** When a server that is full, or is going down, wants to be asked again. Arbitrary. */
-const RETRY_AFTER_SECONDS = 5;
+export const RETRY_AFTER_SECONDS = 5;
 
 /**
  * Answers an upgrade that is refused, completely, and ends the connection: a proxy that sees half an answer may tunnel

@@ -1,5 +1,5 @@
 import { EventEmitter } from "node:events";
-import { createServer, type Server as HttpServer, type IncomingMessage, type OutgoingHttpHeaders } from "node:http";
+import { createServer, type Server as HttpServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { Server as HttpsServer } from "node:https";
 import type { AddressInfo } from "node:net";
 import type { Duplex } from "node:stream";
@@ -8,7 +8,9 @@ import { SluiceError } from "../core/error.js";
 import { DEFAULT_LIMITS, type Limits, limitsWith } from "../core/limits.js";
 import { type SendBounds, sendBoundsOf } from "../driver/send-bounds.js";
 import { webSocketTransport } from "../transport/node/websocket.js";
-import { SUBPROTOCOL } from "../transport/transport.js";
+import { SUBPROTOCOL, type Transport } from "../transport/transport.js";
+import { HttpEndpoint } from "./http-endpoint.js";
+import { takeRequests } from "./http-requests.js";
 import { isOriginAllowed, type Origins } from "./origins.js";
 import { PlainSocket } from "./plain-socket.js";
 import { isAdmitted } from "./principal.js";
@@ -16,30 +18,16 @@ import { refuseUpgrade } from "./refusal.js";
 import type { ServerSocket } from "./server-socket.js";
 import { takeSessionQuery } from "./session-query.js";
 import { Sessions } from "./sessions.js";
+import { ask, type VerifyClient } from "./verify-client.js";
+import { Visitors } from "./visitors.js";
+
+export type { VerifyClient, VerifyClientAnswer, VerifyClientInfo } from "./verify-client.js";
 
 /** What `authenticate` gets. */
 export interface AuthenticateContext {
   readonly request: IncomingMessage;
   /** What the client's option `auth` gave; `undefined` for none, and for ordinary WebSocket clients. */
   readonly auth: unknown;
-}
-
-/** The check of `ws`, with or without a callback; declared here so that users need not install the types of `ws`. */
-export type VerifyClient =
-  | ((info: VerifyClientInfo) => boolean)
-  | ((info: VerifyClientInfo, callback: VerifyClientAnswer) => void);
-
-export type VerifyClientAnswer = (
-  result: boolean,
-  code?: number,
-  message?: string,
-  headers?: OutgoingHttpHeaders,
-) => void;
-
-export interface VerifyClientInfo {
-  readonly origin: string;
-  readonly secure: boolean;
-  readonly req: IncomingMessage;
 }
 
 export interface SluiceServerOptions {
@@ -50,7 +38,7 @@ export interface SluiceServerOptions {
   host?: string | null;
   /** Connections that wait to be accepted, for a server of our own. Default: that of Node. */
   backlog?: number | null;
-  /** The application calls `handleUpgrade` itself. */
+  /** The application calls `handleUpgrade` and `handleRequest` itself. */
   noServer?: boolean;
   /** The path to serve, without the query. Default: every path. */
   path?: string | null;
@@ -152,8 +140,8 @@ export class SluiceServer extends EventEmitter<SluiceServerEvents> {
   readonly #serverLimits: ServerLimits;
   readonly #bounds: SendBounds;
   readonly #sessions: Sessions;
-  /** Handshakes under way, by address. */
-  readonly #visitors = new Map<string, number>();
+  readonly #visitors = new Visitors();
+  readonly #endpoint: HttpEndpoint;
   readonly #framed: WebSocketServer;
   readonly #plain: WebSocketServer;
   readonly #http: HttpServer | HttpsServer | undefined;
@@ -169,6 +157,8 @@ export class SluiceServer extends EventEmitter<SluiceServerEvents> {
   readonly #onHttpError = (error: Error): void => {
     this.emit("error", error);
   };
+  /** Leaves all requests to the other listeners of the HTTP server. */
+  #stopTaking: () => void = () => {};
   #state: "running" | "closing" | "closed" = "running";
   #onLastGone: () => void = () => {};
 
@@ -186,6 +176,7 @@ export class SluiceServer extends EventEmitter<SluiceServerEvents> {
     this.#serverLimits = serverLimitsOf(options);
     this.#bounds = sendBoundsOf(options, MAX_BUFFERED_AMOUNT);
     this.#sessions = new Sessions(this.#limits, this.#bounds, this.#serverLimits);
+    this.#endpoint = this.#httpEndpoint();
     this.#framed = this.#webSocketServer(this.#limits.batchBytesMax, () => SUBPROTOCOL);
     this.#plain = this.#webSocketServer(
       this.#limits.messageBytesMax,
@@ -198,6 +189,7 @@ export class SluiceServer extends EventEmitter<SluiceServerEvents> {
     this.#http.on("upgrade", this.#onUpgrade);
     this.#http.on("listening", this.#onListening);
     this.#http.on("error", this.#onHttpError);
+    this.#stopTaking = takeRequests(this.#http, (request, response) => this.#takeRequest(request, response));
     const { port, host, backlog } = options;
     if (typeof port !== "number") return;
     this.#http.listen({ port, host: host ?? undefined, backlog: backlog ?? undefined }, callback);
@@ -241,6 +233,24 @@ export class SluiceServer extends EventEmitter<SluiceServerEvents> {
     }
   }
 
+  /**
+   * Takes a request of the HTTP transports, under `noServer` or in a route of a framework. Its body must not have been read.
+   * @param callback gets the socket once the session exists. Default: emits `connection`
+   * @returns whether it is one of ours, and will be answered; others are left alone
+   */
+  handleRequest(
+    request: IncomingMessage,
+    response: ServerResponse,
+    callback: (socket: ServerSocket, request: IncomingMessage) => void = (socket) =>
+      this.emit("connection", socket, request),
+  ): boolean {
+    if (!this.shouldHandle(request)) return false;
+    return this.#endpoint.handle(request, response, (transport, first, onOver) => {
+      const choose = (offered: string): string => this.#choose(protocolsIn(offered), first) || "";
+      this.#receive(transport, first, { protocol: "", choose, onOver }, callback);
+    });
+  }
+
   /** Whether this server serves the request's path. */
   shouldHandle(request: IncomingMessage): boolean {
     if (!this.options.path) return true;
@@ -271,6 +281,8 @@ export class SluiceServer extends EventEmitter<SluiceServerEvents> {
     if (this.#state !== "running") return;
     this.#state = "closing";
     this.#sessions.close();
+    // Lines that are there go on.
+    if (this.#endpoint.size === 0) this.#stopTaking();
     this.#http?.off("upgrade", this.#onUpgrade).off("listening", this.#onListening).off("error", this.#onHttpError);
     const finish = () => {
       this.#state = "closed";
@@ -296,6 +308,14 @@ export class SluiceServer extends EventEmitter<SluiceServerEvents> {
     await isClosed;
   }
 
+  #takeRequest(request: IncomingMessage, response: ServerResponse): boolean {
+    if (this.handleRequest(request, response)) return true;
+    // Nobody else is there to answer it.
+    if (this.#http?.listenerCount("request") !== 0 || !this.shouldHandle(request)) return false;
+    requireUpgrade(request, response);
+    return true;
+  }
+
   #handleServerUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
     if (!this.shouldHandle(request)) {
       // The path may be another listener's; a request that nobody takes must not hang.
@@ -314,25 +334,50 @@ export class SluiceServer extends EventEmitter<SluiceServerEvents> {
     protocol: string | false,
     callback: (socket: ServerSocket, request: IncomingMessage) => void,
   ): void {
-    const { authenticate, identify, clientAddress = addressOf } = this.options;
-    const address = clientAddress(request) ?? "";
-    const visitors = this.#visitors.get(address) ?? 0;
-    if (visitors >= this.#serverLimits.addressHandshakesMax) return refuseUpgrade(socket, 503);
+    const leave = this.#enter(request);
+    if (leave === undefined) return refuseUpgrade(socket, 503);
+    // Refused by `verifyClient`, or gone before it was let in: then `ws` does not call back.
+    const onGone = (): void => leave();
+    socket.once("close", onGone);
     this.#framed.handleUpgrade(request, socket, head, (webSocket) => {
-      this.#visitors.set(address, (this.#visitors.get(address) ?? 0) + 1);
-      this.#sessions.receive({
-        transport: webSocketTransport(webSocket, this.#limits.batchBytesMax),
-        request,
-        protocol: protocol || "",
-        authenticate: authenticate && ((auth) => authenticate({ request, auth })),
-        identify,
-        onEstablished: (serverSocket) => this.#introduce(serverSocket, request, callback),
-        onOver: () => {
-          const rest = (this.#visitors.get(address) ?? 1) - 1;
-          if (rest === 0) this.#visitors.delete(address);
-          else this.#visitors.set(address, rest);
-        },
-      });
+      socket.off("close", onGone);
+      const transport = webSocketTransport(webSocket, this.#limits.batchBytesMax);
+      this.#receive(transport, request, { protocol: protocol || "", onOver: leave }, callback);
+    });
+  }
+
+  #enter(request: IncomingMessage): (() => void) | undefined {
+    const { clientAddress = addressOf } = this.options;
+    return this.#visitors.enter(clientAddress(request) ?? "", this.#serverLimits.addressHandshakesMax);
+  }
+
+  #receive(
+    transport: Transport,
+    request: IncomingMessage,
+    visit: { readonly protocol: string; readonly choose?: (offered: string) => string; readonly onOver: () => void },
+    callback: (socket: ServerSocket, request: IncomingMessage) => void,
+  ): void {
+    const { authenticate, identify } = this.options;
+    this.#sessions.receive({
+      transport,
+      request,
+      ...visit,
+      authenticate: authenticate && ((auth) => authenticate({ request, auth })),
+      identify,
+      onEstablished: (serverSocket) => this.#introduce(serverSocket, request, callback),
+    });
+  }
+
+  #httpEndpoint(): HttpEndpoint {
+    const door = {
+      origins: () => this.options.origins,
+      verifyClient: () => this.options.verifyClient,
+      hasRoom: (sessionId: string | undefined) =>
+        this.#state === "running" && (!this.#sessions.isFull || this.#sessions.has(sessionId)),
+      enter: (request: IncomingMessage) => this.#enter(request),
+    };
+    return new HttpEndpoint(door, () => {
+      if (this.#state !== "running") this.#stopTaking();
     });
   }
 
@@ -396,7 +441,7 @@ export class SluiceServer extends EventEmitter<SluiceServerEvents> {
       // Unknown to the types of `ws`; the default of 30 s would keep sockets of vanished clients.
       closeTimeout: TRANSPORT_CLOSE_TIMEOUT_MS,
       // Two arguments, so that `ws` waits: the option may change until the handshake, and may take a callback.
-      verifyClient: ((info, callback) => this.#verify(info, callback)) as VerifyClientCallbackAsync,
+      verifyClient: ((info, callback) => ask(this.options.verifyClient, info, callback)) as VerifyClientCallbackAsync,
     };
     const server = new WebSocketServer(options);
     server.on("headers", (headers, request) => this.emit("headers", headers, request));
@@ -405,13 +450,6 @@ export class SluiceServer extends EventEmitter<SluiceServerEvents> {
       else refuseUpgrade(socket, request.method === "GET" ? 400 : 405);
     });
     return server;
-  }
-
-  #verify(info: VerifyClientInfo, callback: VerifyClientAnswer): void {
-    const { verifyClient } = this.options;
-    if (!verifyClient) return callback(true);
-    if (verifyClient.length === 2) return void verifyClient(info, callback);
-    callback((verifyClient as (info: VerifyClientInfo) => boolean)(info));
   }
 }
 
@@ -440,13 +478,18 @@ function addressOf(request: IncomingMessage): string | undefined {
 
 /** What a client offers in `Sec-WebSocket-Protocol`. `ws` refuses malformed lists itself. */
 function offeredProtocols(request: IncomingMessage): string[] {
-  const header = request.headers["sec-websocket-protocol"] ?? "";
-  return header.split(",").map((protocol) => protocol.trim());
+  return protocolsIn(request.headers["sec-websocket-protocol"] ?? "");
+}
+
+function protocolsIn(list: string): string[] {
+  return list.split(",").map((protocol) => protocol.trim());
 }
 
 function upgradeOnlyServer(): HttpServer {
-  return createServer((_request, response) => {
-    response.writeHead(426, { "Content-Type": "text/plain", "Content-Length": 16, Connection: "close" });
-    response.end("Upgrade Required");
-  });
+  return createServer(requireUpgrade);
+}
+
+function requireUpgrade(_request: IncomingMessage, response: ServerResponse): void {
+  response.writeHead(426, { "Content-Type": "text/plain", "Content-Length": 16, Connection: "close" });
+  response.end("Upgrade Required");
 }

@@ -24,7 +24,8 @@ export function answer(
   body: Uint8Array | string = "",
 ): void {
   if (response.headersSent || response.destroyed) return;
-  begin(response, status, { ...headers, "Content-Length": Buffer.byteLength(body) });
+  // RFC 9110, 8.6: none in a 204.
+  begin(response, status, status === 204 ? headers : { ...headers, "Content-Length": Buffer.byteLength(body) });
   response.end(body);
 }
 

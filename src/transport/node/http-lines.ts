@@ -9,7 +9,7 @@ export interface HttpLinesLimits extends LineLimits {
   readonly linesMax: number;
 }
 
-export const DEFAULT_HTTP_LIMITS: HttpLinesLimits = {
+const DEFAULT_LIMITS: HttpLinesLimits = {
   bodyBytesMax: 256 * 1024,
   bodyTimeoutMs: 30_000,
   // Below the 30 s after which some load balancers end any request.
@@ -39,7 +39,7 @@ export class HttpLines {
 
   /** @param onEmpty called when the last line has gone */
   constructor(limits: Partial<HttpLinesLimits> = {}, onEmpty: () => void = () => {}) {
-    this.#limits = { ...DEFAULT_HTTP_LIMITS, ...limits };
+    this.#limits = { ...DEFAULT_LIMITS, ...limits };
     this.#onEmpty = onEmpty;
   }
 

@@ -1,0 +1,141 @@
+import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from "node:http";
+import { Header } from "../transport/http/headers.js";
+import { answer, refuse } from "../transport/node/http-answers.js";
+import { HttpLines, type OpenLine } from "../transport/node/http-lines.js";
+import type { Transport } from "../transport/transport.js";
+import { isOriginAllowed, type Origins } from "./origins.js";
+import { RETRY_AFTER_SECONDS } from "./refusal.js";
+import { takeSessionQuery } from "./session-query.js";
+import { type VerifyClient, verify } from "./verify-client.js";
+
+/** What the server says of a client that asks for a line, and who takes it in. */
+export interface Door {
+  readonly origins: () => Origins | undefined;
+  readonly verifyClient: () => VerifyClient | null | undefined;
+  /** Whether there is room for it. `sessionId`: the one that it comes back for. */
+  readonly hasRoom: (sessionId: string | undefined) => boolean;
+  /** It comes to the door. Returns what to call when it has left; `undefined` where too many of its kind are there. */
+  readonly enter: (request: IncomingMessage) => (() => void) | undefined;
+}
+
+/** Takes in a client that was let to the door. */
+export type ReceiveLine = (transport: Transport, request: IncomingMessage, onOver: () => void) => void;
+
+/** Clients of other origins may read of an answer what stands here, and send what the second list names. */
+const EXPOSED_HEADERS = [Header.POSITION, Header.RECEIVED, Header.SENT, Header.CLOSE, "retry-after"].join(", ");
+const ALLOWED_HEADERS = ["content-type", Header.LINE, Header.POSITION, Header.RECEIVED, Header.CLOSE].join(", ");
+
+/** For how long a browser may keep the answer to its question, s; Chromium takes no more than two hours. */
+const PREFLIGHT_SECONDS = 7200;
+
+/** The HTTP transports of a server: knows whose a request is, and who may send it. */
+export class HttpEndpoint {
+  readonly #door: Door;
+  readonly #lines: HttpLines;
+
+  /** @param onEmpty called when the last line has gone */
+  constructor(door: Door, onEmpty: () => void) {
+    this.#door = door;
+    this.#lines = new HttpLines({}, onEmpty);
+  }
+
+  /**
+   * Takes a request of ours, whose path is ours, and answers it, now or later.
+   * @returns whether it is one; others are left alone
+   */
+  handle(request: IncomingMessage, response: ServerResponse, receive: ReceiveLine): boolean {
+    if (!isOurs(request)) return false;
+    const sessionId = takeSessionQuery(request);
+    const isAllowed = this.#isAllowed(request);
+    response.setHeader("Vary", "Origin");
+    if (isAllowed === undefined) {
+      refuse(request, response, 500);
+    } else if (!isAllowed) {
+      refuse(request, response, 403);
+    } else {
+      const { origin } = request.headers;
+      if (origin !== undefined) {
+        response.setHeader("Access-Control-Allow-Origin", origin);
+        response.setHeader("Access-Control-Allow-Credentials", "true");
+      }
+      this.#handleAllowed(request, response, sessionId, receive);
+    }
+    return true;
+  }
+
+  /** How many lines there are. */
+  get size(): number {
+    return this.#lines.size;
+  }
+
+  #handleAllowed(
+    request: IncomingMessage,
+    response: ServerResponse,
+    sessionId: string | undefined,
+    receive: ReceiveLine,
+  ): void {
+    if (request.method === "OPTIONS") return answerPreflight(request, response);
+    if (request.readableEnded) {
+      // Some parser was faster: nothing is left of what the client has sent.
+      return answer(response, 500, { "Content-Type": "text/plain" }, "The request body was read by somebody else");
+    }
+    response.setHeader("Access-Control-Expose-Headers", EXPOSED_HEADERS);
+    this.#lines.handle(request, response, (open) => void this.#admit(request, response, sessionId, open, receive));
+  }
+
+  async #admit(
+    request: IncomingMessage,
+    response: ServerResponse,
+    sessionId: string | undefined,
+    open: OpenLine,
+    receive: ReceiveLine,
+  ): Promise<void> {
+    if (!this.#door.hasRoom(sessionId)) return refuseForNow(request, response);
+    const verifyClient = this.#door.verifyClient();
+    if (verifyClient) {
+      const verdict = await verify(verifyClient, request);
+      if (response.destroyed) return;
+      if (!verdict.isVerified) return refuse(request, response, verdict.status, verdict.headers);
+      if (!this.#door.hasRoom(sessionId)) return refuseForNow(request, response);
+    }
+    const leave = this.#door.enter(request);
+    if (leave === undefined) return refuseForNow(request, response);
+    let isNew = false;
+    open((transport) => {
+      isNew = true;
+      receive(transport, request, leave);
+    });
+    // A copy of the request was faster.
+    if (!isNew) leave();
+  }
+
+  /** `undefined` where the application's check has failed. */
+  #isAllowed(request: IncomingMessage): boolean | undefined {
+    try {
+      return isOriginAllowed(this.#door.origins(), request);
+    } catch {
+      return undefined;
+    }
+  }
+}
+
+/** Everything of a line has our header; what a browser asks before names it. */
+function isOurs({ method, headers }: IncomingMessage): boolean {
+  if (method !== "OPTIONS") return headers[Header.LINE] !== undefined;
+  const asked = headers["access-control-request-headers"] ?? "";
+  return asked.split(",").some((name) => name.trim().toLowerCase() === Header.LINE);
+}
+
+/** Browsers ask without credentials, so this is answered before anybody is asked for them. */
+function answerPreflight(request: IncomingMessage, response: ServerResponse): void {
+  const headers: OutgoingHttpHeaders = {
+    "Access-Control-Allow-Methods": "GET, POST",
+    "Access-Control-Allow-Headers": ALLOWED_HEADERS,
+    "Access-Control-Max-Age": PREFLIGHT_SECONDS,
+  };
+  refuse(request, response, 204, headers);
+}
+
+function refuseForNow(request: IncomingMessage, response: ServerResponse): void {
+  refuse(request, response, 503, { "Retry-After": RETRY_AFTER_SECONDS });
+}
