@@ -170,7 +170,7 @@ export class Conversation<S extends Session = Session> {
 
   /** The application has taken `cost` of what it was handed: its sender may go on by as much. */
   take(channel: ChannelKey, cost: number): void {
-    if (this.#driver.session.take(channel, cost, this.#host.now())) this.#driver.command(() => {});
+    if (this.#driver.session.take(channel, cost)) this.#driver.command(() => {});
   }
 
   closeChannel(channel: ChannelKey): void {

@@ -87,7 +87,7 @@ class World {
 
   constructor() {
     this.inbound = new Inbound(
-      { limits: LIMITS, ports: { readText: (bytes) => bytes } },
+      { limits: LIMITS, ports: { readText: (bytes) => bytes }, roundTripMs: () => 50 },
       (event) => this.#line(event.channel).handle(event),
       (frame) => {
         if (frame.type === "reject") this.#line(frame.channel).rejected = frame.message;
@@ -132,7 +132,7 @@ class World {
     const line = this.#line(channel);
     const cost = Math.ceil(line.untaken * share);
     line.untaken -= cost;
-    this.inbound.take(channel, cost, 0, 50);
+    this.inbound.take(channel, cost);
   }
 
   receive(channel: number, mode: "messages" | "incoming"): void {
@@ -205,7 +205,7 @@ describe("CRD: Inbound under credit", () => {
       fc.property(fc.nat(8000), fc.array(fc.nat(8000), { maxLength: 6 }), (size, cuts) => {
         const got: Uint8Array[] = [];
         const inbound = new Inbound(
-          { limits: LIMITS, ports: { readText: (bytes) => bytes } },
+          { limits: LIMITS, ports: { readText: (bytes) => bytes }, roundTripMs: () => 50 },
           (event) => event.type === "message" && got.push(event.data as Uint8Array),
           () => {},
         );

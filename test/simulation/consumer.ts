@@ -83,7 +83,7 @@ export class Consumer {
 
   #takeLater(channel: ChannelKey, cost: number): void {
     const paceMs = this.#habits.get(channel)?.paceMs ?? 0;
-    const take = () => this.#input(() => void this.#session.take(channel, cost, this.#hostNow()));
+    const take = () => this.#input(() => void this.#session.take(channel, cost));
     const at = Math.max(this.#world.now, this.#busyUntil.get(channel) ?? 0) + paceMs;
     this.#busyUntil.set(channel, at);
     if (paceMs === 0) this.#world.after(0, take);

@@ -26,8 +26,7 @@ export class DrivenEnd<S extends Session = Session> {
       handleEvent: (event) => {
         this.events.push(event);
         // As soon as it is handed over: how an application takes its messages is no matter of the driver.
-        if (event.type === "message" && session.take(event.channel, event.cost, host.now()))
-          this.driver.command(() => {});
+        if (event.type === "message" && session.take(event.channel, event.cost)) this.driver.command(() => {});
         this.host(event);
         this.react?.(event);
       },

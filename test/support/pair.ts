@@ -259,7 +259,7 @@ export class Pair {
     let isDue = false;
     for (const event of events) {
       const isTaken = event.type === "message" || event.type === "piece";
-      if (isTaken && end.takes) isDue = end.session.take(event.channel, event.cost, this.now) || isDue;
+      if (isTaken && end.takes) isDue = end.session.take(event.channel, event.cost) || isDue;
       if (event.type === "channel" && end.takes) {
         end.session.receive(event.channel, "messages", this.now);
         this.#pollEvents(end);

@@ -97,7 +97,7 @@ export class ClientHost implements Host {
       if (event.type === "greeted") greeted.push(event.epoch);
       if (event.type === "detached") this.#outlet.end(event.epoch, event.transportCode);
       if (event.type === "closed") this.#outlet.end(this.#transport, event.transportCode);
-      if (event.type === "message") session.take(event.channel, event.cost, now);
+      if (event.type === "message") session.take(event.channel, event.cost);
       this.#outlet.tell(event);
     }
     for (const epoch of greeted) this.command(() => session.provideAuth(epoch, this.#auth, now), now);

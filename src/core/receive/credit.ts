@@ -6,8 +6,11 @@ export type CreditLimits = Pick<Limits, "reassemblyBytesMax" | "channelCreditByt
 /** What a channel may be ahead of its consumer, once it has one, bytes: four messages of a chunk each. */
 const WINDOW_BYTES = 256 * 1024;
 
-/** A window that is taken within so many round trips is too small for the line: it doubles (as in QUIC stacks). */
+/** A window that comes within so many round trips is small for the line: it doubles, as QUIC stacks do it. */
 const GROWTH_ROUND_TRIPS = 4;
+
+/** Unless its consumer is behind by more than this share of it. */
+const GROWTH_BACKLOG_SHARE = 1 / 2;
 
 /** What is taken for the round trip where this end has none measured, as it sends nothing, ms. */
 const ASSUMED_ROUND_TRIP_MS = 100;
@@ -26,6 +29,7 @@ const NEWS_SHARE = 1 / 4;
  */
 export class CreditPool {
   readonly #limits: CreditLimits;
+  readonly #roundTripMs: () => Millis | undefined;
   /** Channels whose large message waits for room, oldest first. */
   readonly #waiting = new Set<ChannelCredit>();
   #grownBytes = 0;
@@ -33,8 +37,14 @@ export class CreditPool {
   #untakenBytes = 0;
   #isScarce = false;
 
-  constructor(limits: CreditLimits) {
+  /** @param roundTripMs as far as this end knows */
+  constructor(limits: CreditLimits, roundTripMs: () => Millis | undefined) {
     this.#limits = limits;
+    this.#roundTripMs = roundTripMs;
+  }
+
+  get roundTripMs(): Millis {
+    return this.#roundTripMs() ?? ASSUMED_ROUND_TRIP_MS;
   }
 
   /** Memory is short: no channel is granted more than the first credit until that is over. */
@@ -133,8 +143,12 @@ export class ChannelCredit {
   /** What the message under way needs and has not got yet. */
   #wantedBytes: number | undefined;
   #hasConsumer = false;
-  /** Where the measuring of the consumer's pace has begun. */
-  #pace = { taken: 0, at: Number.NEGATIVE_INFINITY };
+  /** Cost of the message under way, of which the consumer can have taken nothing yet. */
+  #heldCost = 0;
+  /** Whether the last window has come quickly. */
+  #isQuick = false;
+  /** Where the measuring of the sender's pace has begun. */
+  #pace = { received: 0, at: Number.NEGATIVE_INFINITY };
 
   /** @param onNews the peer has to learn of `granted` */
   constructor(pool: CreditPool, onNews: () => void) {
@@ -149,11 +163,16 @@ export class ChannelCredit {
     this.#update();
   }
 
-  /** `false` when the peer has sent more than it was granted. */
-  receive(cost: number): boolean {
+  /**
+   * `false` when the peer has sent more than it was granted.
+   * @param isHeld whether it is handed on only when its message is whole
+   */
+  receive(cost: number, isHeld: boolean, now: Millis): boolean {
     if (this.#received + cost > this.#granted) return false;
     this.#received += cost;
     this.#pool.handleHeld(cost);
+    if (isHeld) this.#heldCost += cost;
+    this.#keepPace(now);
     this.#update();
     return true;
   }
@@ -167,6 +186,7 @@ export class ChannelCredit {
 
   /** The message under way is whole: its room is needed until it has been taken. */
   handleMessageEnd(): void {
+    this.#heldCost = 0;
     this.#unwant();
     if (this.#isReserved && this.#reservation !== undefined) this.#reservation.end = this.#received - this.#returned;
     this.#settle();
@@ -177,6 +197,7 @@ export class ChannelCredit {
     this.#returned += cost;
     this.#pool.handleHeld(-cost);
     if (isMessageOver) {
+      this.#heldCost = 0;
       this.#unwant();
       if (this.#isReserved) this.#release();
     }
@@ -184,12 +205,12 @@ export class ChannelCredit {
   }
 
   /** The consumer has taken so much. More than there is counts as all of it. */
-  take(cost: number, now: Millis, roundTripMs: Millis = ASSUMED_ROUND_TRIP_MS): void {
+  take(cost: number): void {
     const taken = Math.min(cost, this.untaken);
     this.#taken += taken;
     this.#pool.handleHeld(-taken);
     this.#settle();
-    this.#keepPace(now, roundTripMs);
+    this.#grow();
     this.#update();
   }
 
@@ -272,13 +293,19 @@ export class ChannelCredit {
     if (end !== undefined && this.#taken >= end) this.#release();
   }
 
-  #keepPace(now: Millis, roundTripMs: Millis): void {
-    if (this.#taken - this.#pace.taken < this.#windowBytes) return;
-    const isQuick = now - this.#pace.at <= GROWTH_ROUND_TRIPS * roundTripMs;
-    if (isQuick && this.#hasConsumer) {
-      this.#windowBytes = this.#pool.grow(this.#windowBytes, Math.max(2 * this.#windowBytes, WINDOW_BYTES));
-    }
-    this.#pace = { taken: this.#taken, at: now };
+  #keepPace(now: Millis): void {
+    if (this.#received - this.#pace.received < this.#windowBytes) return;
+    this.#isQuick = now - this.#pace.at <= GROWTH_ROUND_TRIPS * this.#pool.roundTripMs;
+    this.#pace = { received: this.#received, at: now };
+    this.#grow();
+  }
+
+  /** The sender is quick; where the consumer is so, too, both get more room. */
+  #grow(): void {
+    const backlog = this.untaken - this.#heldCost;
+    if (!this.#isQuick || !this.#hasConsumer || backlog > this.#windowBytes * GROWTH_BACKLOG_SHARE) return;
+    this.#isQuick = false;
+    this.#windowBytes = this.#pool.grow(this.#windowBytes, Math.max(2 * this.#windowBytes, WINDOW_BYTES));
   }
 
   /**

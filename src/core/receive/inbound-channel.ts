@@ -87,7 +87,7 @@ export class InboundChannel {
       return violation(chunk.first ? "message inside a message" : "later chunk without a first one");
     }
     const cost = chunk.payload.length + (chunk.first ? MESSAGE_COST_BYTES : 0);
-    if (!this.credit.receive(cost)) return violation("more than the credit");
+    if (!this.credit.receive(cost, this.#mode !== "incoming", now)) return violation("more than the credit");
     const partial = this.#partial ?? this.#first(chunk);
     partial.bytes += chunk.payload.length;
     partial.touchedAt = now;

@@ -47,6 +47,8 @@ interface Known {
 export interface InboundOptions {
   readonly limits: Limits;
   readonly ports: Pick<Ports, "readText">;
+  /** As far as this end knows; `undefined` while it does not. */
+  readonly roundTripMs: () => Millis | undefined;
 }
 
 /**
@@ -76,7 +78,7 @@ export class Inbound {
     this.#options = options;
     this.#emit = emit;
     this.#control = control;
-    this.#pool = new CreditPool(options.limits);
+    this.#pool = new CreditPool(options.limits, options.roundTripMs);
     // A WebSocket hands on what comes, be it to nobody.
     this.#modes.set(0, "messages");
     this.open(0, 0);
@@ -115,10 +117,10 @@ export class Inbound {
   }
 
   /** The application has taken so much of what it was given. */
-  take(key: ChannelKey, cost: number, now: Millis, roundTripMs: Millis | undefined): void {
+  take(key: ChannelKey, cost: number): void {
     const known = this.#byKey.get(key);
     if (known === undefined) return;
-    known.channel.credit.take(cost, now, roundTripMs);
+    known.channel.credit.take(cost);
     this.#forgetWhenTaken(known);
   }
 

@@ -40,6 +40,8 @@ export class Exchange {
   readonly #emit: (event: SessionEvent) => void;
   /** Until the peer's batch of this number is read, it may be about to open a channel that has ended here (CHN-10). */
   #peerOpening = 0;
+  /** All that is known of the line by an end that sends nothing. */
+  #handshakeRoundTripMs: Millis | undefined;
   #heldEnds: ChannelKey[] = [];
 
   constructor(options: { limits: Limits; ports: Ports }, emit: (event: SessionEvent) => void) {
@@ -48,7 +50,8 @@ export class Exchange {
     this.#emit = emit;
     this.sender = new Sender(limits, emit);
     this.outbound = new Outbound(this.sender, limits);
-    this.inbound = new Inbound(options, emit, (frame) => this.sender.control(frame));
+    const roundTripMs = () => this.outbound.path.roundTripTimeMs ?? this.#handshakeRoundTripMs;
+    this.inbound = new Inbound({ ...options, roundTripMs }, emit, (frame) => this.sender.control(frame));
     this.channels = new Channels({ sender: this.sender, inbound: this.inbound }, options, emit);
     this.closing = new Closing(limits.closeTimeoutMs);
   }
@@ -70,6 +73,11 @@ export class Exchange {
     this.#peerOpening = opening;
     this.#handleNews(this.outbound.handleReceived(received), now);
     this.handleRead();
+  }
+
+  /** How long the answer to HELLO or WELCOME has taken. */
+  handleHandshakeAnswer(roundTripMs: Millis): void {
+    this.#handshakeRoundTripMs = roundTripMs;
   }
 
   /** All of a batch has been read. */

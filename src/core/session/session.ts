@@ -49,9 +49,8 @@ export abstract class Session {
   /** How often a transport has carried the session. */
   #attachments = 0;
   #lastNow: Millis = Number.NEGATIVE_INFINITY;
-  /** When HELLO or WELCOME has left, and how long its answer took: all that an end knows of the line that sends nothing. */
+  /** When HELLO or WELCOME has left, until it is answered. */
   #handshakeAt: Millis | undefined;
-  #handshakeRoundTripMs: Millis | undefined;
 
   constructor(options: SessionOptions) {
     this.limits = options.limits;
@@ -111,9 +110,9 @@ export abstract class Session {
   }
 
   /** The application has taken `cost` of what it was handed. Returns whether there is something to tell the peer. */
-  take(channel: ChannelKey, cost: number, now: Millis): boolean {
-    const { inbound, outbound } = this.exchange;
-    inbound.take(channel, cost, now, outbound.path.roundTripTimeMs ?? this.#handshakeRoundTripMs);
+  take(channel: ChannelKey, cost: number): boolean {
+    const { inbound } = this.exchange;
+    inbound.take(channel, cost);
     return inbound.isCreditDue;
   }
 
@@ -381,7 +380,7 @@ export abstract class Session {
   }
 
   #handleHandshakeAnswer(now: Millis): void {
-    if (this.#handshakeAt !== undefined) this.#handshakeRoundTripMs = now - this.#handshakeAt;
+    if (this.#handshakeAt !== undefined) this.exchange.handleHandshakeAnswer(now - this.#handshakeAt);
     this.#handshakeAt = undefined;
   }
 

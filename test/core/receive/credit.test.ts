@@ -12,9 +12,10 @@ const LIMITS = {
 class Bench {
   readonly pool: CreditPool;
   news = 0;
+  roundTripMs: number | undefined;
 
   constructor(limits: Partial<typeof LIMITS> = {}) {
-    this.pool = new CreditPool({ ...LIMITS, ...limits });
+    this.pool = new CreditPool({ ...LIMITS, ...limits }, () => this.roundTripMs);
   }
 
   channel(isTaken = true): ChannelCredit {
@@ -27,9 +28,15 @@ class Bench {
 }
 
 /** An honest peer sends as much as it may, in pieces. Returns how much that was. */
-function fill(credit: ChannelCredit, upTo = Number.POSITIVE_INFINITY, piece = 4 * KIB): number {
+function fill(
+  credit: ChannelCredit,
+  upTo = Number.POSITIVE_INFINITY,
+  piece = 4 * KIB,
+  now = 0,
+  isHeld = false,
+): number {
   let sent = 0;
-  while (sent + piece <= upTo && credit.receive(piece)) sent += piece;
+  while (sent + piece <= upTo && credit.receive(piece, isHeld, now)) sent += piece;
   return sent;
 }
 
@@ -39,7 +46,7 @@ describe("ChannelCredit", () => {
     const credit = bench.channel(false);
     expect(credit.granted).toBe(CHANNEL_CREDIT_BYTES);
     expect(fill(credit)).toBe(64 * KIB);
-    expect([credit.receive(KIB), credit.receive(1)]).toEqual([true, false]);
+    expect([credit.receive(KIB, false, 0), credit.receive(1, false, 0)]).toEqual([true, false]);
     expect([credit.granted, credit.untaken, bench.news]).toEqual([CHANNEL_CREDIT_BYTES, CHANNEL_CREDIT_BYTES, 0]);
   });
 
@@ -59,9 +66,9 @@ describe("ChannelCredit", () => {
     const credit = bench.channel();
     fill(credit, 128 * KIB);
     const { news, granted } = { news: bench.news, granted: credit.granted };
-    credit.take(60 * KIB, 1e6);
+    credit.take(60 * KIB);
     expect([bench.news, credit.granted]).toEqual([news, granted]);
-    credit.take(4 * KIB, 1e6);
+    credit.take(4 * KIB);
     expect([bench.news, credit.granted]).toEqual([news + 1, granted + 64 * KIB]);
   });
 
@@ -69,7 +76,7 @@ describe("ChannelCredit", () => {
     const bench = new Bench();
     const credit = bench.channel();
     fill(credit);
-    credit.take(1, 1e6);
+    credit.take(1);
     expect(credit.granted).toBe(256 * KIB + 1);
   });
 
@@ -82,27 +89,45 @@ describe("ChannelCredit", () => {
         const more = fill(credit, Number.POSITIVE_INFINITY, piece);
         expect(more).toBeGreaterThan(0);
         sent += more;
-        credit.take(credit.untaken, i * 1000);
+        credit.take(credit.untaken);
       }
       expect(sent).toBeGreaterThan(200 * 16 * KIB);
     }
   });
 
-  it("doubles the window of a consumer that takes it within four round trips, up to its bound", () => {
+  /** What a channel gets in turns of `everyMs`, when its consumer leaves so much of each. */
+  const windowsOf = (everyMs: number, leaves: number, roundTripMs: number | null = 50) => {
     const bench = new Bench();
+    bench.roundTripMs = roundTripMs ?? undefined;
     const credit = bench.channel();
     const windows: number[] = [];
     for (let i = 0; i < 12; i++) {
-      windows.push(fill(credit));
-      credit.take(credit.untaken, i * 100, 50);
+      windows.push(fill(credit, Number.POSITIVE_INFINITY, 4 * KIB, i * everyMs) + (i === 0 ? 0 : leaves));
+      credit.take(credit.untaken - leaves);
     }
-    expect(windows[1]).toBe(256 * KIB);
-    expect(windows.at(-1)).toBe(1024 * KIB);
-    const slow = bench.channel();
-    for (let i = 0; i < 12; i++) {
-      expect(fill(slow)).toBeLessThanOrEqual(256 * KIB);
-      slow.take(slow.untaken, i * 300, 50);
-    }
+    return windows;
+  };
+
+  it("doubles the window when all of it comes within four round trips, and the consumer keeps up, up to its bound", () => {
+    expect(windowsOf(100, 0)[0]).toBe(256 * KIB);
+    expect(windowsOf(100, 0).at(-1)).toBe(1024 * KIB);
+    expect(windowsOf(300, 0).at(-1)).toBe(256 * KIB);
+    expect(windowsOf(300, 0, null).at(-1)).toBe(1024 * KIB);
+  });
+
+  it("a large message that is under way is no sign of a consumer that is behind", () => {
+    const bench = new Bench();
+    const credit = bench.channel();
+    credit.want(1000 * KIB);
+    fill(credit, 1000 * KIB, 4 * KIB, 0, true);
+    credit.handleMessageEnd();
+    credit.take(credit.untaken);
+    expect(credit.granted).toBe(1000 * KIB + 512 * KIB + 32);
+    const other = bench.channel();
+    other.want(1000 * KIB);
+    fill(other, 1000 * KIB, 4 * KIB, 0, false);
+    other.take(500 * KIB);
+    expect(other.granted).toBe(500 * KIB + 1000 * KIB + 32 + 256 * KIB);
   });
 
   it("what nobody will take comes back, and more than there is cannot be taken", () => {
@@ -111,7 +136,7 @@ describe("ChannelCredit", () => {
     fill(credit);
     credit.giveBack(100 * KIB, true);
     expect([credit.untaken, credit.granted]).toEqual([156 * KIB, 356 * KIB]);
-    credit.take(1e9, 1e6);
+    credit.take(1e9);
     expect([credit.untaken, credit.granted, bench.pool.untakenBytes]).toEqual([0, 512 * KIB, 0]);
   });
 
@@ -131,24 +156,24 @@ describe("CRD-05: large messages", () => {
   it("are granted whole as soon as they begin, and a window beside", () => {
     const bench = new Bench();
     const credit = bench.channel();
-    credit.receive(4 * KIB);
+    credit.receive(4 * KIB, true, 0);
     credit.want(600 * KIB);
     expect([bench.news, credit.granted]).toEqual([1, 856 * KIB + 32]);
   });
 
   it("keep their room until they are taken; the next one of the channel waits for that", () => {
-    const bench = new Bench();
+    const bench = new Bench({ channelCreditBytesMax: 256 * KIB });
     const credit = bench.channel();
     credit.want(600 * KIB);
     fill(credit, 600 * KIB);
-    credit.receive(32);
+    credit.receive(32, true, 0);
     credit.handleMessageEnd();
     credit.want(300 * KIB);
     expect(credit.granted).toBe(856 * KIB + 32);
     fill(credit, 100 * KIB);
-    credit.take(600 * KIB, 1e6);
-    expect(credit.granted).toBe(856 * KIB + 32 + 0);
-    credit.take(32, 1e6);
+    credit.take(600 * KIB);
+    expect(credit.granted).toBe(856 * KIB + 32);
+    credit.take(32);
     expect(credit.granted).toBe(600 * KIB + 32 + 256 * KIB + 300 * KIB + 32);
   });
 
@@ -212,9 +237,9 @@ describe("CreditPool", () => {
     const [before, credit] = [bench.channel(), bench.channel()] as const;
     fill(before);
     bench.pool.handleScarcity(true);
-    before.take(100 * KIB, 1e6);
+    before.take(100 * KIB);
     expect(before.granted).toBe(256 * KIB);
-    before.take(156 * KIB, 1e6);
+    before.take(156 * KIB);
     expect(before.granted).toBe(256 * KIB + CHANNEL_CREDIT_BYTES);
     expect(fill(credit)).toBe(64 * KIB);
     bench.pool.handleScarcity(false);

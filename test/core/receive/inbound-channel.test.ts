@@ -19,7 +19,7 @@ class Bench {
       this.news += 1;
     };
     this.channel = new InboundChannel(
-      { pool: new CreditPool(POOL), limits: { messageBytesMax }, mode, onNews },
+      { pool: new CreditPool(POOL, () => undefined), limits: { messageBytesMax }, mode, onNews },
       (arrival) => this.arrivals.push(arrival),
     );
   }
@@ -180,7 +180,7 @@ describe("messages that are taken as they begin", () => {
     const bench = new Bench("incoming").begin(60_000, 10_000_000);
     for (let i = 0; i < 4; i++) bench.more(48_000);
     expect(bench.channel.credit.granted).toBe(256 * KIB);
-    bench.channel.credit.take(100_000, 1e6);
+    bench.channel.credit.take(100_000);
     expect(bench.channel.credit.granted).toBe(256 * KIB + 100_000);
   });
 

@@ -15,7 +15,7 @@ class Bench {
 
   constructor(limits = {}) {
     this.inbound = new Inbound(
-      { limits: { ...DEFAULT_LIMITS, ...limits }, ports: testPorts },
+      { limits: { ...DEFAULT_LIMITS, ...limits }, ports: testPorts, roundTripMs: () => undefined },
       (event) => this.events.push(event),
       (frame) => this.controls.push(frame),
     );
@@ -95,7 +95,7 @@ describe("Inbound", () => {
     bench.chunk({ last: false, payload: new Uint8Array(60_000) });
     bench.inbound.clear();
     expect([bench.inbound.reassemblyBytes, bench.inbound.isCreditDue]).toEqual([0, false]);
-    bench.inbound.take(0, 100, 0, undefined);
+    bench.inbound.take(0, 100);
   });
 });
 
@@ -112,9 +112,9 @@ describe("Inbound: credit", () => {
       { type: "channel-credit", channel: 0, bytes: 256 * KIB },
     ]);
     expect([bench.inbound.isCreditDue, bench.inbound.pollCredit()]).toEqual([false, []]);
-    bench.inbound.take(0, 40 * KIB, 0, 1);
+    bench.inbound.take(0, 40 * KIB);
     bench.fill(0, 40 * KIB);
-    bench.inbound.take(0, 40 * KIB, 1e6, 1);
+    bench.inbound.take(0, 40 * KIB);
     expect(bench.inbound.pollCredit()).toEqual([{ type: "channel-credit", channel: 0, bytes: 336 * KIB }]);
   });
 
@@ -150,7 +150,7 @@ describe("Inbound: credit", () => {
     bench.chunk({ channel: 1, payload: new Uint8Array(1000) });
     bench.inbound.handleChannelClose(1);
     expect(bench.inbound.untakenBytes).toBe(1032);
-    bench.inbound.take(5, 1032, 0, undefined);
+    bench.inbound.take(5, 1032);
     expect([bench.inbound.untakenBytes, bench.inbound.isCreditDue]).toEqual([0, false]);
   });
 

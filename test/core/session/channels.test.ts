@@ -19,7 +19,7 @@ class Bench {
 
   constructor(channelsMax = 256) {
     const inbound = new Inbound(
-      { ports: testPorts, limits: DEFAULT_LIMITS },
+      { ports: testPorts, limits: DEFAULT_LIMITS, roundTripMs: () => undefined },
       () => {},
       () => {},
     );
