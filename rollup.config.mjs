@@ -37,34 +37,61 @@ const external = [/^node:/, "ws"];
 
 const shared = { banner, sourcemap: true, exports: "named", generatedCode: { preset: "es2015", symbols: false } };
 
+const MAIN = "build/client/index";
+
+const modules = (name) => [
+  { ...shared, file: `dist/${name}.mjs`, format: "es" },
+  { ...shared, file: `dist/${name}.cjs`, format: "cjs" },
+];
+
+/** `install` changes the class that the application imports: one copy of it. */
+const isSluice = (id) => /\bclient\/index\.(js|d\.ts)$/.test(id);
+const sluiceAs = (extension) => (id) => (isSluice(id) ? `./sluice.${extension}` : id);
+
+const types = (input, name, options = {}) => ({
+  input: `${input}.d.ts`,
+  external,
+  plugins: [dts()],
+  output: ["ts", "cts"].map((kind) => ({ file: `dist/${name}.d.${kind}`, format: "es" })),
+  ...options,
+});
+
 export default [
-  {
-    input: "build/client/index.js",
+  ...["sluice", "websocket"].map((name) => ({
+    input: name === "sluice" ? `${MAIN}.js` : "build/client/websocket.js",
     plugins: [chainMaps],
-    output: [
-      { ...shared, file: "dist/sluice.mjs", format: "es" },
-      { ...shared, file: "dist/sluice.cjs", format: "cjs" },
-      { ...shared, file: "dist/sluice.min.mjs", format: "es", plugins: [minified] },
-      { ...shared, file: "dist/sluice.global.min.js", format: "iife", name: "Sluice", plugins: [minified] },
-    ],
+    output: [...modules(name), { ...shared, file: `dist/${name}.min.mjs`, format: "es", plugins: [minified] }],
+  })),
+  {
+    input: "build/client/global.js",
+    plugins: [chainMaps],
+    output: { ...shared, file: "dist/sluice.global.min.js", format: "iife", name: "Sluice", plugins: [minified] },
+  },
+  {
+    input: "build/client/install.js",
+    external: isSluice,
+    plugins: [chainMaps],
+    output: modules("install").map((output) => ({
+      ...output,
+      paths: sluiceAs(output.format === "es" ? "mjs" : "cjs"),
+    })),
   },
   {
     input: "build/server/index.js",
     external,
     plugins: [chainMaps],
-    output: [
-      { ...shared, file: "dist/server.mjs", format: "es" },
-      // `require("ws")` is the class that `import ws from "ws"` gives.
-      { ...shared, file: "dist/server.cjs", format: "cjs", interop: "default" },
-    ],
+    // `require("ws")` is the class that `import ws from "ws"` gives.
+    output: modules("server").map((output) => (output.format === "cjs" ? { ...output, interop: "default" } : output)),
   },
-  ...["client", "server"].map((side) => ({
-    input: `build/${side}/index.d.ts`,
-    external,
-    plugins: [dts()],
+  types(MAIN, "sluice"),
+  types("build/client/websocket", "websocket"),
+  types("build/server/index", "server"),
+  types("build/client/install", "install", {
+    external: isSluice,
     output: ["ts", "cts"].map((kind) => ({
-      file: `dist/${side === "client" ? "sluice" : "server"}.d.${kind}`,
+      file: `dist/install.d.${kind}`,
       format: "es",
+      paths: sluiceAs(kind === "ts" ? "js" : "cjs"),
     })),
-  })),
+  }),
 ];

@@ -211,6 +211,35 @@ test("what is sent before open arrives, in order", async ({ page }) => {
   expect(echoed).toMatchObject({ seen: ["one", "two", "three"], transport: "websocket", mode: "framed" });
 });
 
+test("installed, the page's WebSocket is ours, until it is put back", async ({ page }) => {
+  const seen = await page.evaluate(async () => {
+    const { url, once } = globalThis;
+    const native = WebSocket;
+    const before = new WebSocket(url);
+    const uninstall = globalThis.Sluice.install({ onSessionLost: "close" });
+    const socket = new WebSocket("/live", ["chat.v1"]);
+    const isInstance = [before instanceof WebSocket, socket instanceof WebSocket, WebSocket.name];
+    await once(socket, "open");
+    const { mode, protocol } = socket;
+    for (const open of [before, socket]) open.close();
+    uninstall();
+    return {
+      isInstance,
+      mode,
+      protocol,
+      isBack: WebSocket === native,
+      keys: Object.keys(globalThis).includes("WebSocket"),
+    };
+  });
+  expect(seen).toEqual({
+    isInstance: [true, true, "WebSocket"],
+    mode: "framed",
+    protocol: "chat.v1",
+    isBack: true,
+    keys: false,
+  });
+});
+
 test("nobody there is an error and a close with 1006, as over the native one", async ({ page }) => {
   const vacant = net.createServer().listen(0, "127.0.0.1");
   await events.once(vacant, "listening");

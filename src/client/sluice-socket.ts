@@ -27,6 +27,7 @@ import {
 import { dataOf, type SluiceBinaryType } from "./incoming.js";
 import { describeInterface } from "./interface.js";
 import { Lifeline, type LifelineEvent } from "./lifeline.js";
+import { nativeOf } from "./native-web-socket.js";
 import { boundsOf, dialOf, limitsOf, onSessionLostOf, type SluiceSocketOptions, webSocketOf } from "./options.js";
 import { payloadOf, type SendData } from "./payload.js";
 import { browserHost, TaskQueue, writableOf } from "./platform.js";
@@ -118,7 +119,7 @@ export class SluiceSocket extends SocketEventTarget {
       dial: dialOf(options),
       onSessionLost: onSessionLostOf(options),
       auth: options.auth,
-      WebSocket: webSocketOf(options),
+      WebSocket: nativeOf(webSocketOf(options)),
       host: this.#host,
     };
     this.#lifeline = new Lifeline(lifelineOptions, {

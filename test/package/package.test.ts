@@ -73,6 +73,13 @@ function run(cwd: string, command: string, ...args: string[]): Outcome {
   return outcome;
 }
 
+const entries = ["sluice", "websocket", "install", "server"];
+/** Every file that can be run. */
+const bundles = [
+  ...entries.flatMap((name) => [`${name}.mjs`, `${name}.cjs`]),
+  ...["sluice.min.mjs", "websocket.min.mjs", "sluice.global.min.js"],
+];
+
 describe("the packed files", () => {
   test("are those that belong there, and no more", () => {
     const files = readdirSync(installed, { recursive: true, withFileTypes: true })
@@ -82,8 +89,7 @@ describe("the packed files", () => {
           .slice(installed.length + 1)
           .replaceAll("\\", "/"),
       );
-    const bundles = ["sluice.mjs", "sluice.cjs", "sluice.min.mjs", "sluice.global.min.js", "server.mjs", "server.cjs"];
-    const types = ["sluice.d.ts", "sluice.d.cts", "server.d.ts", "server.d.cts"];
+    const types = entries.flatMap((name) => [`${name}.d.ts`, `${name}.d.cts`]);
     const expected = [
       ...["CHANGELOG.md", "LICENSE", "PROTOCOL.md", "README.md", "package.json"],
       ...bundles.flatMap((name) => [`dist/${name}`, `dist/${name}.map`]),
@@ -118,8 +124,9 @@ describe("the packed files", () => {
     const found: { resolutionKind?: string }[] = Object.values(problems).flat() as object[];
     expect(found.filter(({ resolutionKind }) => resolutionKind !== "node10")).toEqual([]);
     expect(analysis.types).toEqual({ kind: "included" });
-    expect(Object.keys(analysis.entrypoints)).toEqual([".", "./server", "./package.json"]);
-    for (const entry of [".", "./server"]) {
+    const paths = [".", "./server", "./websocket", "./install"];
+    expect(Object.keys(analysis.entrypoints)).toEqual([...paths, "./package.json"]);
+    for (const entry of paths) {
       for (const kind of ["node16-cjs", "node16-esm", "bundler"]) {
         expect(analysis.entrypoints[entry].resolutions[kind].resolution.isTypeScript).toBe(true);
       }
@@ -131,7 +138,8 @@ describe("the packed files", () => {
       [...readFileSync(join(installed, "dist", file), "utf8").matchAll(/(?:from|import\()\s*["']([^"']+)["']/g)].map(
         ([, specifier]) => String(specifier),
       );
-    expect(imports("sluice.d.ts")).toEqual([]);
+    expect([imports("sluice.d.ts"), imports("websocket.d.ts")]).toEqual([[], []]);
+    expect([imports("install.d.ts"), imports("install.d.cts")]).toEqual([["./sluice.js"], ["./sluice.cjs"]]);
     for (const specifier of imports("server.d.ts")) expect(specifier).toMatch(/^node:/);
   });
 
@@ -142,24 +150,26 @@ describe("the packed files", () => {
 });
 
 describe("the source maps", () => {
-  const bundles = ["sluice.mjs", "sluice.cjs", "sluice.min.mjs", "sluice.global.min.js", "server.mjs", "server.cjs"];
-
   test.each(bundles)("of %s carry the sources and lead back to them", (bundle) => {
     const code = readFileSync(join(installed, "dist", bundle), "utf8");
     expect(code).toContain(`//# sourceMappingURL=${bundle}.map`);
     const map: SourceMapPayload = JSON.parse(readFileSync(join(installed, "dist", `${bundle}.map`), "utf8"));
-    expect(map.sources.length).toBeGreaterThan(3);
+    // What `install` needs beside the class itself, which it imports.
+    const isInstall = bundle.startsWith("install.");
+    expect(map.sources.length).toBeGreaterThanOrEqual(isInstall ? 2 : 30);
     for (const source of map.sources) expect(source).toMatch(/^\.\.\/src\/.*\.ts$/);
     expect(map.sourcesContent).toHaveLength(map.sources.length);
     for (const content of map.sourcesContent) expect(content).toEqual(expect.any(String));
 
-    // The error's brand is a string that every bundle keeps, so its place tells whether the mappings are right.
-    const brand = '"sluice.SluiceError"';
+    // A string that the bundle keeps: its place tells whether the mappings are right.
+    const [brand, file] = isInstall
+      ? ['"sluice.native"', "client/native-web-socket.ts"]
+      : ['"sluice.SluiceError"', "core/error.ts"];
     const lines = code.split("\n");
     const line = lines.findIndex((text) => text.includes(brand));
     const entry = new SourceMap(map).findEntry(line, String(lines[line]).indexOf(brand));
     if (!("originalSource" in entry)) throw new Error(`no mapping for ${brand}`);
-    expect(entry.originalSource).toBe("../src/core/error.ts");
+    expect(entry.originalSource).toBe(`../src/${file}`);
     const original = map.sourcesContent[map.sources.indexOf(entry.originalSource)]?.split("\n")[entry.originalLine];
     expect(original?.slice(entry.originalColumn)).toContain(brand);
   });
@@ -180,6 +190,13 @@ describe("under Node", () => {
   test.each([
     ["import", "probe.mjs", 'import { SluiceSocket, SluiceError } from "sluice";'],
     ["require", "probe.cjs", 'const { SluiceSocket, SluiceError } = require("sluice");'],
+    ["import of sluice/websocket", "small.mjs", 'import { SluiceSocket, SluiceError } from "sluice/websocket";'],
+    ["require of sluice/websocket", "small.cjs", 'const { SluiceSocket, SluiceError } = require("sluice/websocket");'],
+    [
+      "import of sluice/install",
+      "install.mjs",
+      'import "sluice/install"; import { SluiceSocket, SluiceError } from "sluice";',
+    ],
     [
       "the module for CDNs",
       "cdn.mjs",
@@ -202,6 +219,33 @@ describe("under Node", () => {
     const trapFile = write("trap.cjs", trap);
     write("guilty.mjs", "export const isBrowser = typeof window;\n");
     expect(attempt(consumer, process.execPath, "--require", trapFile, "guilty.mjs").output).toContain("touched window");
+  });
+
+  test.each([
+    ["import", "installs.mjs", 'import { SluiceSocket } from "sluice"; import { install } from "sluice/install";'],
+    [
+      "require",
+      "installs.cjs",
+      'const { SluiceSocket } = require("sluice"); const { install } = require("sluice/install");',
+    ],
+    [
+      "the script",
+      "installs-script.cjs",
+      `const file = require("node:fs").readFileSync("node_modules/sluice/dist/sluice.global.min.js", "utf8");
+       require("node:vm").runInThisContext(file);
+       const { SluiceSocket, install } = globalThis.Sluice;`,
+    ],
+  ])("%s gives install, which changes the class that the package gives, and takes it back", (_what, file, load) => {
+    write(
+      file,
+      `${load}
+       const before = globalThis.WebSocket;
+       const uninstall = install({});
+       console.log(WebSocket.name, WebSocket.prototype instanceof SluiceSocket);
+       uninstall();
+       console.log(globalThis.WebSocket === before);`,
+    );
+    expect(run(consumer, process.execPath, file).stdout).toBe("WebSocket true\ntrue\n");
   });
 
   test.each([
@@ -284,10 +328,18 @@ describe("TypeScript", () => {
     new SluiceServer({ port: "eighty" });
     export const server: SluiceServer = new SluiceServer({ port: 0 });
     export const code: SluiceErrorCode = new SluiceError("ERR_INTERNAL", "x").code;
+    export const uninstall: () => void = install({ auth: () => "token" });
+    // Libraries type what they take so.
+    export const Class: typeof WebSocket = SluiceSocket.with({ onSessionLost: "close" });
+    export const Small: typeof WebSocket = SmallSocket;
+    // @ts-expect-error -- likewise.
+    install({ onSessionLost: "never" });
   `;
   const imports = `
     import { SluiceError, type SluiceErrorCode, SluiceSocket } from "sluice";
+    import { install } from "sluice/install";
     import { SluiceServer } from "sluice/server";
+    import { SluiceSocket as SmallSocket } from "sluice/websocket";
   `;
 
   test.each([
