@@ -1,13 +1,14 @@
 import { BlobSource } from "../driver/blob-source.js";
 import type { Payload } from "../driver/pending-message.js";
+import { StreamSource } from "../driver/stream-source.js";
 
 /** What `send()` takes. */
-export type SendData = string | ArrayBufferLike | ArrayBufferView | Blob;
+export type SendData = string | ArrayBufferLike | ArrayBufferView | Blob | ReadableStream<Uint8Array>;
 
 /**
- * What of `data` is sent: a snapshot of buffers, as the native `send()` takes one. What is neither a buffer nor a Blob is
+ * What of `data` is sent: a snapshot of buffers, as the native `send()` takes one. What is neither a buffer, a Blob nor a stream is
  * sent as a string, as WebIDL converts it.
- * @throws TypeError for what has no string, and for streams
+ * @throws TypeError for what has no string, for promises, and for a stream that somebody else reads
  */
 export function payloadOf(data: unknown, encodeUtf8: (text: string) => Uint8Array): Payload {
   if (typeof data === "string") return { type: "text", bytes: encodeUtf8(data) };
@@ -23,8 +24,9 @@ export function payloadOf(data: unknown, encodeUtf8: (text: string) => Uint8Arra
     case "File":
       return { type: "source", source: new BlobSource(data as Blob) };
     case "ReadableStream":
+      return { type: "source", source: new StreamSource(data as ReadableStream<Uint8Array>) };
     case "Promise":
-      throw new TypeError(`A ${brand(data)} cannot be sent.`);
+      throw new TypeError("A Promise cannot be sent.");
     default:
       // A template would convert as well; `String` would let symbols through.
       return { type: "text", bytes: encodeUtf8(`${data}`) };

@@ -160,7 +160,7 @@ export class SluiceSocket extends SocketEventTarget {
       throw new TypeError("Failed to execute 'send': 1 argument required, but only 0 present.");
     const payload = payloadOf(data, this.#host.encodeUtf8);
     if (this.#readyState >= SluiceSocket.CLOSING) {
-      this.#discardedBytes += payload.type === "source" ? payload.source.totalBytes : payload.bytes.length;
+      this.#discardedBytes += payload.type === "source" ? (payload.source.totalBytes ?? 0) : payload.bytes.length;
       return refused(options, "socket");
     }
     const receipt = this.#lifeline.send(DEFAULT_CHANNEL, "", payload, options);

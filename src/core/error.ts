@@ -25,7 +25,7 @@ export type SluiceErrorCode =
   | "ERR_DELIVERY_UNKNOWN"
   /** There is nobody who could acknowledge the message: the other end is an ordinary WebSocket. */
   | "ERR_NO_ACK"
-  /** The Blob or File could not be read to its end. */
+  /** The Blob, File or stream could not be read to its end. */
   | "ERR_SOURCE_FAILED"
   /** No connection could be made, or no greeting came in time. */
   | "ERR_CONNECT_FAILED"

@@ -67,7 +67,7 @@ export class Backlog {
     const { host, messageBytesMax, budget } = this.#options;
     const message = new PendingMessage(payload, options, host.now());
     if (options.signal?.aborted) return ReceiptControl.ended("cancelled", cancelled());
-    if (payload.type !== "source" && message.totalBytes > messageBytesMax) {
+    if (message.heldBytes > messageBytesMax) {
       const text = `A message of ${message.totalBytes} bytes is over the limit of ${messageBytesMax}`;
       throw new SluiceError("ERR_MESSAGE_TOO_LARGE", text);
     }
@@ -126,7 +126,7 @@ export class Backlog {
     this.#waiting.add(waiting);
     const lane = this.#lanes.get(channel) ?? { bytes: 0, keyed: new Map<string, Waiting>() };
     this.#lanes.set(channel, lane);
-    lane.bytes += message.totalBytes;
+    lane.bytes += message.totalBytes ?? 0;
     if (message.key !== undefined) lane.keyed.set(message.key, waiting);
     if (message.expiresAt !== undefined) this.#perishable.add(waiting, message.expiresAt);
     this.#alarm.set(this.#perishable.nextDeadline);
@@ -135,7 +135,7 @@ export class Backlog {
   #forget(waiting: Waiting): void {
     const { channel, message } = waiting;
     const lane = this.#lanes.get(channel) as Lane;
-    lane.bytes -= message.totalBytes;
+    lane.bytes -= message.totalBytes ?? 0;
     if (message.key !== undefined) lane.keyed.delete(message.key);
     this.#perishable.remove(waiting);
     this.#alarm.set(this.#perishable.nextDeadline);

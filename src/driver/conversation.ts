@@ -113,7 +113,7 @@ export class Conversation<S extends Session = Session> {
     const message = new PendingMessage(payload, options, this.#host.now());
     if (options.signal?.aborted) return ReceiptControl.ended("cancelled", cancelled());
     // What is over the limit never fits, however much room there is: the session says so.
-    if (message.payload.type === "source" || message.totalBytes <= this.session.messageBytesMax) {
+    if (message.heldBytes <= this.session.messageBytesMax) {
       this.#budget.require(message, this.#outbox.superseded(channel, message.key));
     }
     this.#outbox.send(channel, message);

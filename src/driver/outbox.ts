@@ -6,6 +6,7 @@ import type { Host } from "./host.js";
 import { cancelled, expired, type PendingMessage, superseded } from "./pending-message.js";
 import type { Receipt } from "./receipt.js";
 import type { SessionDriver } from "./session-driver.js";
+import { sourceFailed } from "./stream-source.js";
 
 /** Bytes read from a source at a time: Chromium reads Blobs six times slower in pieces of 16 KiB. */
 const SLAB_BYTES = 256 * 1024;
@@ -148,17 +149,19 @@ export class Outbox {
   #pull(id: MessageId, message: PendingMessage, offset: number): void {
     if (message.payload.type !== "source") return;
     const { source } = message.payload;
-    const size = Math.min(SLAB_BYTES, source.totalBytes - offset);
+    const size = Math.min(SLAB_BYTES, (source.totalBytes ?? Number.POSITIVE_INFINITY) - offset);
     source
       .read(offset, size)
       .then(
         (piece) => {
           if (!this.#entries.has(id)) return;
-          if (piece.length !== size) {
+          const isKnown = source.totalBytes !== undefined;
+          if (isKnown && piece.length !== size) {
             this.#fail(id, message, new Error(`${piece.length} bytes where ${size} were asked for`));
             return;
           }
-          this.#driver.input((session, now) => session.supply(id, piece, offset + size === source.totalBytes, now));
+          const isEnd = isKnown ? offset + size === source.totalBytes : piece.length === 0;
+          this.#driver.input((session, now) => session.supply(id, piece, isEnd, now));
         },
         (cause: unknown) => this.#fail(id, message, cause),
       )
@@ -167,7 +170,7 @@ export class Outbox {
 
   #fail(id: MessageId, message: PendingMessage, cause: unknown): void {
     if (!this.#entries.has(id)) return;
-    message.failure = new SluiceError("ERR_SOURCE_FAILED", "The Blob or File could not be read", { cause });
+    message.failure = sourceFailed(cause);
     this.#cancel(id);
   }
 }

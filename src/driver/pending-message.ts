@@ -7,17 +7,27 @@ export type Payload =
   | { readonly type: "text" | "binary"; readonly bytes: Uint8Array }
   | { readonly type: "source"; readonly source: Source };
 
-/** Something that is read piece by piece, only as far ahead as the line asks, and from any place: a Blob or File. */
+/** Something that is read piece by piece, only as far ahead as the line asks: a Blob, File or stream. */
 export interface Source {
-  readonly totalBytes: number;
+  /** `undefined` where only the end tells. */
+  readonly totalBytes: number | undefined;
+  /** Somebody is going to read it. */
+  start?(): void;
+  /**
+   * What stands at `offset`: exactly `size` bytes, which it has; or, where the length is not known, as many as there are at a
+   * time, and none at the end. Each piece follows the one before; a session that starts anew begins at 0.
+   */
   read(offset: number, size: number): Promise<Uint8Array>;
+  /** Nothing more will be read. */
+  cancel?(reason: SluiceError): void;
 }
 
 /** How far a message has come. */
 export interface SendProgress {
   /** Bytes that the peer has acknowledged. */
   readonly loaded: number;
-  readonly total: number;
+  /** `undefined` for a stream, whose length only its end tells. */
+  readonly total: number | undefined;
 }
 
 /** The part of `AbortSignal` that is used. */
@@ -45,7 +55,8 @@ export interface SendOptions {
 export class PendingMessage {
   /** Kept until the end: the next session may have to send it from its beginning. */
   readonly payload: Payload;
-  readonly totalBytes: number;
+  /** `undefined` for a stream. */
+  readonly totalBytes: number | undefined;
   readonly control: ReceiptControl;
   readonly key: string | undefined;
   /** When it is dropped, if nothing of it has left by then. The time goes on from one session to the next. */
@@ -55,6 +66,7 @@ export class PendingMessage {
   failure: SluiceError | undefined;
   /** Takes it back from where it is now. `false` when that is too late. */
   #takeBack: () => boolean = () => false;
+  #isHeld = false;
   /** What has yet to be listened to. */
   #signal: SignalLike | undefined;
 
@@ -74,6 +86,7 @@ export class PendingMessage {
   /** Somebody has accepted it, and takes it back by `takeBack`. One that is refused never listens to its signal. */
   handleAccepted(takeBack: () => boolean): void {
     this.#takeBack = takeBack;
+    this.#hold();
     const signal = this.#signal;
     if (signal === undefined) return;
     this.#signal = undefined;
@@ -82,9 +95,18 @@ export class PendingMessage {
     this.control.onSettled(() => signal.removeEventListener("abort", onAbort));
   }
 
-  /** What it holds in memory until it has ended. A Blob or File is somewhere else. */
+  /** What it holds in memory until it has ended. A Blob, File or stream is somewhere else. */
   get heldBytes(): number {
-    return this.payload.type === "source" ? 0 : this.totalBytes;
+    return this.payload.type === "source" ? 0 : this.payload.bytes.length;
+  }
+
+  /** A source is its own from the first time that somebody accepts it until it has ended. */
+  #hold(): void {
+    if (this.payload.type !== "source" || this.#isHeld) return;
+    this.#isHeld = true;
+    const { source } = this.payload;
+    source.start?.();
+    this.control.onSettled(() => source.cancel?.(this.failure ?? cancelled()));
   }
 }
 

@@ -9,6 +9,7 @@ import { type SendBounds, SendBudget } from "../driver/send-bounds.js";
 import type { TransportName } from "../transport/transport.js";
 import type { ConnectionView } from "./connection-view.js";
 import { payloadOf, type ServerSendData } from "./payload.js";
+import { PlainOutflow } from "./plain-outflow.js";
 import { nodeHost } from "./platform.js";
 import type { ServerChannel } from "./server-channel.js";
 import {
@@ -28,19 +29,20 @@ export class PlainSocket extends ServerSocket {
   readonly id: string = randomBytes(16).toString("hex");
   readonly principal: unknown;
   readonly #socket: WebSocket;
-  readonly #gates: Gates;
   /** What `ws` has not handed to the kernel. */
   readonly #budget: SendBudget;
-  readonly #counts = { messagesSent: 0, messagesReceived: 0, bytesSent: 0, bytesReceived: 0 };
+  readonly #outflow: PlainOutflow;
+  readonly #counts = { messagesReceived: 0, bytesReceived: 0 };
 
-  constructor(socket: WebSocket, principal: unknown, bounds: SendBounds) {
+  /** @param messageBytesMax of a stream, which is sent when all of it is there */
+  constructor(socket: WebSocket, principal: unknown, bounds: SendBounds, messageBytesMax: number) {
     const gates = new Gates(bounds.highWaterMark);
     const budget = new SendBudget(bounds.maxBufferedAmount);
     super(gates, budget);
-    this.#gates = gates;
     this.#budget = budget;
     this.#socket = socket;
     this.principal = principal;
+    this.#outflow = new PlainOutflow(socket, messageBytesMax, () => gates.handleTurn());
     socket.on("message", (data, isBinary) => {
       const buffer = bufferOf(data);
       this.#counts.messagesReceived += 1;
@@ -50,6 +52,7 @@ export class PlainSocket extends ServerSocket {
     socket.on("ping", (data) => this.emit("ping", data));
     socket.on("pong", (data) => this.emit("pong", data));
     socket.on("close", (code, reason) => {
+      this.#outflow.handleClosed();
       this.handleEnd();
       this.emit("close", code, reason);
     });
@@ -63,11 +66,10 @@ export class PlainSocket extends ServerSocket {
   override send(data: ServerSendData, options?: ServerSendOptions | SendCallback, callback?: SendCallback): Receipt {
     const [sendOptions, onAccepted] = sendArguments(options, callback);
     const payload = payloadOf(data, sendOptions.binary);
-    // What is handed over leaves at once: no time can be over, and nothing can be replaced.
     const message = new PendingMessage(payload, sendOptions, nodeHost.now());
     const { control } = message;
     const never = neverWritten();
-    if (this.#socket.readyState !== this.#socket.OPEN) {
+    if (this.readyState !== this.OPEN) {
       if (onAccepted !== undefined) queueMicrotask(() => onAccepted(never));
       return ReceiptControl.ended("never-written", never);
     }
@@ -78,32 +80,17 @@ export class PlainSocket extends ServerSocket {
     }
     this.#budget.require(message, undefined);
     this.#budget.hold(message);
-    const onSent = (error?: Error) => {
-      if (error === undefined || error === null) {
-        control.handleWritten();
-        control.fail("unknown", new SluiceError("ERR_NO_ACK", "An ordinary WebSocket client acknowledges nothing"));
-      } else {
-        control.fail("never-written", never);
-      }
-      this.#gates.handleTurn();
-      onAccepted?.(error);
-    };
-    this.#counts.messagesSent += 1;
-    if (payload.type === "source") {
-      this.#counts.bytesSent += payload.source.totalBytes;
-      this.#socket.send(data as Blob, { binary: true }, onSent);
-    } else {
-      this.#counts.bytesSent += payload.bytes.length;
-      this.#socket.send(payload.bytes, { binary: payload.type === "binary" }, onSent);
-    }
+    this.#outflow.send({ message, data, onAccepted });
     this.handleSent();
     return control.receipt;
   }
 
   override close(code?: number, reason?: string | Buffer): void {
     const checked = checkedClose(code, reason);
-    if (checked.code === 1005) this.#socket.close();
-    else this.#socket.close(checked.code, checked.reason);
+    this.#outflow.end(() => {
+      if (checked.code === 1005) this.#socket.close();
+      else this.#socket.close(checked.code, checked.reason);
+    });
   }
 
   override terminate(): void {
@@ -141,13 +128,15 @@ export class PlainSocket extends ServerSocket {
       inFlightBytes: 0,
       queuedBytes: this.bufferedAmount,
       ...this.#counts,
+      ...this.#outflow.counts,
       resumes: 0,
       channels: { "": { bufferedAmount: this.bufferedAmount, priority: "normal" } },
     };
   }
 
   override get readyState(): number {
-    return this.#socket.readyState;
+    const { readyState, OPEN, CLOSING } = this.#socket;
+    return readyState === OPEN && this.#outflow.isEnding ? CLOSING : readyState;
   }
 
   override get protocol(): string {
@@ -168,7 +157,7 @@ export class PlainSocket extends ServerSocket {
   }
 
   override get bufferedAmount(): number {
-    return this.#socket.bufferedAmount;
+    return this.#socket.bufferedAmount + this.#outflow.waitingBytes;
   }
 }
 

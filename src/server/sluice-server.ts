@@ -72,7 +72,7 @@ export interface SluiceServerOptions {
    */
   clientAddress?: (request: IncomingMessage) => string | undefined;
   /**
-   * Bytes held in memory for one socket until its client has acknowledged them, of all channels together; Blobs are not.
+   * Bytes held in memory for one socket until its client has acknowledged them, of all channels together; Blobs and streams are not.
    * Above that, `send()` throws `ERR_BUFFER_FULL`. Default 16 MiB.
    */
   maxBufferedAmount?: number;
@@ -400,7 +400,11 @@ export class SluiceServer extends EventEmitter<SluiceServerEvents> {
       if (this.#state !== "running") return refuseUpgrade(socket, 503);
     }
     this.#plain.handleUpgrade(request, socket, head, (webSocket: WebSocket) => {
-      this.#introduce(new PlainSocket(webSocket, principal, this.#bounds), request, callback);
+      this.#introduce(
+        new PlainSocket(webSocket, principal, this.#bounds, this.#limits.messageBytesMax),
+        request,
+        callback,
+      );
     });
   }
 

@@ -1,0 +1,133 @@
+import type { WebSocket } from "ws";
+import { SluiceError } from "../core/error.js";
+import { Fifo } from "../core/fifo.js";
+import { cancelled, type PendingMessage } from "../driver/pending-message.js";
+import { collect } from "../driver/stream-source.js";
+import type { ServerSendData } from "./payload.js";
+import { nodeHost } from "./platform.js";
+import { neverWritten, type SendCallback } from "./server-socket.js";
+
+/** A message for an ordinary client. */
+interface Outgoing {
+  readonly message: PendingMessage;
+  readonly data: ServerSendData;
+  readonly onAccepted: SendCallback | undefined;
+}
+
+/**
+ * What leaves for an ordinary client. It is handed to `ws` at once, so no time can be over, and nothing can be replaced;
+ * but a stream is one message, and has to be read before it can leave: what comes behind it waits.
+ */
+export class PlainOutflow {
+  readonly counts = { messagesSent: 0, bytesSent: 0 };
+  readonly #socket: WebSocket;
+  readonly #messageBytesMax: number;
+  readonly #onTurn: () => void;
+  readonly #waiting: Fifo<Outgoing> = new Fifo();
+  /** What streams have given. */
+  readonly #collected = new WeakMap<PendingMessage, Uint8Array>();
+  #waitingBytes = 0;
+  /** What is to be done when nothing waits any more. */
+  #onEmpty: (() => void) | undefined;
+
+  /** @param onTurn less is buffered than before */
+  constructor(socket: WebSocket, messageBytesMax: number, onTurn: () => void) {
+    this.#socket = socket;
+    this.#messageBytesMax = messageBytesMax;
+    this.#onTurn = onTurn;
+  }
+
+  send(outgoing: Outgoing): void {
+    const { message } = outgoing;
+    message.handleAccepted(() => {
+      // What was handed over has its end, or will have it when `ws` calls back.
+      if (message.control.state !== "queued") return false;
+      this.#fail(outgoing, "cancelled", message.failure ?? cancelled());
+      return true;
+    });
+    const isStream = message.payload.type === "source" && message.totalBytes === undefined;
+    if (!isStream && this.#waiting.length === 0) return this.#hand(outgoing);
+    this.#waiting.push(outgoing);
+    this.#waitingBytes += message.totalBytes ?? 0;
+    if (this.#waiting.length === 1) void this.#drain().catch((error: unknown) => nodeHost.report(error));
+  }
+
+  /** Takes nothing more; calls `run` behind what waits. The first call counts. */
+  end(run: () => void): void {
+    if (this.isEnding) return;
+    this.#onEmpty = run;
+    if (this.#waiting.length === 0) run();
+  }
+
+  /** The connection is gone. */
+  handleClosed(): void {
+    this.#waitingBytes = 0;
+    for (const outgoing of this.#waiting.drain()) this.#fail(outgoing, "never-written", neverWritten());
+  }
+
+  get isEnding(): boolean {
+    return this.#onEmpty !== undefined;
+  }
+
+  /** Bytes of what waits, as far as its length is known. */
+  get waitingBytes(): number {
+    return this.#waitingBytes;
+  }
+
+  async #drain(): Promise<void> {
+    for (let next = this.#waiting.peek(); next !== undefined; next = this.#waiting.peek()) {
+      const { message } = next;
+      if (message.payload.type === "source" && message.totalBytes === undefined) await this.#read(next);
+      // The connection may have ended meanwhile, and with it everything that waits.
+      if (this.#waiting.peek() !== next) return;
+      this.#waiting.shift();
+      this.#waitingBytes -= message.totalBytes ?? 0;
+      if (message.control.state === "queued") this.#hand(next);
+    }
+    this.#onEmpty?.();
+  }
+
+  /** Reads a stream to its end; one that fails ends here. */
+  async #read(outgoing: Outgoing): Promise<void> {
+    const { message } = outgoing;
+    if (message.payload.type !== "source" || message.control.state !== "queued") return;
+    try {
+      this.#collected.set(message, await collect(message.payload.source, this.#messageBytesMax));
+    } catch (error) {
+      // One that was taken back fails, too.
+      if (message.control.state !== "queued") return;
+      message.failure = error as SluiceError;
+      message.control.cancel();
+    }
+  }
+
+  #hand(outgoing: Outgoing): void {
+    const { message, data, onAccepted } = outgoing;
+    const { payload, control } = message;
+    const collected = this.#collected.get(message);
+    control.writing();
+    const onSent = (error?: Error) => {
+      if (error === undefined || error === null) {
+        control.handleWritten();
+        control.fail("unknown", new SluiceError("ERR_NO_ACK", "An ordinary WebSocket client acknowledges nothing"));
+      } else {
+        control.fail("never-written", neverWritten());
+      }
+      this.#onTurn();
+      onAccepted?.(error);
+    };
+    this.counts.messagesSent += 1;
+    this.counts.bytesSent += collected?.length ?? message.totalBytes ?? 0;
+    if (collected !== undefined) this.#socket.send(collected, { binary: true }, onSent);
+    else if (payload.type === "source") this.#socket.send(data as Blob, { binary: true }, onSent);
+    else this.#socket.send(payload.bytes, { binary: payload.type === "binary" }, onSent);
+  }
+
+  #fail(outgoing: Outgoing, state: "cancelled" | "never-written", error: SluiceError): void {
+    const { message, onAccepted } = outgoing;
+    if (message.control.state !== "queued") return;
+    message.control.fail(state, error);
+    this.#onTurn();
+    onAccepted?.(error);
+  }
+}
