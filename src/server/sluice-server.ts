@@ -14,6 +14,7 @@ import { takeRequests } from "./http-requests.js";
 import { isOriginAllowed, type Origins } from "./origins.js";
 import { PlainSocket } from "./plain-socket.js";
 import { isAdmitted } from "./principal.js";
+import { answerProbe, isProbe } from "./probe.js";
 import { refuseUpgrade } from "./refusal.js";
 import type { ServerSocket } from "./server-socket.js";
 import { takeSessionQuery } from "./session-query.js";
@@ -245,6 +246,10 @@ export class SluiceServer extends EventEmitter<SluiceServerEvents> {
       this.emit("connection", socket, request),
   ): boolean {
     if (!this.shouldHandle(request)) return false;
+    if (isProbe(request)) {
+      answerProbe(request, response, this.options.origins);
+      return true;
+    }
     return this.#endpoint.handle(request, response, (transport, first, onOver) => {
       const choose = (offered: string): string => this.#choose(protocolsIn(offered), first) || "";
       this.#receive(transport, first, { protocol: "", choose, onOver }, callback);
