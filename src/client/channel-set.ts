@@ -1,7 +1,7 @@
 import { SluiceError } from "../core/error.js";
 import type { ChannelKey } from "../core/send/send-channel.js";
 import type { Priority } from "../core/wire/frame.js";
-import type { Conversation } from "../driver/conversation.js";
+import type { ClientConversation } from "../driver/client-conversation.js";
 import { CHANNEL_HELD_BYTES, Mailbox, type MailboxBudget } from "../driver/mailbox.js";
 import { Channel, type ChannelInit } from "./channel.js";
 
@@ -57,7 +57,7 @@ export class ChannelSet {
   }
 
   /** Opens in a new session what the application holds on to, and ends the rest. Returns the names of those that go on. */
-  reopen(conversation: Conversation): Set<string> {
+  reopen(conversation: Pick<ClientConversation, "openChannel">): Set<string> {
     const before = [...this.#known.values()];
     this.#known.clear();
     const names = new Set<string>();
@@ -89,7 +89,7 @@ export class ChannelSet {
 }
 
 /** The key in a new session; `undefined` where it has no room for the channel. */
-function tryOpen(conversation: Conversation, channel: Channel): ChannelKey | undefined {
+function tryOpen(conversation: Pick<ClientConversation, "openChannel">, channel: Channel): ChannelKey | undefined {
   try {
     return conversation.openChannel(channel.name, channel.priority);
   } catch (error) {

@@ -4,17 +4,24 @@ import type { Limits } from "../core/limits.js";
 import type { ChannelKey } from "../core/send/send-channel.js";
 import { ClientSession } from "../core/session/client-session.js";
 import { Backlog } from "../driver/backlog.js";
-import { Conversation, type ConversationClosed, type ConversationEvent } from "../driver/conversation.js";
+import type { ClientConversation } from "../driver/client-conversation.js";
+import type { ConversationClosed, ConversationEvent } from "../driver/conversation.js";
 import { Gates } from "../driver/gate.js";
 import type { Host } from "../driver/host.js";
 import { failNeverWritten } from "../driver/outbox.js";
 import type { Payload, SendOptions } from "../driver/pending-message.js";
+import { noChannels, PlainConversation, type PlainEvent } from "../driver/plain-conversation.js";
 import type { Receipt } from "../driver/receipt.js";
 import { type SendBounds, SendBudget } from "../driver/send-bounds.js";
+import { foundLink, plainLink } from "../transport/browser/plain-websocket.js";
 import { type WebSocketConstructor, webSocketTransport } from "../transport/browser/websocket.js";
 import { SUBPROTOCOL, type Transport } from "../transport/transport.js";
+import { DetectingWebSocket, type DetectionOptions, type FoundPlain } from "./detecting-websocket.js";
 import type { SessionLoss } from "./events.js";
+import { FramedConversation } from "./framed-conversation.js";
+import type { GreetedOrigins } from "./greeted-origins.js";
 import { watchPage } from "./page-lifecycle.js";
+import { type FetchLike, probe } from "./probe.js";
 import { withSession } from "./url.js";
 
 /** How a client dials, and what it goes by. */
@@ -28,19 +35,32 @@ export interface LifelineOptions {
   readonly onSessionLost: "reopen" | "close";
   /** What `authenticate` gets, or what gives it. */
   readonly auth: unknown;
+  readonly mode: "auto" | "framed" | "plain";
   readonly WebSocket: WebSocketConstructor | undefined;
+  readonly fetch: FetchLike | undefined;
+  /** Where a Sluice server is known to be. */
+  readonly greeted: GreetedOrigins;
   readonly host: Host;
 }
 
-export type LifelineEvent = Exclude<ConversationEvent, { type: "dial" | "greeted" | "closed" }>;
+/** What an open socket has been told of its server. */
+export interface Opened {
+  readonly protocol: string;
+  readonly extensions: string;
+  readonly mode: "framed" | "plain";
+}
+
+export type LifelineEvent =
+  | Exclude<ConversationEvent, { type: "dial" | "greeted" | "closed" }>
+  | Extract<PlainEvent, { type: "message" }>;
 
 /** What the lifeline tells its socket, in order. */
 export interface LifelineHandler {
   handleEvent(event: LifelineEvent): void;
   /** A session is open: messages may flow. What was sent before waits for `release`, unless it is the first session. */
-  handleOpen(opened: { readonly protocol: string; readonly extensions: string }): void;
+  handleOpen(opened: Opened): void;
   /** The next session begins: opens the channels that live on. Those that it does not name have ended. */
-  handleReopen(conversation: Conversation<ClientSession>): ReadonlySet<string>;
+  handleReopen(conversation: ClientConversation): ReadonlySet<string>;
   /** A session could not be resumed. */
   handleLost(loss: SessionLoss): void;
   /** There is no next session. */
@@ -58,8 +78,8 @@ export class Lifeline {
   readonly #options: LifelineOptions;
   readonly #handler: LifelineHandler;
   readonly #unwatch: () => void;
-  readonly #first: Conversation<ClientSession>;
-  #conversation: Conversation<ClientSession>;
+  readonly #first: ClientConversation;
+  #conversation: ClientConversation;
   /** What waits for the next session to be open; `undefined` while nothing has to. */
   #backlog: Backlog | undefined;
   /** The backlog whose turn comes when those who have waited for `open` have said what goes before it. */
@@ -70,7 +90,11 @@ export class Lifeline {
   #credentials: { readonly epoch: number; readonly promise: Promise<Credentials> } | undefined;
   #extensions = "";
   /** Which session has been greeted last; a server of ours has answered at this URL if there is one. */
-  #greeted: Conversation<ClientSession> | undefined;
+  #greeted: FramedConversation | undefined;
+  /** An ordinary server, which takes over from the conversation that has looked for one of ours, once that has ended. */
+  #found: FoundPlain | undefined;
+  /** How the socket has been told to close, while there was no server yet. */
+  #closeCall: { readonly code: number; readonly reason: string } | undefined;
   /** Why the attempt has failed, where this end knows better than the transport. */
   #failure: SluiceError | undefined;
   /** Whether the end has begun, by either side: then no session follows. */
@@ -84,28 +108,23 @@ export class Lifeline {
     this.#handler = handler;
     this.budget = new SendBudget(options.bounds.maxBufferedAmount);
     this.gates = new Gates(options.bounds.highWaterMark);
-    this.#first = this.#newConversation(options.dial);
+    const isPlain = options.mode === "plain";
+    this.#first = isPlain ? this.#newPlain(options.dial, 0) : this.#newFramed(options.dial);
     this.#conversation = this.#first;
     this.#unwatch = watchPage({
       handleLeave: () => this.#leave(),
-      handleSleep: () => this.#conversation.input((session, now) => session.suspend(now)),
-      handleWake: () => this.#conversation.input((session, now) => session.wake(now)),
+      handleSleep: () => this.#conversation.suspend(),
+      handleWake: () => this.#conversation.wake(),
       handleHidden: (isHidden) => {
         this.#isHidden = isHidden;
-        this.#conversation.input((session, now) => {
-          session.handleTimers(!isHidden, now);
-          if (!isHidden) session.hurry("same", now);
-        });
+        this.#conversation.handleHidden(isHidden);
       },
       handleOnline: (isOnline) => {
         this.#isOnline = isOnline;
-        this.#conversation.input((session, now) => {
-          session.handleOffline(!isOnline, now);
-          if (isOnline) session.hurry("changed", now);
-        });
+        this.#conversation.handleOnline(isOnline);
       },
     });
-    this.#conversation.command((session, now) => session.start(now));
+    this.#begin();
   }
 
   /** @throws SluiceError as `Conversation.send` does */
@@ -126,6 +145,7 @@ export class Lifeline {
   /** Ends in order, behind everything that was sent. What waits for `open` is to be released first. */
   close(code: number, reason: string): void {
     this.#isClosing = true;
+    this.#closeCall = { code, reason };
     this.#conversation.close(code, reason);
   }
 
@@ -161,22 +181,70 @@ export class Lifeline {
     this.#options.host.defer(() => conversation.fail(error));
   }
 
-  get conversation(): Conversation<ClientSession> {
+  get conversation(): ClientConversation {
     return this.#conversation;
   }
 
-  #newConversation(dial: DialOptions): Conversation<ClientSession> {
+  #begin(): void {
+    this.#conversation.begin({ isHidden: this.#isHidden, isOnline: this.#isOnline });
+  }
+
+  #newFramed(dial: DialOptions): FramedConversation {
     const { limits, host } = this.#options;
     const session = new ClientSession({ attemptId: randomId(), dial, limits, ports: host });
     const onTurn = () => this.gates.handleTurn();
-    const conversation: Conversation<ClientSession> = new Conversation(
+    const conversation: FramedConversation = new FramedConversation(
       { session, host, budget: this.budget, onTurn },
       (event) => this.#handle(conversation, event),
     );
     return conversation;
   }
 
-  #handle(conversation: Conversation<ClientSession>, event: ConversationEvent): void {
+  /** @param losses how many connections in a row have been lost before this one */
+  #newPlain(dial: DialOptions, losses: number): PlainConversation {
+    const { limits, host, WebSocket, url, protocols, onSessionLost } = this.#options;
+    const options = {
+      host,
+      budget: this.budget,
+      dial,
+      losses,
+      connect: () => {
+        if (WebSocket === undefined) throw new Error(NO_WEBSOCKET);
+        return plainLink(new WebSocket(url, [...protocols]));
+      },
+      handshakeTimeoutMs: limits.handshakeTimeoutMs,
+      closeTimeoutMs: limits.closeTimeoutMs,
+      messageBytesMax: limits.messageBytesMax,
+      reopens: onSessionLost === "reopen",
+      isAwaited: () => this.gates.shutCount > 0,
+      onTurn: () => this.gates.handleTurn(),
+    };
+    return new PlainConversation(options, (event) => this.#handlePlain(event));
+  }
+
+  /** Whether an ordinary server is what it may look like. Who has credentials for ours, or has met it, knows better. */
+  get #mayBePlain(): boolean {
+    const { mode, auth, greeted, url } = this.#options;
+    return mode === "auto" && auth === undefined && !greeted.has(url);
+  }
+
+  #handlePlain(event: PlainEvent): void {
+    switch (event.type) {
+      case "opened":
+        this.#handler.handleOpen({ ...event, mode: "plain" });
+        return;
+      case "greeting":
+        this.#options.greeted.add(this.#options.url);
+        return;
+      case "closed":
+        this.#handleClosed(event);
+        return;
+      default:
+        this.#handler.handleEvent(event);
+    }
+  }
+
+  #handle(conversation: FramedConversation, event: ConversationEvent): void {
     switch (event.type) {
       case "dial":
         this.#dial(conversation, event.epoch, event.sessionId);
@@ -196,11 +264,10 @@ export class Lifeline {
     }
   }
 
-  #dial(conversation: Conversation<ClientSession>, epoch: number, sessionId: Uint8Array | undefined): void {
-    const { WebSocket, url, protocols, auth } = this.#options;
-    if (WebSocket === undefined) {
-      return this.fail(new SluiceError("ERR_CONNECT_FAILED", "There is no WebSocket here; pass one as an option"));
-    }
+  #dial(conversation: FramedConversation, epoch: number, sessionId: Uint8Array | undefined): void {
+    const { WebSocket: Native, url, protocols, auth } = this.#options;
+    if (Native === undefined) return this.fail(new SluiceError("ERR_CONNECT_FAILED", NO_WEBSOCKET));
+    const WebSocket = this.#mayBePlain ? this.#detecting(Native, conversation, epoch) : Native;
     this.#credentials = { epoch, promise: credentialsOf(auth) };
     let transport: Transport;
     try {
@@ -216,23 +283,66 @@ export class Lifeline {
         conversation.input((session, now) => session.handleTransportOpen(epoch, transport.batchBytesMax, now));
         return;
       }
-      const error = new SluiceError("ERR_NOT_SLUICE", `The server has not selected the subprotocol "${SUBPROTOCOL}"`);
-      this.#handleUseless(conversation, epoch, error);
+      this.#handleUseless(conversation, epoch, notSluice());
     });
     transport.start(handler);
+  }
+
+  /** Dials with an eye on what answers. */
+  #detecting(WebSocket: WebSocketConstructor, conversation: FramedConversation, epoch: number): WebSocketConstructor {
+    const { host, fetch } = this.#options;
+    const options: DetectionOptions = {
+      WebSocket,
+      host,
+      probe: (url) => probe(fetch, url, host),
+      onPlain: (found) => this.#handleFound(conversation, epoch, found),
+      onBlocked: (error) => conversation.failAttempt(epoch, error),
+    };
+    return class extends DetectingWebSocket {
+      constructor(url: string, protocols: string[]) {
+        super(options, url, protocols);
+      }
+    };
+  }
+
+  #handleFound(conversation: FramedConversation, epoch: number, found: FoundPlain): void {
+    if (conversation !== this.#conversation) return found.socket.close();
+    if (!this.#mayBePlain) {
+      // Another socket of the page has met our server meanwhile.
+      found.socket.close();
+      return this.#handleUseless(conversation, epoch, notSluice());
+    }
+    this.#found = found;
+    // Nothing has left, so it gives back everything that waits.
+    conversation.fail(notSluice());
+  }
+
+  /** Goes on as an ordinary client. Nothing is lost: the application has not heard of any session. */
+  #continuePlain(found: FoundPlain, { losses }: ConversationClosed): void {
+    const { dial } = this.#options;
+    const plain = this.#newPlain(dial, 0);
+    this.#conversation = plain;
+    this.#handler.handleReopen(plain);
+    for (const { channel, message } of losses.neverWritten) {
+      if (plain.channelName(channel) !== undefined) plain.resend(channel, message);
+      else message.control.fail("never-written", noChannels());
+    }
+    if (this.#closeCall !== undefined) plain.close(this.#closeCall.code, this.#closeCall.reason);
+    plain.adopt(foundLink(found), found.mayGreet);
   }
 
   /**
    * This attempt leads nowhere. Where a server of ours has never answered, there is none; else something has come between
    * us and it, and may go again.
    */
-  #handleUseless(conversation: Conversation<ClientSession>, epoch: number, error: SluiceError): void {
+  #handleUseless(conversation: FramedConversation, epoch: number, error: SluiceError): void {
     if (this.#greeted === undefined) return this.fail(error);
-    failAttempt(conversation, epoch, error);
+    conversation.failAttempt(epoch, error);
   }
 
-  #handleGreeted(conversation: Conversation<ClientSession>, epoch: number, protocol: string): void {
-    const { protocols } = this.#options;
+  #handleGreeted(conversation: FramedConversation, epoch: number, protocol: string): void {
+    const { protocols, greeted, url } = this.#options;
+    greeted.add(url);
     if (this.#greeted !== conversation) {
       // WHATWG WebSockets, "establish a WebSocket connection": who offers protocols does not go on without one of them.
       if (protocols.length > 0 && !protocols.includes(protocol)) {
@@ -241,13 +351,13 @@ export class Lifeline {
         return;
       }
       this.#greeted = conversation;
-      this.#handler.handleOpen({ protocol, extensions: this.#extensions });
+      this.#handler.handleOpen({ protocol, extensions: this.#extensions, mode: "framed" });
     }
     void this.#introduce(conversation, epoch);
   }
 
   /** Gives the server the credentials, if there are any, and with that everything that waits. */
-  async #introduce(conversation: Conversation<ClientSession>, epoch: number): Promise<void> {
+  async #introduce(conversation: FramedConversation, epoch: number): Promise<void> {
     const asked = this.#credentials;
     if (asked?.epoch !== epoch) return;
     const credentials = await asked.promise;
@@ -261,10 +371,13 @@ export class Lifeline {
     const error = new SluiceError("ERR_CONNECT_FAILED", "`auth` has failed", { cause, retryable: true });
     // Where there has been a session the function can do it, and will again: what it asks may be starting anew as well.
     if (conversation === this.#first && !conversation.session.isWelcomed) return this.fail(error);
-    failAttempt(conversation, epoch, error);
+    conversation.failAttempt(epoch, error);
   }
 
   #handleClosed(event: ConversationClosed): void {
+    const found = this.#found;
+    this.#found = undefined;
+    if (found !== undefined) return this.#continuePlain(found, event);
     const error = this.#failure ?? event.error;
     const isLost = error?.code === "ERR_SESSION_LOST";
     if (isLost && this.#options.onSessionLost === "reopen" && !this.#isClosing) return this.#reopen(event);
@@ -278,9 +391,12 @@ export class Lifeline {
 
   #reopen(event: ConversationClosed): void {
     const lost = this.#conversation;
-    const { limits, dial, host } = this.#options;
+    const { limits, dial: first, host, mode, greeted, url } = this.#options;
     const loss = lossOf(event);
-    const next = this.#newConversation({ ...dial, connectTimeoutMs: Number.POSITIVE_INFINITY, retriesFirst: true });
+    const dial = { ...first, connectTimeoutMs: Number.POSITIVE_INFINITY, retriesFirst: true };
+    const wasPlain = lost instanceof PlainConversation;
+    const isPlain = wasPlain && (mode === "plain" || !greeted.has(url));
+    const next = isPlain ? this.#newPlain(dial, lost.losses) : this.#newFramed(dial);
     this.#conversation = next;
     this.#closing.length = 0;
     const survivors = this.#handler.handleReopen(next);
@@ -300,26 +416,21 @@ export class Lifeline {
     }
     waiting?.release((name, message) => backlog.add(name, message));
     this.#handler.handleLost(loss);
-    next.command((session, now) => {
-      session.handleTimers(!this.#isHidden, now);
-      session.handleOffline(!this.#isOnline, now);
-      session.start(now);
-    });
+    this.#begin();
   }
 
   /** Sends what a page that is left can send, and says that no more will come. */
   #leave(): void {
     this.#isClosing = true;
     const error = new SluiceError("ERR_CONNECTION_LOST", "The page was left");
-    this.#conversation.input((session, now) => session.farewell(now));
-    this.#conversation.input((session, now) => session.abort(1001, "", error, now));
+    this.#conversation.leave(error);
   }
 }
 
-/** The attempt of this epoch has failed, and another may follow. */
-function failAttempt(conversation: Conversation<ClientSession>, epoch: number, error: SluiceError): void {
-  const death = { wasClean: false, code: 1006, reason: "" };
-  conversation.input((session, now) => session.handleTransportClosed(epoch, death, now, error));
+const NO_WEBSOCKET = "There is no WebSocket here; pass one as an option";
+
+function notSluice(): SluiceError {
+  return new SluiceError("ERR_NOT_SLUICE", `The server has not selected the subprotocol "${SUBPROTOCOL}"`);
 }
 
 function lossOf({ losses }: ConversationClosed): SessionLoss {

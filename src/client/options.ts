@@ -4,6 +4,7 @@ import { SluiceError } from "../core/error.js";
 import { DEFAULT_LIMITS, type Limits, limitsWith } from "../core/limits.js";
 import { type SendBounds, sendBoundsOf } from "../driver/send-bounds.js";
 import type { WebSocketConstructor } from "../transport/browser/websocket.js";
+import type { FetchLike } from "./probe.js";
 
 export interface SluiceSocketOptions {
   /**
@@ -46,6 +47,14 @@ export interface SluiceSocketOptions {
       | "windowBytes"
     >
   >;
+  /**
+   * `"auto"` (default): framed mode with a Sluice server, and plain mode with any other, but not where `auth` is given or a
+   * Sluice server has answered before. `"framed"`: never plain; another server is `ERR_NOT_SLUICE`. `"plain"`: an ordinary
+   * WebSocket, whatever the server is.
+   */
+  readonly mode?: "auto" | "framed" | "plain";
+  /** Another implementation of `fetch`, by which it is found out what a server is that does not say. Default: the global one. */
+  readonly fetch?: unknown;
   /** Another implementation of WebSocket, for example `ws` under Node 20. Default: the global one. */
   readonly WebSocket?: unknown;
 }
@@ -96,6 +105,29 @@ function backoffOf(given: SluiceSocketOptions["backoff"] = {}): BackoffOptions {
     throw new SluiceError("ERR_USAGE_ARGUMENT", `backoff.${name} must be a positive number, not ${String(value)}`);
   }
   return backoff;
+}
+
+/** @throws SluiceError `ERR_USAGE_ARGUMENT` */
+export function modeOf({ mode = "auto", auth }: SluiceSocketOptions): "auto" | "framed" | "plain" {
+  if (mode !== "auto" && mode !== "framed" && mode !== "plain") {
+    throw new SluiceError("ERR_USAGE_ARGUMENT", `mode must be "auto", "framed" or "plain", not ${String(mode)}`);
+  }
+  if (mode === "plain" && auth !== undefined) {
+    throw new SluiceError("ERR_USAGE_ARGUMENT", "In plain mode there is nobody who could take `auth`");
+  }
+  return mode;
+}
+
+/**
+ * The implementation to ask with; `undefined` where the platform has none.
+ * @throws SluiceError `ERR_USAGE_ARGUMENT`
+ */
+export function fetchOf({ fetch }: SluiceSocketOptions): FetchLike | undefined {
+  const given = fetch ?? (globalThis as { fetch?: unknown }).fetch;
+  if (given === undefined) return undefined;
+  if (typeof given !== "function") throw new SluiceError("ERR_USAGE_ARGUMENT", "fetch must be a function");
+  // Not as a method of anything: browsers refuse that.
+  return (url, init) => given.call(undefined, url, init);
 }
 
 /** The implementation to dial with; `undefined` where the platform has none. */

@@ -24,11 +24,21 @@ import {
   type SluiceSocketEventMap,
   sessionLostEvent,
 } from "./events.js";
+import { greetedOrigins } from "./greeted-origins.js";
 import { dataOf, type SluiceBinaryType } from "./incoming.js";
 import { describeInterface } from "./interface.js";
-import { Lifeline, type LifelineEvent } from "./lifeline.js";
+import { Lifeline, type LifelineEvent, type Opened } from "./lifeline.js";
 import { nativeOf } from "./native-web-socket.js";
-import { boundsOf, dialOf, limitsOf, onSessionLostOf, type SluiceSocketOptions, webSocketOf } from "./options.js";
+import {
+  boundsOf,
+  dialOf,
+  fetchOf,
+  limitsOf,
+  modeOf,
+  onSessionLostOf,
+  type SluiceSocketOptions,
+  webSocketOf,
+} from "./options.js";
 import { payloadOf, type SendData } from "./payload.js";
 import { browserHost, TaskQueue, writableOf } from "./platform.js";
 import type { TypedEventTargetConstructor } from "./typed-event-target.js";
@@ -80,7 +90,7 @@ export class SluiceSocket extends SocketEventTarget {
   #connectionState: ConnectionState = "connecting";
   #protocol = "";
   #extensions = "";
-  #mode: "framed" | null = null;
+  #mode: "framed" | "plain" | null = null;
   #binaryType: SluiceBinaryType = "blob";
   #transport: TransportName | null = null;
   /** Bytes given to `send()` when nothing is sent any more: they count, as the standard says. */
@@ -119,7 +129,10 @@ export class SluiceSocket extends SocketEventTarget {
       dial: dialOf(options),
       onSessionLost: onSessionLostOf(options),
       auth: options.auth,
+      mode: modeOf(options),
       WebSocket: nativeOf(webSocketOf(options)),
+      fetch: fetchOf(options),
+      greeted: greetedOrigins,
       host: this.#host,
     };
     this.#lifeline = new Lifeline(lifelineOptions, {
@@ -186,7 +199,8 @@ export class SluiceSocket extends SocketEventTarget {
   /**
    * The channel of this name, opened if the peer has not opened it yet.
    * @param name 1 to 256 bytes of UTF-8
-   * @throws SluiceError `ERR_USAGE_ARGUMENT`, `ERR_TOO_MANY_CHANNELS`, `ERR_USAGE_CHANNEL_CLOSED` (closing or closed)
+   * @throws SluiceError `ERR_USAGE_ARGUMENT`, `ERR_TOO_MANY_CHANNELS`, `ERR_USAGE_CHANNEL_CLOSED` (closing or closed),
+   * `ERR_NOT_SLUICE` in plain mode
    */
   channel(name: string, options: ChannelOptions = {}): Channel {
     const priority = options.priority === undefined ? undefined : checkedPriority(options.priority);
@@ -278,8 +292,8 @@ export class SluiceSocket extends SocketEventTarget {
     return this.#transport;
   }
 
-  /** `"framed"` when both ends speak Sluice; `null` before that is known. */
-  get mode(): "framed" | null {
+  /** `"framed"` when both ends speak Sluice, `"plain"` when the server is any other; `null` before that is known. */
+  get mode(): "framed" | "plain" | null {
     return this.#mode;
   }
 
@@ -380,12 +394,12 @@ export class SluiceSocket extends SocketEventTarget {
     this.#lifeline.conversation.abort(1009, "nobody listens", error);
   }
 
-  #open(opened: { protocol: string; extensions: string }, transport: TransportName | null): void {
+  #open(opened: Opened, transport: TransportName | null): void {
     if (this.#readyState !== SluiceSocket.CONNECTING) return;
     this.#readyState = SluiceSocket.OPEN;
     this.#protocol = opened.protocol;
     this.#extensions = opened.extensions;
-    this.#mode = "framed";
+    this.#mode = opened.mode;
     if (transport !== null) this.#setConnection("connected", transport);
     // What `open` handlers send goes before what waits for the new session.
     this.#release(() => this.dispatchEvent(new Event("open")));

@@ -55,7 +55,7 @@ export class Backlog {
     this.#remember(waiting);
     message.handleAccepted(() => {
       if (waiting.message !== message || !this.#take(waiting)) return false;
-      message.control.fail("cancelled", cancelled());
+      message.control.fail("cancelled", message.failure ?? cancelled());
       this.#options.onTurn();
       return true;
     });
@@ -85,6 +85,26 @@ export class Backlog {
     }
   }
 
+  /**
+   * Takes out the oldest ones, one after the other.
+   * @param handOver gives what to do about a message once it is out; `undefined` to leave it, and those behind it, in here
+   */
+  pump(handOver: (message: PendingMessage) => (() => void) | undefined): void {
+    for (const waiting of this.#waiting) {
+      const run = handOver(waiting.message);
+      if (run === undefined) return;
+      this.#take(waiting);
+      run();
+    }
+  }
+
+  /** Takes everything out, oldest first. */
+  drain(): PendingMessage[] {
+    const messages: PendingMessage[] = [];
+    this.release((_channel, message) => messages.push(message));
+    return messages;
+  }
+
   /** There is no next session. */
   fail(): void {
     this.release((_channel, message) => message.control.fail("never-written", neverWritten()));
@@ -93,6 +113,11 @@ export class Backlog {
   /** Whether a message of this key waits, whose place another one would take. */
   hasKey(channel: string, key: string | undefined): boolean {
     return this.#keyed(channel, key) !== undefined;
+  }
+
+  /** How many messages wait. */
+  get size(): number {
+    return this.#waiting.size;
   }
 
   bufferedBytes(channel: string): number {

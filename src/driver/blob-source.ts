@@ -8,15 +8,15 @@ interface BlobLike {
 
 /** A Blob or File, read slab by slab. */
 export class BlobSource implements Source {
-  readonly #blob: BlobLike;
+  readonly blob: BlobLike;
   readonly totalBytes: number;
 
   constructor(blob: BlobLike) {
-    this.#blob = blob;
+    this.blob = blob;
     this.totalBytes = blob.size;
   }
 
   async read(offset: number, size: number): Promise<Uint8Array> {
-    return new Uint8Array(await this.#blob.slice(offset, offset + size).arrayBuffer());
+    return new Uint8Array(await this.blob.slice(offset, offset + size).arrayBuffer());
   }
 }

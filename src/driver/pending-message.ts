@@ -11,6 +11,8 @@ export type Payload =
 export interface Source {
   /** `undefined` where only the end tells. */
   readonly totalBytes: number | undefined;
+  /** What the platform can send by itself, and as a whole; `undefined` where there is no such thing. */
+  readonly blob?: { readonly size: number } | undefined;
   /** Somebody is going to read it. */
   start?(): void;
   /**

@@ -25,7 +25,8 @@ beforeEach(() => {
     exceeded += 1;
   });
   const init = {
-    lifeline: () => ({ conversation: talk.client.conversation, gates: talk.gates, budget: talk.budget }) as Lifeline,
+    lifeline: () =>
+      ({ conversation: talk.client.conversation, gates: talk.gates, budget: talk.budget }) as unknown as Lifeline,
     tasks,
     budget,
     origin: "wss://example.com",

@@ -58,7 +58,7 @@ function lifelineOf(conversation: Conversation<ClientSession>): Lifeline {
       backlog?.send(name, payload, options) ?? conversation.send(key, payload, options),
     bufferedAmount: (key: number, name: string) => backlog?.bufferedBytes(name) ?? conversation.bufferedAmount(key),
     closeChannel: (key: number) => conversation.closeChannel(key),
-  } as Lifeline;
+  } as unknown as Lifeline;
 }
 
 /** Runs the tasks that wait, and those that they push. */

@@ -27,6 +27,12 @@ afterEach(async () => {
   await loopback.stop();
 });
 
+function locked(): ReadableStream<Uint8Array> {
+  const stream = new ReadableStream<Uint8Array>();
+  stream.getReader();
+  return stream;
+}
+
 const failure = (code: string) => expect.objectContaining({ code });
 const domError = (name: string) => expect.objectContaining({ name, constructor: DOMException });
 
@@ -337,7 +343,7 @@ describe("SluiceSocket: sending", () => {
   it.each<[string, () => unknown]>([
     ["nothing at all", () => Reflect.apply(SluiceSocket.prototype.send, loopback.client(), [])],
     ["a symbol", () => loopback.client().send(Symbol("a") as never)],
-    ["a stream", () => loopback.client().send(new ReadableStream() as never)],
+    ["a stream that somebody else reads", () => loopback.client().send(locked())],
     ["a promise", () => loopback.client().send(Promise.resolve("a") as never)],
   ])("refuses %s", (_, send) => {
     expect(send).toThrow(TypeError);
@@ -668,7 +674,7 @@ describe("SluiceSocket: connecting", () => {
   });
 });
 
-describe("SluiceSocket: servers that are none of ours", () => {
+describe("SluiceSocket: servers that are none of ours, in framed mode", () => {
   let other: WebSocketServer;
   const url = () => `ws://127.0.0.1:${(other.address() as AddressInfo).port}`;
 
@@ -687,7 +693,7 @@ describe("SluiceSocket: servers that are none of ours", () => {
   it("that choose a protocol of the application get no frame of ours", async () => {
     const frames: unknown[] = [];
     await serve({}, (socket) => socket.on("message", (data) => frames.push(data)));
-    const socket = new SluiceSocket(url(), ["chat"], { WebSocket });
+    const socket = new SluiceSocket(url(), ["chat"], { WebSocket, mode: "framed" });
     const receipt = socket.send("secret");
     const { code, close } = await endOf(socket);
     expect(code).toBe("ERR_NOT_SLUICE");
@@ -699,7 +705,7 @@ describe("SluiceSocket: servers that are none of ours", () => {
   it("that say yes to ours and never greet are given up, and get no frame of ours", async () => {
     const frames: unknown[] = [];
     await serve({}, (socket) => socket.on("message", (data) => frames.push(data)));
-    const socket = new SluiceSocket(url(), [], { WebSocket, connectTimeoutMs: 30 });
+    const socket = new SluiceSocket(url(), [], { WebSocket, mode: "framed", connectTimeoutMs: 30 });
     const receipt = socket.send("secret");
     const { code, close } = await endOf(socket);
     expect([code, close.code]).toEqual(["ERR_CONNECT_FAILED", 1006]);
@@ -716,7 +722,7 @@ describe("SluiceSocket: servers that are none of ours", () => {
       socket.on("message", (data) => frames.push(data));
       socket.send(greeting);
     });
-    const socket = new SluiceSocket(url(), [], { WebSocket });
+    const socket = new SluiceSocket(url(), [], { WebSocket, mode: "framed" });
     const { code, close } = await endOf(socket);
     expect([code, close.code]).toEqual(["ERR_PEER_VIOLATION", 1006]);
     expect(frames).toEqual([]);
@@ -725,7 +731,7 @@ describe("SluiceSocket: servers that are none of ours", () => {
 
   it("that know no protocol of ours are not connected to", async () => {
     await serve({ handleProtocols: () => false });
-    const socket = new SluiceSocket(url(), [], { WebSocket, ...NO_REOPEN });
+    const socket = new SluiceSocket(url(), [], { WebSocket, mode: "framed", ...NO_REOPEN });
     const { code, close } = await endOf(socket);
     // `ws` fails such a handshake itself, as Chromium does.
     expect([code, close.code]).toEqual(["ERR_CONNECT_FAILED", 1006]);

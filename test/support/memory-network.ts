@@ -78,6 +78,8 @@ export class MemoryNetwork {
   constructor(options: { protocol?: string; limits?: Partial<Limits> } = {}) {
     vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "performance"] });
     vi.spyOn(Math, "random").mockReturnValue(0.5);
+    // Nobody answers who is not a WebSocket.
+    vi.stubGlobal("fetch", () => Promise.reject(new TypeError("fetch failed")));
     this.server = new MemoryServer(browserHost(), options);
     const network = this;
     this.WebSocket = function Dialled(url: string, protocols: string[]) {
@@ -129,6 +131,7 @@ export class MemoryNetwork {
 
   stop(): void {
     vi.useRealTimers();
+    vi.unstubAllGlobals();
     vi.restoreAllMocks();
   }
 

@@ -83,7 +83,7 @@ class BrowserWebSocketTransport implements Transport {
 }
 
 /** A text message carries no batch; an empty one is refused in the same way (BAT-02). */
-function batchOf(data: unknown): Uint8Array {
+export function batchOf(data: unknown): Uint8Array {
   if (ArrayBuffer.isView(data)) return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
   // A brand check: under jsdom the buffers come from another realm, and `instanceof` fails.
   const isBuffer = Object.prototype.toString.call(data) === "[object ArrayBuffer]";

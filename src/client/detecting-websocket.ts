@@ -1,0 +1,237 @@
+import { SluiceError } from "../core/error.js";
+import type { Millis } from "../core/time.js";
+import { isGreeting } from "../core/wire/greeting.js";
+import type { Host } from "../driver/host.js";
+import type { FoundSocket } from "../transport/browser/plain-websocket.js";
+import { batchOf, type WebSocketConstructor, type WebSocketLike } from "../transport/browser/websocket.js";
+import { SUBPROTOCOL, type TransportDeath } from "../transport/transport.js";
+import type { ProbeAnswer } from "./probe.js";
+
+/** An ordinary WebSocket, found where ours might have been. */
+export interface FoundPlain extends FoundSocket {
+  /** Whether the server has said that it speaks our protocol: it may greet yet. */
+  readonly mayGreet: boolean;
+}
+
+export interface DetectionOptions {
+  readonly WebSocket: WebSocketConstructor;
+  readonly host: Pick<Host, "now" | "setTimer">;
+  /** Asks the server over HTTP what it is. Never rejects, and has an end. */
+  readonly probe: (url: string) => Promise<ProbeAnswer>;
+  /** The server is an ordinary one: the socket is the callee's from here on. */
+  readonly onPlain: (found: FoundPlain) => void;
+  /** Nothing can be said of the server: this attempt has failed. */
+  readonly onBlocked: (error: SluiceError) => void;
+}
+
+/** A GREETING comes in the same flight as the handshake's answer. So long it is waited for before anybody asks, ms. */
+const GREETING_WAIT_MS: { readonly min: Millis; readonly max: Millis } = { min: 100, max: 1000 };
+
+/** What is kept of a server that is not known yet, bytes: the default message limit. */
+const HELD_BYTES_MAX = 16 * 1024 * 1024;
+
+/** What a socket has told while nobody knows whose it is. */
+interface Held {
+  readonly socket: WebSocketLike;
+  readonly messages: unknown[];
+  bytes: number;
+  death: TransportDeath | undefined;
+}
+
+type State =
+  /** Our subprotocol is on offer. */
+  | { readonly name: "offering"; readonly socket: WebSocketLike; readonly since: Millis }
+  /** It was selected, which proves nothing (NEG-07). `stop` ends the wait for the GREETING; `asked` once that is over. */
+  | { readonly name: "listening"; readonly held: Held; readonly stop: () => void; readonly asked: boolean }
+  /** The offer was not taken: another handshake without it is under way, or waits for the answer of the probe. */
+  | { readonly name: "redialling"; readonly held: Held }
+  | { readonly name: "framed"; readonly socket: WebSocketLike }
+  | { readonly name: "over" };
+
+/**
+ * A WebSocket that may turn out to be an ordinary one. To the transport above it opens with the GREETING, never before, so
+ * not a byte of ours can reach a server that does not greet; where the server is an ordinary one it never opens at all, and
+ * the native socket is handed to `onPlain` with everything that has come.
+ */
+export class DetectingWebSocket implements WebSocketLike {
+  binaryType = "arraybuffer";
+  onopen: ((event: never) => void) | null = null;
+  onmessage: ((event: never) => void) | null = null;
+  onclose: ((event: never) => void) | null = null;
+  onerror: ((event: never) => void) | null = null;
+  readonly #options: DetectionOptions;
+  readonly #url: string;
+  readonly #protocols: readonly string[];
+  #state: State;
+
+  /** @throws what the native constructor throws */
+  constructor(options: DetectionOptions, url: string, protocols: string[]) {
+    this.#options = options;
+    this.#url = url;
+    this.#protocols = protocols;
+    const socket = this.#native(protocols);
+    this.#state = { name: "offering", socket, since: options.host.now() };
+    socket.onopen = () => this.#handleOpen(socket);
+    socket.onclose = () => this.#redial();
+  }
+
+  /** Only what greets is sent to. */
+  send(data: Uint8Array<ArrayBuffer>): void {
+    if (this.#state.name === "framed") this.#state.socket.send(data);
+  }
+
+  close(code?: number, reason?: string): void {
+    const state = this.#state;
+    if (state.name === "framed") return state.socket.close(code, reason);
+    this.#leave();
+  }
+
+  get protocol(): string {
+    return SUBPROTOCOL;
+  }
+
+  get extensions(): string {
+    return this.#state.name === "framed" ? (this.#state.socket.extensions ?? "") : "";
+  }
+
+  get readyState(): number {
+    return this.#state.name === "framed" ? this.#state.socket.readyState : 0;
+  }
+
+  get bufferedAmount(): number {
+    return this.#state.name === "framed" ? (this.#state.socket.bufferedAmount ?? 0) : 0;
+  }
+
+  #native(protocols: string[]): WebSocketLike {
+    const socket = new this.#options.WebSocket(this.#url, protocols);
+    socket.binaryType = "arraybuffer";
+    socket.onerror = () => {};
+    return socket;
+  }
+
+  #handleOpen(socket: WebSocketLike): void {
+    if (this.#state.name !== "offering") return;
+    const tookMs = this.#options.host.now() - this.#state.since;
+    const held = this.#hold(socket, () => this.#ask());
+    if (socket.protocol !== SUBPROTOCOL) return this.#handOver(held, false);
+    const waitMs = Math.min(Math.max(tookMs, GREETING_WAIT_MS.min), GREETING_WAIT_MS.max);
+    const stop = this.#options.host.setTimer(() => this.#ask(), waitMs);
+    this.#state = { name: "listening", held, stop, asked: false };
+    const hold = socket.onmessage;
+    socket.onmessage = (event: { data: unknown }) => {
+      socket.onmessage = hold;
+      const isOurs = typeof event.data !== "string" && isGreeting(batchOf(event.data));
+      if (isOurs) return this.#handleGreeting(socket, event);
+      hold?.(event as never);
+      // Whatever this is, it is no GREETING, and none comes later.
+      this.#ask();
+    };
+  }
+
+  /** From here on it is as if the transport had the native socket. */
+  #handleGreeting(socket: WebSocketLike, event: unknown): void {
+    if (this.#state.name === "listening") this.#state.stop();
+    this.#state = { name: "framed", socket };
+    socket.onmessage = (event) => this.onmessage?.(event);
+    socket.onclose = (event) => this.onclose?.(event);
+    this.onopen?.({} as never);
+    this.onmessage?.(event as never);
+  }
+
+  /** No GREETING: is this a server of ours, whose frames do not get through, or one that repeats what it is offered? */
+  #ask(): void {
+    const state = this.#state;
+    if (state.name !== "listening" || state.asked) return;
+    state.stop();
+    this.#state = { ...state, asked: true };
+    void this.#options.probe(this.#url).then((answer) => this.#handleAnswer(answer));
+  }
+
+  #handleAnswer(answer: ProbeAnswer): void {
+    if (this.#state.name !== "listening") return;
+    const { held } = this.#state;
+    if (answer === "other") return this.#handOver(held, true);
+    // It may be slow. A handshake that takes too long is given up by whoever has asked for it.
+    if (answer === "sluice" && held.death === undefined && held.messages.length === 0) return;
+    const what = answer === "sluice" ? "A Sluice server is there, and its frames do not get through" : UNKNOWN;
+    this.#block(new SluiceError("ERR_CONNECT_FAILED", what, { retryable: true }));
+  }
+
+  /**
+   * The handshake has failed. Browsers let it fail when the server selects none of the protocols that were offered (WHATWG
+   * WebSockets), so without an application's protocols the same server may do: that is tried, once. A Sluice server that
+   * has come up in between would serve us as an ordinary client, so it is asked as well.
+   */
+  #redial(): void {
+    let socket: WebSocketLike;
+    try {
+      socket = this.#native(this.#protocols.filter((protocol) => protocol !== SUBPROTOCOL));
+    } catch {
+      return this.#fail();
+    }
+    const answer = this.#options.probe(this.#url);
+    const held = this.#hold(socket, () => {});
+    this.#state = { name: "redialling", held };
+    const die = socket.onclose;
+    socket.onclose = () => this.#fail();
+    socket.onopen = async () => {
+      socket.onclose = die;
+      const isSluice = (await answer) === "sluice";
+      if (this.#state.name !== "redialling") return;
+      if (isSluice) this.#fail();
+      else this.#handOver(held, false);
+    };
+  }
+
+  /** Keeps what comes. `onDeath` is called once, if it ends meanwhile. */
+  #hold(socket: WebSocketLike, onDeath: () => void): Held {
+    const held: Held = { socket, messages: [], bytes: 0, death: undefined };
+    socket.onmessage = ({ data }: { data: string | ArrayBuffer }) => {
+      held.messages.push(data);
+      held.bytes += typeof data === "string" ? data.length * 2 : data.byteLength;
+      if (held.bytes > HELD_BYTES_MAX) this.#block(new SluiceError("ERR_CONNECT_FAILED", UNKNOWN, { retryable: true }));
+    };
+    socket.onclose = ({ wasClean, code, reason }: TransportDeath) => {
+      held.death = { wasClean, code, reason };
+      onDeath();
+    };
+    return held;
+  }
+
+  #handOver(held: Held, mayGreet: boolean): void {
+    if (this.#state.name === "listening") this.#state.stop();
+    this.#state = { name: "over" };
+    const { socket, messages, death } = held;
+    const { protocol, extensions } = socket;
+    const subprotocol = protocol === SUBPROTOCOL ? "" : protocol;
+    this.#options.onPlain({ socket, subprotocol, extensions: extensions ?? "", messages, death, mayGreet });
+  }
+
+  #block(error: SluiceError): void {
+    if (this.#state.name === "over") return;
+    this.#leave();
+    this.#options.onBlocked(error);
+  }
+
+  #fail(): void {
+    this.#leave();
+    this.onclose?.({ wasClean: false, code: 1006, reason: "" } as never);
+  }
+
+  /** Nobody wants the native socket any more. */
+  #leave(): void {
+    const state = this.#state;
+    this.#state = { name: "over" };
+    if (state.name === "over") return;
+    if (state.name === "listening") state.stop();
+    const socket = "held" in state ? state.held.socket : state.socket;
+    socket.onopen = null;
+    socket.onmessage = null;
+    socket.onclose = null;
+    socket.close();
+  }
+}
+
+const UNKNOWN =
+  "The server has not greeted, and whether it is a Sluice server could not be found out over HTTP: " +
+  'a content security policy has to allow that, or `mode` has to say "plain"';
