@@ -77,6 +77,11 @@ function asked(milestone: Milestone): Deferred {
   return deferred;
 }
 
+/** Who keeps room for messages until they have ended. */
+export interface Holder {
+  release(bytes: number): void;
+}
+
 /** The side of a receipt that the library holds. */
 export class ReceiptControl {
   readonly receipt: Receipt = new Receipt(this);
@@ -84,6 +89,8 @@ export class ReceiptControl {
   #delivered: Milestone;
   readonly #onCancel: () => boolean;
   #onSettled: (() => void)[] | undefined;
+  #holder: Holder | undefined;
+  #heldBytes = 0;
   #state: ReceiptState = "queued";
 
   constructor(onCancel: () => boolean) {
@@ -125,6 +132,12 @@ export class ReceiptControl {
     this.#settled();
   }
 
+  /** `holder` gets `bytes` back once the message has ended, in whatever way. */
+  heldBy(holder: Holder, bytes: number): void {
+    this.#holder = holder;
+    this.#heldBytes = bytes;
+  }
+
   /** Calls `run` once the message has ended, in whatever way. */
   onSettled(run: () => void): void {
     if (this.#onSettled === undefined) this.#onSettled = [run];
@@ -152,6 +165,9 @@ export class ReceiptControl {
   }
 
   #settled(): void {
+    const holder = this.#holder;
+    this.#holder = undefined;
+    holder?.release(this.#heldBytes);
     const waiting = this.#onSettled;
     if (waiting === undefined) return;
     this.#onSettled = undefined;

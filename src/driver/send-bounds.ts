@@ -1,5 +1,6 @@
 import { SluiceError } from "../core/error.js";
 import type { PendingMessage } from "./pending-message.js";
+import type { Holder } from "./receipt.js";
 
 /** What an application may queue. */
 export interface SendBounds {
@@ -33,7 +34,7 @@ export function sendBoundsOf(
 }
 
 /** What a socket holds of its messages until they have ended, in whichever session or between two of them. */
-export class SendBudget {
+export class SendBudget implements Holder {
   readonly #bytesMax: number;
   readonly #messagesMax: number;
   #bytes = 0;
@@ -65,11 +66,14 @@ export class SendBudget {
     const { heldBytes } = message;
     this.#bytes += heldBytes;
     this.#messages += 1;
-    message.control.onSettled(() => {
-      this.#bytes -= heldBytes;
-      this.#messages -= 1;
-      if (this.#waiting.length > 0) for (const run of this.#waiting.splice(0)) run();
-    });
+    message.control.heldBy(this, heldBytes);
+  }
+
+  /** A message has ended that was held. */
+  release(bytes: number): void {
+    this.#bytes -= bytes;
+    this.#messages -= 1;
+    if (this.#waiting.length > 0) for (const run of this.#waiting.splice(0)) run();
   }
 
   /** Resolves when another message has ended: there may be room then. */

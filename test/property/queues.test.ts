@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { DeadlineQueue } from "../../src/core/deadline-queue.js";
-import { LinkedQueue } from "../../src/core/linked-queue.js";
+import { Linked, LinkedQueue } from "../../src/core/linked-queue.js";
 
 const item = fc.nat(30);
 
@@ -48,29 +48,32 @@ describe("LinkedQueue", () => {
     );
     fc.assert(
       fc.property(fc.array(action, { maxLength: 120, size: "max" }), (actions) => {
-        const queue = new LinkedQueue<number>();
+        const queue = new LinkedQueue<Linked>();
+        const items = Array.from({ length: 31 }, () => new Linked());
+        const of = (number: number) => items[number] as Linked;
+        const numberOf = (found: Linked | undefined) => (found === undefined ? undefined : items.indexOf(found));
         const model: number[] = [];
         for (const step of actions) {
           if (step.do === "push") {
             if (model.includes(step.item)) continue;
-            queue.push(step.item);
+            queue.push(of(step.item));
             model.push(step.item);
           } else if (step.do === "shift") {
-            expect(queue.shift()).toBe(model.shift());
+            expect(numberOf(queue.shift())).toBe(model.shift());
           } else {
             const index = model.indexOf(step.item);
             if (step.do === "remove") {
-              expect(queue.remove(step.item)).toBe(index !== -1);
+              expect(queue.remove(of(step.item))).toBe(index !== -1);
               if (index !== -1) model.splice(index, 1);
             } else {
               if (model.includes(step.next)) continue;
-              expect(queue.replace(step.item, step.next)).toBe(index !== -1);
+              expect(queue.replace(of(step.item), of(step.next))).toBe(index !== -1);
               if (index !== -1) model[index] = step.next;
             }
           }
-          expect([queue.length, queue.peek()]).toEqual([model.length, model[0]]);
+          expect([queue.length, numberOf(queue.peek())]).toEqual([model.length, model[0]]);
         }
-        while (model.length > 0) expect(queue.shift()).toBe(model.shift());
+        while (model.length > 0) expect(numberOf(queue.shift())).toBe(model.shift());
       }),
       { numRuns: 1000 },
     );

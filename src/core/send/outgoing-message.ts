@@ -1,4 +1,5 @@
 import { invariant } from "../invariant.js";
+import { Linked } from "../linked-queue.js";
 import type { Millis } from "../time.js";
 
 /** Names a message of this end to the application's side of the engine. Counts from 1, never reused in a session. */
@@ -26,7 +27,7 @@ export type MessageStage = "queued" | "writing" | "written";
  *
  * Invariant: `ackedBytes <= takenBytes <= suppliedBytes <= totalBytes` (where the total is known).
  */
-export class OutgoingMessage {
+export class OutgoingMessage extends Linked {
   readonly id: MessageId;
   readonly text: boolean;
   /** Length in bytes; `undefined` where only the end of the source tells. */
@@ -52,6 +53,7 @@ export class OutgoingMessage {
   #source: "open" | "asked" | "ended" = "open";
 
   constructor(id: MessageId, init: OutgoingInit, isSource: boolean) {
+    super();
     this.id = id;
     this.text = init.text;
     this.totalBytes = init.totalBytes;
@@ -63,7 +65,9 @@ export class OutgoingMessage {
   /** Adds what the source has given. The engine owns `piece` from here on. */
   supply(piece: Uint8Array, ended: boolean): void {
     invariant(this.#source !== "ended", "a message is not supplied behind its end");
-    if (piece.length > 0) this.#pieces.push(piece);
+    // Most messages are of one piece, and an array that is pushed to has room for many.
+    if (piece.length > 0 && this.#pieces.length === 0) this.#pieces = [piece];
+    else if (piece.length > 0) this.#pieces.push(piece);
     this.#suppliedBytes += piece.length;
     this.#source = ended ? "ended" : "open";
     if (this.totalBytes === undefined) return;
