@@ -282,6 +282,7 @@ export class ServerHost implements Host {
       this.#outlet.transmit(transports.get(entry.epoch) ?? 0, batch);
     }
     for (let event = session.pollEvent(); event !== undefined; event = session.pollEvent()) {
+      if (event.type === "message") session.take(event.channel, event.cost);
       if (event.type === "confirmed") this.registry.confirm(entry);
       if (event.type === "detached") {
         this.#outlet.end(transports.get(event.epoch) ?? 0, event.transportCode);

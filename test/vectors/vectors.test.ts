@@ -51,6 +51,10 @@ interface Sessions {
     ends?: number;
     messages?: ({ text: string } | { binary: string })[];
     ackNumber?: number;
+    /** Its application takes what comes on the default channel piece by piece. */
+    takesPieces?: boolean;
+    /** What it says of credit and verdicts. */
+    says?: FrameVector[];
   }[];
 }
 
@@ -132,8 +136,9 @@ describe("streams", () => {
 });
 
 describe("sessions", () => {
-  test.each(sessions)("$title", ({ state, limits, batches, abort, silentEnd, ends, messages, ackNumber }) => {
-    const end = ended(state, limits ?? {});
+  test.each(sessions)("$title", ({ state, limits, batches, abort, silentEnd, ends, ...rest }) => {
+    const { messages, ackNumber, says, takesPieces = false } = rest;
+    const end = ended(state, limits ?? {}, takesPieces);
     for (const batch of batches) end.receive(bytesOf(batch));
     end.wait(20);
     expect({ abort: end.aborts.at(0)?.code, aborts: end.aborts.length }).toEqual({
@@ -147,6 +152,7 @@ describe("sessions", () => {
     for (const { reason } of end.aborts) expect(reason).toBe("");
     if (messages !== undefined) expect(end.messages).toEqual(messages);
     if (ackNumber !== undefined) expect(end.acks.at(-1)?.number).toBe(ackNumber);
+    if (says !== undefined) expect(end.says).toEqual(says);
   });
 });
 
@@ -195,10 +201,11 @@ interface AckOrAbort {
 }
 
 /** One end in the state that a vector asks for, and what it says from there on. */
-function ended(state: State, limits: Partial<Limits>) {
+function ended(state: State, limits: Partial<Limits>, takesPieces: boolean) {
   const messages: ({ text: string } | { binary: string })[] = [];
   const acks: AckOrAbort[] = [];
   const aborts: AckOrAbort[] = [];
+  const says: FrameVector[] = [];
   let transportCode: number | undefined;
   let isSessionClosed = false;
   const outlet: Outlet = {
@@ -206,6 +213,7 @@ function ended(state: State, limits: Partial<Limits>) {
       for (const frame of decoded(batch).frames) {
         if (frame.type === "ack") acks.push(frame as unknown as AckOrAbort);
         if (frame.type === "abort") aborts.push(frame as unknown as AckOrAbort);
+        if (["channel-credit", "reject", "admit"].includes(frame.type)) says.push(frame);
       }
     },
     end(_, code) {
@@ -227,6 +235,7 @@ function ended(state: State, limits: Partial<Limits>) {
 
   host.open(1, now);
   for (const { hex } of begun) receive(bytesOf(hex));
+  if (takesPieces) host.command((session) => session.receive(0, "incoming", now), now);
   const hasSession = !(state === "server-awaiting-hello" || state === "server-authenticating");
 
   return {
@@ -245,6 +254,7 @@ function ended(state: State, limits: Partial<Limits>) {
     messages,
     acks,
     aborts,
+    says,
   };
 }
 

@@ -244,8 +244,8 @@ export const MUTANTS = [
     name: "a message that has begun to leave can expire",
     file: "send/sender.ts",
     profile: "line",
-    find: "if (message.firstNumber === undefined) this.#seal(message, channel);",
-    replace: "",
+    find: "      this.#seal(message, channel);\n      channel.usedBytes += MESSAGE_COST_BYTES;",
+    replace: "      channel.usedBytes += MESSAGE_COST_BYTES;",
   },
   {
     name: "a message whose time is over leaves when the timer is late",
@@ -271,13 +271,49 @@ export const MUTANTS = [
   {
     name: "the first ack of a message makes it delivered",
     file: "send/sender.ts",
-    find: "if (!last) continue;",
-    replace: "if (!last && !this.#messages.has(message.id)) continue;",
+    find: "if (!last || !this.#messages.has(message.id)) continue;",
+    replace: "if (!this.#messages.has(message.id)) continue;",
   },
   {
     name: "high is normal",
     file: "send/scheduler.ts",
     find: 'this.#enter(channel, channel.priority === "high" ? "high" : "fresh");',
     replace: 'this.#enter(channel, "fresh");',
+  },
+  {
+    name: "credit is not said again on another transport",
+    file: "receive/inbound-channel.ts",
+    find: "this.credit.restate();",
+    replace: "",
+  },
+  {
+    name: "what is taken gives no credit",
+    file: "receive/credit.ts",
+    find: "const target = this.#taken + this.#returned",
+    replace: "const target = this.#returned",
+  },
+  {
+    name: "the room of a large message is not given back",
+    file: "receive/credit.ts",
+    find: "if (end !== undefined && this.#taken >= end) this.#release();",
+    replace: "",
+  },
+  {
+    name: "the first credit of a channel is for ever",
+    file: "receive/credit.ts",
+    find: "    this.#granted = target;\n",
+    replace: "    if (this.#reservation !== undefined) this.#granted = target;\n",
+  },
+  {
+    name: "what is over the limit is delivered without a verdict",
+    file: "send/sender.ts",
+    find: "if (message.isAdmitted || !this.#isOverLimit(message)) this.#deliver(message);",
+    replace: "if (message.isAcked) this.#deliver(message);",
+  },
+  {
+    name: "the pieces of a message that is rejected go on coming",
+    file: "send/sender.ts",
+    find: 'this.#drop(message, channel, isSize ? "too-large" : "refused");',
+    replace: "",
   },
 ];
