@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import { createServer, request as httpRequest, type IncomingMessage, type ServerResponse } from "node:http";
-import { createRequire } from "node:module";
 import type { AddressInfo } from "node:net";
+import express from "express";
 import fastify from "fastify";
 import { afterEach, describe, expect, it } from "vitest";
 import { DEFAULT_LIMITS } from "../../src/core/limits.js";
@@ -15,14 +15,6 @@ import { Inbox } from "../support/inbox.js";
 import { Loopback } from "../support/loopback.js";
 import { RawClient } from "../support/raw-client.js";
 import { RawHttpClient, type RawHttpOptions } from "../support/raw-http-client.js";
-
-/** Express brings no types along. */
-interface Express {
-  (request: IncomingMessage, response: ServerResponse): void;
-  use(handler: unknown): void;
-  all(path: string, handler: (request: IncomingMessage, response: ServerResponse, next: () => void) => void): void;
-}
-const express: (() => Express) & { json(): unknown; raw(): unknown } = createRequire(import.meta.url)("express");
 
 const KEY = "0123456789abcdef0123456789abcdef";
 const FIRST = {
@@ -399,7 +391,7 @@ describe("HttpEndpoint: beside an application", () => {
     app.all("/live", (request, response, next) => {
       if (!server.handleRequest(request, response)) next();
     });
-    app.use((_request: IncomingMessage, response: ServerResponse) => response.end("express"));
+    app.use((_request, response) => response.end("express"));
     const made = createServer(app);
     echoing(new SluiceServer({ server: made, path: "/beside" }));
     const url = await listen(made);
