@@ -159,7 +159,7 @@ export class Reception {
     const { state } = this;
     if (state.name === "deciding" && number <= state.heldNumber) return;
     const heldBytes = this.heldBytes + batch.length;
-    // A client that has not been greeted does not know yet what its server takes (HTTP-04).
+    // A client that has not been greeted does not know yet what its server takes (HTTP-06).
     if (state.name !== "deciding" || heldBytes > EARLY_BYTES_MAX || !this.#greets) {
       return this.#fail({ code: 1002, reason: "batch before the handshake is done" });
     }

@@ -102,7 +102,7 @@ describe("Reception", () => {
     expect(silent.told()).toMatchObject([{ type: "hello", offered: "" }]);
   });
 
-  it("HTTP-04: takes no early data from a client that was not greeted", () => {
+  it("HTTP-06: takes no early data from a client that was not greeted", () => {
     const door = new Door(false).say(HELLO).say(numbered(1));
     expect(door.told()).toMatchObject([{ type: "hello" }, { type: "closed", transportCode: 1002 }]);
   });
