@@ -3,6 +3,7 @@ import { describe, expect, it } from "vitest";
 import { DEFAULT_LIMITS } from "../../src/core/limits.js";
 import { carriage, type Frame, FrameType, Parameter } from "../../src/core/wire/frame.js";
 import { greetingFrame, helloFrame, welcomeFrame } from "../../src/core/wire/handshake.js";
+import { Header } from "../../src/transport/http/headers.js";
 import type { Exchange } from "./exchange.js";
 import { bytesOf, notationOf, vectors } from "./notation.js";
 
@@ -66,11 +67,19 @@ describe("PROTOCOL.md", () => {
     expect(codes).toEqual(["1000", "1001", "1002", "1007", "1008", "1009", "1011", "1012", "1013", "3000 – 4999"]);
   });
 
-  it("RES: is in force, and has no gap", () => {
-    expect(protocol).not.toContain("RES: resuming a session (reserved)");
-    const ids = defined.filter((id) => id.startsWith("RES-"));
-    expect(ids).toEqual(ids.map((_, index) => `RES-${String(index + 1).padStart(2, "0")}`));
-    expect(ids.length).toBeGreaterThanOrEqual(16);
+  it.each([
+    ["RES", 16],
+    ["HTTP", 26],
+  ])("%s: is in force, and has no gap", (area, count) => {
+    expect(protocol).not.toMatch(new RegExp(`^## ${area}: .*reserved`, "m"));
+    const ids = defined.filter((id) => id.startsWith(`${area}-`));
+    expect(ids).toEqual(ids.map((_, index) => `${area}-${String(index + 1).padStart(2, "0")}`));
+    expect(ids.length).toBeGreaterThanOrEqual(count);
+  });
+
+  it("HTTP-08: has the headers of the code", () => {
+    const rows = rowsOf("| header | in | says |").map(([name]) => name?.replaceAll("`", "").toLowerCase());
+    expect(["sluice-line", ...rows].sort()).toEqual(Object.values(Header).sort());
   });
 
   it("shows the first worked example byte for byte", () => {
@@ -96,6 +105,7 @@ const sample = {
     resume: { sessionId: new Uint8Array(16), token: new Uint8Array(32) },
     received: 1,
     opening: 3,
+    protocolsOffered: Uint8Array.of(1),
   },
   welcome: {
     sessionId: new Uint8Array(16),
@@ -104,6 +114,7 @@ const sample = {
     received: 1,
     opening: 3,
     protocol: Uint8Array.of(1),
+    instance: Uint8Array.of(1),
   },
 };
 
