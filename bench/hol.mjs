@@ -26,7 +26,7 @@ export const HOL_OPTIONS = /** @type {const} */ ({
   browsers: { type: "string", default: "chromium" },
   contenders: { type: "string", default: USUAL_CONTENDERS.map((contender) => contender.name).join(",") },
   transfers: { type: "string" },
-  megabytes: { type: "string" },
+  seconds: { type: "string", default: "7" },
   interval: { type: "string", default: "50" },
   json: { type: "string" },
   chart: { type: "string" },
@@ -42,7 +42,7 @@ export const HOL_USAGE = `npm run bench -- hol [options]: chat lines beside a fi
   --contenders a,b        ${CONTENDERS.map((contender) => contender.name).join(", ")}
                           (the first five)
   --transfers N           per contender; default: until ${LINES_MIN} lines and at least ${TRANSFERS_MIN} transfers
-  --megabytes N           size of the file, at most ${FILE_BYTES_MAX / MEBIBYTE}; default: about seven seconds' worth
+  --seconds N             that a file takes at the line's rate; at most ${FILE_BYTES_MAX / MEBIBYTE} MiB are sent  (7)
   --interval MS           between chat lines                                   (50)
   --json FILE             writes everything that was measured
   --chart FILE            writes an SVG chart
@@ -58,7 +58,7 @@ The default takes about seven minutes; two browsers and all lines take two hours
  * @property {string} browsers
  * @property {string} contenders
  * @property {string} [transfers]
- * @property {string} [megabytes]
+ * @property {string} seconds
  * @property {string} interval
  * @property {string} [json]
  * @property {string} [chart]
@@ -127,17 +127,13 @@ async function measure(options) {
 
 /** @param {HolOptions} options */
 function parse(options) {
-  const megabytes = options.megabytes === undefined ? undefined : Number(options.megabytes);
-  if (megabytes !== undefined && !(megabytes > 0 && megabytes * MEBIBYTE <= FILE_BYTES_MAX)) {
-    throw new Error(`--megabytes is at most ${FILE_BYTES_MAX / MEBIBYTE}`);
-  }
   return {
     links: parseLinks(options.links),
     directions: chooseNames(options.directions, /** @type {const} */ (["up", "down"])),
     browsers: chooseNames(options.browsers, BROWSER_NAMES),
     contenders: chooseNamed(options.contenders, CONTENDERS),
     transfersWanted: options.transfers === undefined ? undefined : parseCount(options.transfers),
-    fileBytes: megabytes === undefined ? undefined : Math.round(megabytes * MEBIBYTE),
+    seconds: parseCount(options.seconds),
     intervalMs: parseCount(options.interval),
   };
 }

@@ -20,7 +20,7 @@ const ROUNDS_MAX = 40;
  * @property {import("./choices.mjs").LinkChoice} link
  * @property {import("./hol-plan.mjs").Direction} direction
  * @property {number} [transfersWanted] default: until there are enough lines
- * @property {number} [fileBytes] default: what takes about seven seconds
+ * @property {number} seconds that a file takes at the line's rate
  * @property {number} intervalMs
  */
 
@@ -30,7 +30,7 @@ const ROUNDS_MAX = 40;
  */
 export async function measureLink(setting) {
   const { browser, server, contenders, link, direction, intervalMs, transfersWanted } = setting;
-  const fileBytes = setting.fileBytes ?? fileBytesFor(link.megabit);
+  const fileBytes = fileBytesFor(link.megabit, setting.seconds);
   const links = new Map();
   for (const { name } of contenders) {
     const target = { port: /** @type {number} */ (server.ports[name]) };

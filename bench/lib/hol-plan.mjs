@@ -5,8 +5,6 @@
 export const LINES_MIN = 500;
 export const TRANSFERS_MIN = 5;
 
-/** A transfer takes about seven seconds, on every line: 8 MiB at 10 Mbit/s. */
-const FILE_BYTES_PER_MEGABIT = 0.8 * 1024 * 1024;
 /** Under what a Sluice server with default options takes as one message, and holds for one client. */
 export const FILE_BYTES_MAX = 12 * 1024 * 1024;
 
@@ -39,9 +37,13 @@ export const FILE_BYTES_MAX = 12 * 1024 * 1024;
  * @property {ContenderResult[]} contenders
  */
 
-/** @param {number} megabit */
-export function fileBytesFor(megabit) {
-  return Math.min(FILE_BYTES_MAX, Math.round(megabit * FILE_BYTES_PER_MEGABIT));
+/**
+ * A file takes about as long on every line, as far as one message may be that large.
+ * @param {number} megabit
+ * @param {number} seconds
+ */
+export function fileBytesFor(megabit, seconds) {
+  return Math.min(FILE_BYTES_MAX, Math.round((megabit * 1e6 * seconds) / 8));
 }
 
 /** @param {Transfer[]} transfers */

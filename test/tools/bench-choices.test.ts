@@ -32,8 +32,9 @@ describe("options of the benchmarks", () => {
   });
 
   test("a file takes about as long on every line, as far as one message may be that large", () => {
-    expect(fileBytesFor(10)).toBe(8 * 1024 * 1024);
-    expect(fileBytesFor(5)).toBe(4 * 1024 * 1024);
-    expect(fileBytesFor(100)).toBe(12 * 1024 * 1024);
+    expect(fileBytesFor(10, 7)).toBe(8_750_000);
+    expect(fileBytesFor(5, 7)).toBe(4_375_000);
+    expect(fileBytesFor(5, 2)).toBe(1_250_000);
+    expect(fileBytesFor(100, 7)).toBe(12 * 1024 * 1024);
   });
 });
