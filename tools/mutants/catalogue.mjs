@@ -109,6 +109,7 @@ export const MUTANTS = [
   {
     name: "an ack in a batch that is sent again confirms the WELCOME",
     file: "session/session.ts",
+    profile: "handshake",
     find: "if (!isNumbered && this.attachment.confirm())",
     replace: "if (this.attachment.confirm())",
   },
