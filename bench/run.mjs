@@ -8,6 +8,7 @@ import { COST_OPTIONS, COST_USAGE, runCost } from "./cost.mjs";
 import { CUTS_OPTIONS, CUTS_USAGE, runCuts } from "./cuts.mjs";
 import { HIDDEN_OPTIONS, HIDDEN_USAGE, runHidden } from "./hidden.mjs";
 import { HOL_OPTIONS, HOL_USAGE, runHol } from "./hol.mjs";
+import { INTEROP_OPTIONS, INTEROP_USAGE, runInterop } from "./interop.mjs";
 import { MEMORY_OPTIONS, MEMORY_USAGE, runMemory } from "./memory.mjs";
 
 /**
@@ -23,6 +24,7 @@ const BENCHMARKS = new Map([
   ["cost", { run: runCost, options: COST_OPTIONS, usage: COST_USAGE }],
   ["hidden", { run: runHidden, options: HIDDEN_OPTIONS, usage: HIDDEN_USAGE }],
   ["memory", { run: runMemory, options: MEMORY_OPTIONS, usage: MEMORY_USAGE }],
+  ["interop", { run: runInterop, options: INTEROP_OPTIONS, usage: INTEROP_USAGE }],
   ["cuts", { run: runCuts, options: CUTS_OPTIONS, usage: CUTS_USAGE }],
 ]);
 
