@@ -24,7 +24,7 @@ const TIMEOUT_MS = 60_000;
  * @returns {Promise<string | undefined>} what is wrong, if anything
  */
 export async function runCell(library, world, { count, cutAt }) {
-  const http = createServer();
+  const http = createServer((_request, response) => response.writeHead(404).end("no page here"));
   const lines = new Set();
   http.on("connection", (line) => lines.add(line));
   http.listen(0, "127.0.0.1");
@@ -58,13 +58,24 @@ export async function runCell(library, world, { count, cutAt }) {
 
 /** A subclass that counts the sockets that applications get, and how often their sessions are resumed. */
 function countingServer(Server, counts) {
+  const seen = new WeakSet();
+  const count = (socket) => {
+    if (seen.has(socket)) return;
+    seen.add(socket);
+    counts.sockets += 1;
+    socket.on("resume", () => {
+      counts.resumes += 1;
+    });
+  };
   return class extends Server {
+    constructor(...parts) {
+      super(...parts);
+      this.on("connection", count);
+    }
+    // Those who hand over their upgrades themselves get the socket here, and may emit no `connection`.
     handleUpgrade(request, line, head, callback) {
       super.handleUpgrade(request, line, head, (socket, ...rest) => {
-        counts.sockets += 1;
-        socket.on("resume", () => {
-          counts.resumes += 1;
-        });
+        count(socket);
         callback(socket, ...rest);
       });
     }

@@ -23,6 +23,13 @@ const sluice = (name, options = {}) => ({
     telling(SluiceSocket.with({ WebSocket, onSessionLost: "close", backoff: BACKOFF, ...options }), onSocket),
 });
 
+/** Ours in the page, and a server that has never heard of us. */
+const plain = (name, options = { mode: "plain" }) => ({
+  ...sluice(name, options),
+  isCut: false,
+  Server: WebSocketServer,
+});
+
 /**
  * Ways to connect both ends of a library. The first one, with nothing of ours in it, shows that what is asked of a library
  * is what it does by itself.
@@ -40,4 +47,6 @@ export const worlds = [
       }),
   },
   sluice("WebSocket"),
+  plain("ws server, plain"),
+  plain("ws server, auto", { mode: "auto" }),
 ];
