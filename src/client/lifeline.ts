@@ -10,18 +10,19 @@ import { Gates } from "../driver/gate.js";
 import type { Host } from "../driver/host.js";
 import { failNeverWritten } from "../driver/outbox.js";
 import type { Payload, SendOptions } from "../driver/pending-message.js";
-import { noChannels, PlainConversation, type PlainEvent } from "../driver/plain-conversation.js";
+import { noChannels, type PlainConversation, type PlainEvent } from "../driver/plain-conversation.js";
 import type { Receipt } from "../driver/receipt.js";
 import { type SendBounds, SendBudget } from "../driver/send-bounds.js";
-import { foundLink, plainLink } from "../transport/browser/plain-websocket.js";
+import { foundLink } from "../transport/browser/plain-websocket.js";
 import { type WebSocketConstructor, webSocketTransport } from "../transport/browser/websocket.js";
 import { SUBPROTOCOL, type Transport } from "../transport/transport.js";
-import { DetectingWebSocket, type DetectionOptions, type FoundPlain } from "./detecting-websocket.js";
+import type { FoundPlain } from "./detecting-websocket.js";
 import type { SessionLoss } from "./events.js";
 import { FramedConversation } from "./framed-conversation.js";
 import type { GreetedOrigins } from "./greeted-origins.js";
 import { watchPage } from "./page-lifecycle.js";
-import { type FetchLike, probe } from "./probe.js";
+import { PlainMode } from "./plain-mode.js";
+import type { FetchLike } from "./probe.js";
 import { withSession } from "./url.js";
 
 /** How a client dials, and what it goes by. */
@@ -50,9 +51,7 @@ export interface Opened {
   readonly mode: "framed" | "plain";
 }
 
-export type LifelineEvent =
-  | Exclude<ConversationEvent, { type: "dial" | "greeted" | "closed" }>
-  | Extract<PlainEvent, { type: "message" }>;
+export type LifelineEvent = Exclude<ConversationEvent, { type: "dial" | "greeted" | "closed" }>;
 
 /** What the lifeline tells its socket, in order. */
 export interface LifelineHandler {
@@ -78,6 +77,7 @@ export class Lifeline {
   readonly #options: LifelineOptions;
   readonly #handler: LifelineHandler;
   readonly #unwatch: () => void;
+  readonly #plainMode: PlainMode;
   readonly #first: ClientConversation;
   #conversation: ClientConversation;
   /** What waits for the next session to be open; `undefined` while nothing has to. */
@@ -108,8 +108,8 @@ export class Lifeline {
     this.#handler = handler;
     this.budget = new SendBudget(options.bounds.maxBufferedAmount);
     this.gates = new Gates(options.bounds.highWaterMark);
-    const isPlain = options.mode === "plain";
-    this.#first = isPlain ? this.#newPlain(options.dial, 0) : this.#newFramed(options.dial);
+    this.#plainMode = new PlainMode(options, this);
+    this.#first = this.#plainMode.isCertain ? this.#newPlain(options.dial, 0) : this.#newFramed(options.dial);
     this.#conversation = this.#first;
     this.#unwatch = watchPage({
       handleLeave: () => this.#leave(),
@@ -200,32 +200,8 @@ export class Lifeline {
     return conversation;
   }
 
-  /** @param losses how many connections in a row have been lost before this one */
   #newPlain(dial: DialOptions, losses: number): PlainConversation {
-    const { limits, host, WebSocket, url, protocols, onSessionLost } = this.#options;
-    const options = {
-      host,
-      budget: this.budget,
-      dial,
-      losses,
-      connect: () => {
-        if (WebSocket === undefined) throw new Error(NO_WEBSOCKET);
-        return plainLink(new WebSocket(url, [...protocols]));
-      },
-      handshakeTimeoutMs: limits.handshakeTimeoutMs,
-      closeTimeoutMs: limits.closeTimeoutMs,
-      messageBytesMax: limits.messageBytesMax,
-      reopens: onSessionLost === "reopen",
-      isAwaited: () => this.gates.shutCount > 0,
-      onTurn: () => this.gates.handleTurn(),
-    };
-    return new PlainConversation(options, (event) => this.#handlePlain(event));
-  }
-
-  /** Whether an ordinary server is what it may look like. Who has credentials for ours, or has met it, knows better. */
-  get #mayBePlain(): boolean {
-    const { mode, auth, greeted, url } = this.#options;
-    return mode === "auto" && auth === undefined && !greeted.has(url);
+    return this.#plainMode.conversation(dial, losses, (event) => this.#handlePlain(event));
   }
 
   #handlePlain(event: PlainEvent): void {
@@ -234,7 +210,7 @@ export class Lifeline {
         this.#handler.handleOpen({ ...event, mode: "plain" });
         return;
       case "greeting":
-        this.#options.greeted.add(this.#options.url);
+        this.#plainMode.handleGreeted();
         return;
       case "closed":
         this.#handleClosed(event);
@@ -267,7 +243,11 @@ export class Lifeline {
   #dial(conversation: FramedConversation, epoch: number, sessionId: Uint8Array | undefined): void {
     const { WebSocket: Native, url, protocols, auth } = this.#options;
     if (Native === undefined) return this.fail(new SluiceError("ERR_CONNECT_FAILED", NO_WEBSOCKET));
-    const WebSocket = this.#mayBePlain ? this.#detecting(Native, conversation, epoch) : Native;
+    const handlers = {
+      onPlain: (found: FoundPlain) => this.#handleFound(conversation, epoch, found),
+      onBlocked: (error: SluiceError) => conversation.failAttempt(epoch, error),
+    };
+    const WebSocket = this.#plainMode.isPossible ? this.#plainMode.detecting(Native, handlers) : Native;
     this.#credentials = { epoch, promise: credentialsOf(auth) };
     let transport: Transport;
     try {
@@ -288,26 +268,9 @@ export class Lifeline {
     transport.start(handler);
   }
 
-  /** Dials with an eye on what answers. */
-  #detecting(WebSocket: WebSocketConstructor, conversation: FramedConversation, epoch: number): WebSocketConstructor {
-    const { host, fetch } = this.#options;
-    const options: DetectionOptions = {
-      WebSocket,
-      host,
-      probe: (url) => probe(fetch, url, host),
-      onPlain: (found) => this.#handleFound(conversation, epoch, found),
-      onBlocked: (error) => conversation.failAttempt(epoch, error),
-    };
-    return class extends DetectingWebSocket {
-      constructor(url: string, protocols: string[]) {
-        super(options, url, protocols);
-      }
-    };
-  }
-
   #handleFound(conversation: FramedConversation, epoch: number, found: FoundPlain): void {
     if (conversation !== this.#conversation) return found.socket.close();
-    if (!this.#mayBePlain) {
+    if (!this.#plainMode.isPossible) {
       // Another socket of the page has met our server meanwhile.
       found.socket.close();
       return this.#handleUseless(conversation, epoch, notSluice());
@@ -341,8 +304,8 @@ export class Lifeline {
   }
 
   #handleGreeted(conversation: FramedConversation, epoch: number, protocol: string): void {
-    const { protocols, greeted, url } = this.#options;
-    greeted.add(url);
+    const { protocols } = this.#options;
+    this.#plainMode.handleGreeted();
     if (this.#greeted !== conversation) {
       // WHATWG WebSockets, "establish a WebSocket connection": who offers protocols does not go on without one of them.
       if (protocols.length > 0 && !protocols.includes(protocol)) {
@@ -391,12 +354,11 @@ export class Lifeline {
 
   #reopen(event: ConversationClosed): void {
     const lost = this.#conversation;
-    const { limits, dial: first, host, mode, greeted, url } = this.#options;
+    const { limits, dial: first, host } = this.#options;
     const loss = lossOf(event);
     const dial = { ...first, connectTimeoutMs: Number.POSITIVE_INFINITY, retriesFirst: true };
-    const wasPlain = lost instanceof PlainConversation;
-    const isPlain = wasPlain && (mode === "plain" || !greeted.has(url));
-    const next = isPlain ? this.#newPlain(dial, lost.losses) : this.#newFramed(dial);
+    const losses = this.#plainMode.lossesAfter(lost);
+    const next = losses === undefined ? this.#newFramed(dial) : this.#newPlain(dial, losses);
     this.#conversation = next;
     this.#closing.length = 0;
     const survivors = this.#handler.handleReopen(next);

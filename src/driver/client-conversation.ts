@@ -14,6 +14,8 @@ type Shared =
   | "openChannel"
   | "setPriority"
   | "closeChannel"
+  | "receive"
+  | "take"
   | "close"
   | "abort"
   | "fail"

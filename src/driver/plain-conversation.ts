@@ -6,7 +6,7 @@ import type { PlainLink } from "../transport/plain.js";
 import type { TransportDeath, TransportName } from "../transport/transport.js";
 import { Alarm } from "./alarm.js";
 import type { ClientConversation, Surroundings } from "./client-conversation.js";
-import type { ConversationClosed, Stats } from "./conversation.js";
+import type { ConversationClosed, ConversationEvent, Stats } from "./conversation.js";
 import type { Host } from "./host.js";
 import { neverWritten } from "./outbox.js";
 import { type Payload, type PendingMessage, refused, type SendOptions } from "./pending-message.js";
@@ -26,7 +26,7 @@ const TRY_LATER: ReadonlySet<number> = new Set([1012, 1013]);
 /** What the application learns of a plain conversation. */
 export type PlainEvent =
   | { readonly type: "opened"; readonly protocol: string; readonly extensions: string }
-  | { readonly type: "message"; readonly channel: 0; readonly text: boolean; readonly data: string | Uint8Array }
+  | Extract<ConversationEvent, { type: "message" }>
   /** It is a Sluice server after all: `closed` follows. */
   | { readonly type: "greeting" }
   | ConversationClosed;
@@ -144,6 +144,11 @@ export class PlainConversation implements ClientConversation {
   setPriority(): void {}
 
   closeChannel(): void {}
+
+  /** A WebSocket knows no credit: what comes, comes. */
+  receive(): void {}
+
+  take(): void {}
 
   close(code: number, reason: string): void {
     if (this.#isEnding) return;
@@ -279,7 +284,7 @@ export class PlainConversation implements ClientConversation {
     }
     this.#counts.messagesReceived += 1;
     this.#counts.bytesReceived += typeof data === "string" ? this.#options.host.encodeUtf8(data).length : data.length;
-    this.#onEvent({ type: "message", channel: DEFAULT_CHANNEL, text: typeof data === "string", data });
+    this.#onEvent({ type: "message", channel: DEFAULT_CHANNEL, text: typeof data === "string", data, cost: 0 });
     // Timers of hidden pages are rare; this is as good a moment to look at the buffer.
     this.#turn();
   }

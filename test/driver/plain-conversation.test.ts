@@ -252,7 +252,7 @@ describe("PlainConversation: messages", () => {
     scene.link.bufferedBytes = 0;
     scene.link.say("b");
     expect(scene.link.sent).toEqual(["a"]);
-    expect(scene.events.at(-1)).toEqual({ type: "message", channel: 0, text: true, data: "b" });
+    expect(scene.events.at(-1)).toEqual({ type: "message", channel: 0, text: true, data: "b", cost: 0 });
   });
 
   it("are not handed to a socket that is closing, where they would vanish", () => {

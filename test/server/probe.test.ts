@@ -94,6 +94,17 @@ describe("the probe (NEG-10)", () => {
     expect(await ask("/second")).toMatchObject(NOT_OURS);
   });
 
+  it("is answered under `noServer` where the application passes requests on", async () => {
+    await start({ path: "/elsewhere" });
+    const server = new SluiceServer({ noServer: true, path: "/live" });
+    loopback.http.removeAllListeners("request").on("request", (request, response) => {
+      if (!server.handleRequest(request, response)) response.writeHead(404).end();
+    });
+    expect((await ask("/live")).headers["content-type"]).toBe(OURS);
+    expect((await ask("/")).status).toBe(404);
+    server.close();
+  });
+
   it("is answered by a server with a port of its own", async () => {
     await start();
     const own = new SluiceServer({ port: 0, host: "127.0.0.1" });
