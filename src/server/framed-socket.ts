@@ -129,6 +129,11 @@ export class FramedSocket extends ServerSocket {
     this.#conversation.input((session, now) => session.recall(delayMs, now));
   }
 
+  /** @internal Memory is short, or is not any more: the client may send less ahead. */
+  handleScarcity(isScarce: boolean): void {
+    this.#conversation.input((session, now) => session.handleScarcity(isScarce, now));
+  }
+
   /** @internal The session is not kept any longer. A client that is there learns by the code that it may come again. */
   expire(error: SluiceError, code: 1012 | 1013 = 1013): void {
     this.#conversation.abort(code, "", error);

@@ -37,6 +37,7 @@ export interface Visitor {
 export class Sessions {
   readonly #limits: Limits;
   readonly #bounds: SendBounds;
+  readonly #processBytesMax: number;
   readonly #registry: Registry<FramedSocket>;
   /** Names the memory of this process: what it does not know, it has never known (RES-04). */
   readonly #instance: Uint8Array = randomBytes(ID_BYTES);
@@ -51,16 +52,20 @@ export class Sessions {
     handleTurn: (entry, heldBytes) => {
       this.#registry.account(entry, heldBytes, nodeHost.now());
       this.#endEvicted();
+      this.#watchMemory();
     },
   };
   #cancelTimer: (() => void) | undefined;
   #timerAt: number | undefined;
   #state: "open" | "closing" = "open";
   #onEmpty: () => void = () => {};
+  /** Whether so much is held that clients are granted no more than a first credit. */
+  #isScarce = false;
 
   constructor(limits: Limits, bounds: SendBounds, registryLimits: Omit<RegistryLimits, "resumeWindowMs">) {
     this.#limits = limits;
     this.#bounds = bounds;
+    this.#processBytesMax = registryLimits.processBytesMax;
     const { resumeWindowMs } = limits;
     this.#registry = new Registry({ ...registryLimits, resumeWindowMs }, sha256, (socket, received) =>
       socket.canAttach(received),
@@ -189,6 +194,7 @@ export class Sessions {
       const init = { sessionId, limits: this.#limits, bounds: this.#bounds, protocol, principal, ends, keeper };
       const socket = new FramedSocket(init);
       keeper.keep(this.#registry.add(socket, sessionId, token, hello, owner));
+      if (this.#isScarce) socket.handleScarcity(true);
       return socket.admit(transport, this.#admission(transport, token, hello, held), principal);
     });
   }
@@ -227,6 +233,18 @@ export class Sessions {
       const { session } = entry;
       nodeHost.defer(() => session.expire(lost("The client has not come back, or there is no room for its session")));
     }
+  }
+
+  /** From half of the budget on, and until it is down to a third, nobody is granted more than a first credit. */
+  #watchMemory(): void {
+    const share = this.heldBytes / this.#processBytesMax;
+    const isScarce = share > (this.#isScarce ? SCARCE_UNTIL : SCARCE_FROM);
+    if (isScarce === this.#isScarce) return;
+    this.#isScarce = isScarce;
+    // Later: this may be in the middle of a turn of one of them.
+    nodeHost.defer(() => {
+      for (const { session } of [...this.#registry.entries()]) session.handleScarcity(this.#isScarce);
+    });
   }
 
   #arm(): void {
@@ -298,6 +316,10 @@ class Keeper implements SocketKeeper {
     if (this.#entry !== undefined) this.#care.handleTurn(this.#entry, heldBytes);
   }
 }
+
+/** Shares of the process budget between which credit is short. */
+const SCARCE_FROM = 1 / 2;
+const SCARCE_UNTIL = 1 / 3;
 
 /** One answer to everything that is wrong (RES-07). */
 const REFUSED = "unauthorized";

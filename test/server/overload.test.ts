@@ -255,6 +255,30 @@ describe("RES-16 the budget of the process", () => {
     await enter();
   });
 
+  it("above half of it nobody is granted more than a first credit, until it is over", async () => {
+    await serve({ limits: { processBytesMax: 1024 * KIB } });
+    const [hog, other] = [await enter(), await enter()];
+    const talk = () => other[0].numbered(chunk({ payload: new Uint8Array(40 * KIB) }));
+    const credits = () => other[0].of("channel-credit").map(({ bytes }) => bytes);
+    const answered = async () => {
+      other[0].unnumbered({ type: "ping", payload: new Uint8Array(0) });
+      await other[0].next("pong");
+    };
+    hog[1].send(new Uint8Array(600 * KIB));
+    await answered();
+    talk();
+    await answered();
+    // What was taken, and not a byte more.
+    expect(credits()).toEqual([40 * KIB + 32 + 65 * KIB]);
+    hog[1].terminate();
+    await once(hog[1], "close");
+    await answered();
+    talk();
+    await answered();
+    expect(credits().at(-1)).toBeGreaterThanOrEqual(256 * KIB);
+    other[1].terminate();
+  });
+
   it("one principal has a sixteenth of it for sessions that are parked", async () => {
     await serve({ authenticate: ({ auth }) => auth, limits: { processBytesMax: 4096 * KIB } });
     const [ada, eve] = [await enter("ada"), await enter("eve")];

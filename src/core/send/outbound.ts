@@ -147,6 +147,11 @@ export class Outbound {
     this.#progressAt = now;
   }
 
+  /** When something new was acknowledged, or the line was last empty; `undefined` while it is. */
+  get waitingSince(): Millis | undefined {
+    return this.#inFlight.lineBytes === 0 ? undefined : this.#progressAt;
+  }
+
   /** When the line counts as dead because it does not carry our batches; `undefined` while nothing is on it. */
   get stallDeadline(): Millis | undefined {
     if (this.#inFlight.lineBytes === 0) return undefined;

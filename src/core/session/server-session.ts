@@ -1,11 +1,17 @@
 import type { SluiceError } from "../error.js";
-import type { Millis } from "../time.js";
+import { isDue, type Millis } from "../time.js";
 import type { Violation } from "../wire/frame.js";
 import { welcomeFrame } from "../wire/handshake.js";
-import { Keepalive } from "./keepalive.js";
+import { isOverslept, Keepalive } from "./keepalive.js";
 import { type RoleFrame, Session } from "./session.js";
 import { abortedEnd, cleanEnd, sessionLost, uncleanEnd } from "./session-end.js";
 import type { Admission, SessionOptions } from "./session-types.js";
+
+/**
+ * A client that has taken nothing of what is on its line for so long, ms, is parked: who comes back gets all of it. Twice
+ * what a client itself waits (KAL-07), as it can dial and a server cannot.
+ */
+const STALL_MS = 30_000;
 
 export interface ServerSessionOptions extends SessionOptions {
   readonly sessionId: Uint8Array;
@@ -96,7 +102,21 @@ export class ServerSession extends Session {
   }
 
   protected override get roleDeadlines(): (Millis | undefined)[] {
-    return [];
+    return [this.#stallDeadline];
+  }
+
+  protected override handleLineDeadlines(now: Millis): void {
+    const deadline = this.#stallDeadline;
+    if (!isDue(deadline, now)) return super.handleLineDeadlines(now);
+    if (!isOverslept(deadline as Millis, now)) return this.handleDeath(1000, now);
+    // The process itself has been asleep: what the client has said meanwhile waits to be read.
+    this.exchange.outbound.handleWoken(now);
+    super.handleLineDeadlines(now);
+  }
+
+  get #stallDeadline(): Millis | undefined {
+    const since = this.attachment.isAttached ? this.exchange.outbound.waitingSince : undefined;
+    return since === undefined ? undefined : since + STALL_MS;
   }
 
   #welcome(token: Uint8Array | undefined, instance: Uint8Array | undefined): ReturnType<typeof welcomeFrame> {

@@ -283,6 +283,41 @@ describe("ServerSession: without a transport", () => {
   });
 });
 
+describe("KAL-07: ServerSession: a client that takes nothing of what is on its line", () => {
+  it("is parked after 30 s, though it gives signs of life, and gets all of it when it comes back", () => {
+    const bench = new Bench().attach();
+    bench.said();
+    bench.say(ack(0, 0)).send("a");
+    bench.said();
+    bench.now += 20_000;
+    const sign = encodeBatch(0, [{ type: "pong", payload: new Uint8Array(0) }]);
+    bench.say(sign).do((s) => s.handleDeadline(bench.now));
+    bench.said();
+    expect(bench.events.some(({ type }) => type === "detached")).toBe(false);
+    bench.now += 10_000;
+    bench.do((s) => s.handleDeadline(bench.now));
+    expect(bench.events.at(-1)).toEqual({ type: "detached", epoch: 1, transportCode: 1000 });
+    bench.attach({ epoch: 2, received: 0 });
+    expect(bench.said().flatMap(({ frames }) => frames.map(({ type }) => type))).toContain("chunk");
+  });
+
+  it("has all its time while there is nothing on its line, and when the server itself was asleep", () => {
+    const idle = new Bench().attach();
+    idle.said();
+    idle.say(ack(0, 0));
+    idle.now += 24_000;
+    idle.do((s) => s.handleDeadline(idle.now));
+    expect(idle.events.some(({ type }) => type === "detached")).toBe(false);
+    const asleep = new Bench().attach();
+    asleep.said();
+    asleep.say(ack(0, 0)).send("a");
+    asleep.said();
+    asleep.now += 33_000;
+    asleep.do((s) => s.handleDeadline(asleep.now));
+    expect(asleep.events.some(({ type }) => type === "detached")).toBe(false);
+  });
+});
+
 describe("RES-15: ServerSession: recall", () => {
   it("says GOAWAY, and goes on", () => {
     const bench = new Bench().attach();
