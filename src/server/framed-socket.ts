@@ -198,7 +198,7 @@ export class FramedSocket extends ServerSocket {
     return this.#conversation.stats;
   }
 
-  override get readyState(): number {
+  override get readyState(): 0 | 1 | 2 | 3 {
     return this.#readyState;
   }
 

@@ -4,7 +4,7 @@ import type { Payload } from "../driver/pending-message.js";
 import { StreamSource } from "../driver/stream-source.js";
 import { nodeHost } from "./platform.js";
 
-/** What `send()` takes. Numbers are sent as strings, as `ws` does. */
+/** What `send()` takes. Numbers are sent as strings, as `ws` does; arrays and boxed values are what `Buffer.from` makes of them. */
 export type ServerSendData =
   | string
   | number
@@ -12,7 +12,10 @@ export type ServerSendData =
   | ArrayBufferLike
   | ArrayBufferView
   | Blob
-  | ReadableStream<Uint8Array>;
+  | ReadableStream<Uint8Array>
+  | readonly number[]
+  | { valueOf(): ArrayBufferLike | Uint8Array | readonly number[] | string }
+  | { [Symbol.toPrimitive](hint: string): string };
 
 /**
  * What of `data` is sent: a snapshot of buffers.
@@ -31,5 +34,6 @@ export function payloadOf(data: unknown, binary?: boolean): Payload {
 function bytesOf(data: unknown): Uint8Array {
   if (ArrayBuffer.isView(data)) return new Uint8Array(data.buffer, data.byteOffset, data.byteLength).slice();
   if (data instanceof ArrayBuffer || data instanceof SharedArrayBuffer) return new Uint8Array(data).slice();
+  if (typeof data === "object" && data !== null) return new Uint8Array(Buffer.from(data as number[]));
   throw new TypeError("A message is a string, a Buffer, an ArrayBuffer, a view of one, a Blob or a ReadableStream");
 }

@@ -134,7 +134,7 @@ export class PlainSocket extends ServerSocket {
     };
   }
 
-  override get readyState(): number {
+  override get readyState(): 0 | 1 | 2 | 3 {
     const { readyState, OPEN, CLOSING } = this.#socket;
     return readyState === OPEN && this.#outflow.isEnding ? CLOSING : readyState;
   }

@@ -1,11 +1,11 @@
-/** What binary messages are given as, as in `ws`. */
-export type ServerBinaryType = "nodebuffer" | "arraybuffer" | "fragments" | "blob";
+/** What binary messages are given as, as in `ws`; `"blob"`, too, which its types do not name. */
+export type ServerBinaryType = "nodebuffer" | "arraybuffer" | "fragments";
 
 /** A received message, as `binaryType` asks for it. Text is a Buffer always, as with `ws`. */
 export function receivedData(
   data: Buffer,
   isBinary: boolean,
-  binaryType: ServerBinaryType,
+  binaryType: ServerBinaryType | "blob",
 ): Buffer | ArrayBuffer | Buffer[] | Blob {
   if (!isBinary) return data;
   switch (binaryType) {

@@ -52,6 +52,16 @@ export interface ServerSocketEvents {
   newListener: [event: string | symbol, listener: (...args: unknown[]) => void];
 }
 
+// As loose as those of `ws`, so that our sockets go where the type of its sockets is asked for.
+// biome-ignore lint/suspicious/noExplicitAny: whatever event a listener takes.
+type AnyListener = ((event: any) => void) | { handleEvent(event: any): void };
+// biome-ignore lint/suspicious/noExplicitAny: likewise.
+type AnyHandler = ((event: any) => void) | null;
+
+interface DomListenerOptions {
+  readonly once?: boolean | undefined;
+}
+
 type DomAttribute<Type extends keyof ServerDomEvents> =
   | ((this: ServerSocket, event: ServerDomEvents[Type]) => void)
   | null;
@@ -110,12 +120,16 @@ export abstract class ServerSocket extends EventEmitter<ServerSocketEvents> {
   addEventListener<Type extends keyof ServerDomEvents>(
     type: Type,
     listener: DomListener<Type>,
-    options?: { readonly once?: boolean | undefined },
-  ): void {
+    options?: DomListenerOptions,
+  ): void;
+  addEventListener(type: string, listener: AnyListener, options?: DomListenerOptions): void;
+  addEventListener(type: string, listener: AnyListener, options?: DomListenerOptions): void {
     addDomListener(this as EventEmitter, type, listener, { once: options?.once });
   }
 
-  removeEventListener<Type extends keyof ServerDomEvents>(type: Type, listener: DomListener<Type>): void {
+  removeEventListener<Type extends keyof ServerDomEvents>(type: Type, listener: DomListener<Type>): void;
+  removeEventListener(type: string, listener: AnyListener): void;
+  removeEventListener(type: string, listener: AnyListener): void {
     removeDomListener(this as EventEmitter, type, listener);
   }
 
@@ -128,32 +142,32 @@ export abstract class ServerSocket extends EventEmitter<ServerSocketEvents> {
     if (isBinaryType(value)) this.#binaryType = value;
   }
 
-  get onopen(): DomAttribute<"open"> {
-    return domAttribute(this as EventEmitter, "open") as DomAttribute<"open">;
+  get onopen(): AnyHandler {
+    return domAttribute(this as EventEmitter, "open") as AnyHandler;
   }
 
   set onopen(value: DomAttribute<"open">) {
     setDomAttribute(this as EventEmitter, "open", value);
   }
 
-  get onmessage(): DomAttribute<"message"> {
-    return domAttribute(this as EventEmitter, "message") as DomAttribute<"message">;
+  get onmessage(): AnyHandler {
+    return domAttribute(this as EventEmitter, "message") as AnyHandler;
   }
 
   set onmessage(value: DomAttribute<"message">) {
     setDomAttribute(this as EventEmitter, "message", value);
   }
 
-  get onclose(): DomAttribute<"close"> {
-    return domAttribute(this as EventEmitter, "close") as DomAttribute<"close">;
+  get onclose(): AnyHandler {
+    return domAttribute(this as EventEmitter, "close") as AnyHandler;
   }
 
   set onclose(value: DomAttribute<"close">) {
     setDomAttribute(this as EventEmitter, "close", value);
   }
 
-  get onerror(): DomAttribute<"error"> {
-    return domAttribute(this as EventEmitter, "error") as DomAttribute<"error">;
+  get onerror(): AnyHandler {
+    return domAttribute(this as EventEmitter, "error") as AnyHandler;
   }
 
   set onerror(value: DomAttribute<"error">) {
@@ -179,9 +193,13 @@ export abstract class ServerSocket extends EventEmitter<ServerSocketEvents> {
   }
 
   /** 1 open, 2 closing, 3 closed: the server sees a socket when it is open. */
-  abstract readonly readyState: number;
+  abstract readonly readyState: 0 | 1 | 2 | 3;
   /** The application's protocol; empty for none. */
   abstract readonly protocol: string;
+  /** Empty: as with `ws`, only the sockets of clients have one. The URL is in the `request` of `connection`. */
+  get url(): string {
+    return "";
+  }
   abstract readonly extensions: string;
   /** `"framed"` for clients that speak Sluice, `"plain"` for any other WebSocket client. */
   abstract readonly mode: "framed" | "plain";

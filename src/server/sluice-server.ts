@@ -31,18 +31,19 @@ export interface AuthenticateContext {
   readonly auth: unknown;
 }
 
+/** `null` counts as not given, as with `ws`. */
 export interface SluiceServerOptions {
   /** An HTTP server to share, one of `server`, `port` and `noServer` is needed. */
-  server?: HttpServer | HttpsServer | null;
+  server?: HttpServer | HttpsServer;
   /** A port for a server of our own. */
-  port?: number | null;
-  host?: string | null;
+  port?: number;
+  host?: string;
   /** Connections that wait to be accepted, for a server of our own. Default: that of Node. */
-  backlog?: number | null;
+  backlog?: number;
   /** The application calls `handleUpgrade` and `handleRequest` itself. */
   noServer?: boolean;
   /** The path to serve, without the query. Default: every path. */
-  path?: string | null;
+  path?: string;
   /** Which pages may connect. Default: those of the same host. */
   origins?: Origins;
   /**
@@ -53,13 +54,13 @@ export interface SluiceServerOptions {
   /** Whether ordinary WebSocket clients are served when `authenticate` is set. Default `false`. */
   plainClients?: boolean;
   /** Chooses among the application protocols that a client offers; `false` for none. Default: the first one. */
-  handleProtocols?: ((protocols: Set<string>, request: IncomingMessage) => string | false) | null;
+  handleProtocols?: (protocols: Set<string>, request: IncomingMessage) => string | false;
   /** As in `ws`. Prefer `origins` and `authenticate`. */
-  verifyClient?: VerifyClient | null;
+  verifyClient?: VerifyClient;
   /** Whether `clients` is kept. Default `true`. */
   clientTracking?: boolean;
   /** Taken because `ws` has it, and ignored: messages are not compressed. */
-  perMessageDeflate?: unknown;
+  perMessageDeflate?: boolean;
   /** Largest message, bytes. Default 16 MiB. */
   maxPayload?: number;
   /**
@@ -262,6 +263,11 @@ export class SluiceServer extends EventEmitter<SluiceServerEvents> {
     const url = request.url ?? "/";
     const end = url.indexOf("?");
     return (end === -1 ? url : url.slice(0, end)) === this.options.path;
+  }
+
+  /** The option; empty where every path is served. The types of `ws` ask for it. */
+  get path(): string {
+    return this.options.path ?? "";
   }
 
   /** Where it listens; `null` before that. Throws SluiceError `ERR_USAGE_ARGUMENT` under `noServer`. */
