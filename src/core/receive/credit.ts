@@ -31,7 +31,7 @@ export class CreditPool {
   readonly #limits: CreditLimits;
   readonly #roundTripMs: () => Millis | undefined;
   /** Channels whose large message waits for room, oldest first. */
-  readonly #waiting = new Set<ChannelCredit>();
+  #waiting: Set<ChannelCredit> | undefined;
   #grownBytes = 0;
   #reservedBytes = 0;
   #untakenBytes = 0;
@@ -69,7 +69,7 @@ export class CreditPool {
   /** The session has ended, and nobody counts any more. */
   clear(): void {
     this.#untakenBytes = 0;
-    this.#waiting.clear();
+    this.#waiting = undefined;
   }
 
   /** A window from `bytes` to as near to `wanted` as there is room for. */
@@ -88,12 +88,13 @@ export class CreditPool {
 
   /** Reserves room for a message, or remembers that `channel` waits for it; in turn, so that large ones get theirs. */
   reserve(channel: ChannelCredit, bytes: number): boolean {
-    const isFirst = this.#waiting.size === 0 || this.#waiting.values().next().value === channel;
-    if (isFirst && this.#reservedBytes + bytes <= this.#limits.reassemblyBytesMax) {
-      this.#waiting.delete(channel);
+    const first = this.#waiting?.values().next().value ?? channel;
+    if (first === channel && this.#reservedBytes + bytes <= this.#limits.reassemblyBytesMax) {
+      this.#waiting?.delete(channel);
       this.#reservedBytes += bytes;
       return true;
     }
+    this.#waiting ??= new Set();
     this.#waiting.add(channel);
     return false;
   }
@@ -106,11 +107,11 @@ export class CreditPool {
 
   /** */
   leave(channel: ChannelCredit): void {
-    if (this.#waiting.delete(channel)) this.#serve();
+    if (this.#waiting?.delete(channel)) this.#serve();
   }
 
   #serve(): void {
-    for (const channel of this.#waiting) if (!channel.retry()) return;
+    for (const channel of this.#waiting ?? []) if (!channel.retry()) return;
   }
 }
 

@@ -42,6 +42,8 @@ interface Known {
   readonly channel: InboundChannel;
   /** The peer's wire id; `undefined` once nothing more comes. */
   id: number | undefined;
+  /** Whether the peer has to learn of more credit. */
+  hasNews: boolean;
 }
 
 export interface InboundOptions {
@@ -64,10 +66,10 @@ export class Inbound {
   readonly #byKey = new Map<ChannelKey, Known>();
   readonly #byId = new Map<number, Known>();
   /** How those channels are to be taken that the peer has not opened yet. */
-  readonly #modes = new Map<ChannelKey, "messages" | "incoming">();
-  /** Channels in the middle of a message, and those whose peer has to learn of more credit. */
-  readonly #partial = new Set<Known>();
-  readonly #news = new Set<Known>();
+  #modes: Map<ChannelKey, "messages" | "incoming"> | undefined;
+  /** How many channels are in the middle of a message, and of how many the peer has to learn that there is more credit. */
+  #partialCount = 0;
+  #newsCount = 0;
   /** What is wrong with the text that a chunk has completed. */
   #violation: Violation | undefined;
   #isSilent = false;
@@ -80,8 +82,7 @@ export class Inbound {
     this.#control = control;
     this.#pool = new CreditPool(options.limits, options.roundTripMs);
     // A WebSocket hands on what comes, be it to nobody.
-    this.#modes.set(0, "messages");
-    this.open(0, 0);
+    this.#add(0, 0, "messages");
   }
 
   /** Judges a numbered batch of `bytes` bytes: only what is `"next"` is to be read (BAT-04). */
@@ -94,24 +95,12 @@ export class Inbound {
 
   /** The peer has opened its direction of the channel `key`, under this wire id. */
   open(id: number, key: ChannelKey): void {
-    const mode: ReceiveMode = this.#modes.get(key) ?? "undecided";
-    const { limits } = this.#options;
-    // A channel that somebody takes already has news from its first moment on.
-    const news: Set<unknown> = this.#news;
-    const known: Known = {
-      key,
-      id,
-      channel: new InboundChannel({ pool: this.#pool, limits, mode, onNews: () => news.add(known) }, (arrival) =>
-        this.#handle(known, arrival),
-      ),
-    };
-    if (this.#isSilent) known.channel.handleCloseSent();
-    this.#byId.set(id, known);
-    this.#byKey.set(key, known);
+    this.#add(id, key, this.#modes?.get(key) ?? "undecided");
   }
 
   /** How the application takes what comes on the channel from here on. */
   receive(key: ChannelKey, mode: "messages" | "incoming"): void {
+    this.#modes ??= new Map();
     this.#modes.set(key, mode);
     this.#byKey.get(key)?.channel.receive(mode);
   }
@@ -135,10 +124,10 @@ export class Inbound {
   handleChunk(chunk: ChunkFrame, now: Millis): Violation | undefined {
     const known = this.#byId.get(chunk.channel);
     if (known === undefined) return { code: 1002, reason: "chunk on an unopened channel" };
+    const { isPartial } = known.channel;
     const violation = known.channel.handleChunk(chunk, now) ?? this.#violation;
     this.#violation = undefined;
-    if (known.channel.isPartial) this.#partial.add(known);
-    else this.#partial.delete(known);
+    this.#partialCount += Number(known.channel.isPartial) - Number(isPartial);
     return violation;
   }
 
@@ -146,7 +135,7 @@ export class Inbound {
   handleReset(id: number): Violation | undefined {
     const known = this.#byId.get(id);
     if (!known?.channel.handleReset()) return { code: 1002, reason: "reset of no message" };
-    this.#partial.delete(known);
+    this.#partialCount -= 1;
     return undefined;
   }
 
@@ -158,14 +147,16 @@ export class Inbound {
     known.id = undefined;
     known.channel.credit.close();
     this.#byId.delete(id);
-    this.#modes.delete(known.key);
+    this.#modes?.delete(known.key);
+    this.#newsCount -= Number(known.hasNews);
+    known.hasNews = false;
     this.#forgetWhenTaken(known);
     return undefined;
   }
 
   /** A channel is gone that the peer may never have opened. */
   handleChannelGone(key: ChannelKey): void {
-    this.#modes.delete(key);
+    this.#modes?.delete(key);
   }
 
   /** Another transport carries the session: what was said of credit may have been lost. */
@@ -182,13 +173,15 @@ export class Inbound {
 
   /** Refuses what has stood still for too long. */
   handleDeadline(now: Millis): void {
-    for (const { channel } of this.#partial) channel.handleIdle(now, this.#options.limits.reassemblyIdleMs);
+    if (this.#partialCount === 0) return;
+    for (const { channel } of this.#byId.values()) channel.handleIdle(now, this.#options.limits.reassemblyIdleMs);
   }
 
   /** When a message under way has stood still for too long. */
   get nextDeadline(): Millis | undefined {
+    if (this.#partialCount === 0) return undefined;
     let next: Millis | undefined;
-    for (const { channel } of this.#partial) {
+    for (const { channel } of this.#byId.values()) {
       const deadline = channel.idleDeadline(this.#options.limits.reassemblyIdleMs);
       if (deadline !== undefined && (next === undefined || deadline < next)) next = deadline;
     }
@@ -197,16 +190,18 @@ export class Inbound {
 
   /** Whether the peer has to learn of more credit. */
   get isCreditDue(): boolean {
-    return this.#news.size > 0;
+    return this.#newsCount > 0;
   }
 
   /** What it has to learn: at most a frame of a few bytes for each of 256 channels, so it fits any batch (LIM-02). */
   pollCredit(): Frame[] {
     const frames: Frame[] = [];
-    for (const { id, channel } of this.#news) {
-      if (id !== undefined) frames.push({ type: "channel-credit", channel: id, bytes: channel.credit.granted });
+    for (const [id, known] of this.#byId) {
+      if (!known.hasNews) continue;
+      known.hasNews = false;
+      frames.push({ type: "channel-credit", channel: id, bytes: known.channel.credit.granted });
     }
-    this.#news.clear();
+    this.#newsCount = 0;
     return frames;
   }
 
@@ -214,15 +209,15 @@ export class Inbound {
   clear(): void {
     this.#byKey.clear();
     this.#byId.clear();
-    this.#partial.clear();
-    this.#news.clear();
+    this.#partialCount = 0;
+    this.#newsCount = 0;
     this.#pool.clear();
   }
 
   /** Bytes of unfinished messages that are kept until they are whole. */
   get reassemblyBytes(): number {
     let bytes = 0;
-    for (const { channel } of this.#partial) bytes += channel.heldBytes;
+    for (const { channel } of this.#byId.values()) bytes += channel.heldBytes;
     return bytes;
   }
 
@@ -239,6 +234,24 @@ export class Inbound {
   /** Bytes of all batches accepted. */
   get receivedBytes(): number {
     return this.#order.bytes;
+  }
+
+  #add(id: number, key: ChannelKey, mode: ReceiveMode): void {
+    const { limits } = this.#options;
+    const onNews = () => this.#handleNews(known);
+    const channel = new InboundChannel({ pool: this.#pool, limits, mode, onNews }, (arrival) =>
+      this.#handle(known, arrival),
+    );
+    const known: Known = { key, id, channel, hasNews: false };
+    if (this.#isSilent) channel.handleCloseSent();
+    this.#byId.set(id, known);
+    this.#byKey.set(key, known);
+  }
+
+  #handleNews(known: Known): void {
+    if (known.hasNews || known.id === undefined) return;
+    known.hasNews = true;
+    this.#newsCount += 1;
   }
 
   #handle({ key, id }: Known, arrival: Arrival): void {

@@ -108,8 +108,8 @@ describe("Inbound: credit", () => {
     bench.fill(0, 40 * KIB);
     expect(bench.inbound.isCreditDue).toBe(true);
     expect(bench.inbound.pollCredit()).toEqual([
-      { type: "channel-credit", channel: 7, bytes: 256 * KIB },
       { type: "channel-credit", channel: 0, bytes: 256 * KIB },
+      { type: "channel-credit", channel: 7, bytes: 256 * KIB },
     ]);
     expect([bench.inbound.isCreditDue, bench.inbound.pollCredit()]).toEqual([false, []]);
     bench.inbound.take(0, 40 * KIB);
