@@ -104,7 +104,9 @@ export class LineRequest {
     const { signal } = this.#controller;
     let response: Response;
     try {
-      const init: RequestInit = { method, headers, signal, keepalive, credentials: "include", cache: "no-store" };
+      // No `cache: "no-store"`: Chromium 156 then asks before every request whether it may send it (CORS). Our answers may
+      // not be stored anyway.
+      const init: RequestInit = { method, headers, signal, keepalive, credentials: "include" };
       response = await this.#platform.fetch.call(undefined, this.#url, { ...init, ...(body && { body }) });
     } catch {
       return this.#failed(undefined);

@@ -183,9 +183,9 @@ export class Uplink {
     const isTaken = hasNews || batches.length === 0;
     this.#confirm(received);
     if (isTaken) this.#patience.handleSuccess();
-    this.#handler.handleAnswer(sent);
     if (hasNews) this.#handler.handleConfirmed();
     await this.#readBatches(response, request);
+    this.#handler.handleAnswer(sent);
     return isTaken;
   }
 
