@@ -94,6 +94,37 @@ describe("Scheduler", () => {
     );
   });
 
+  it("gives a normal channel four times what a low one gets, whatever the sizes, and equals the same", () => {
+    const mixes = fc.record({
+      normals: fc.integer({ min: 1, max: 5 }),
+      lows: fc.integer({ min: 1, max: 5 }),
+      sizes: fc.array(fc.integer({ min: 1, max: 64 * 1024 }), { minLength: 1, maxLength: 20 }),
+    });
+    fc.assert(
+      fc.property(mixes, ({ normals, lows, sizes }) => {
+        const channels = [...Array(normals + lows).keys()].map((key) =>
+          backlogged(key, key < normals ? "normal" : "low"),
+        );
+        const scheduler = new Scheduler(QUANTUM);
+        for (const channel of channels) scheduler.handleBacklog(channel);
+        const sent: number[] = Array(channels.length).fill(0);
+        const total = 200 * QUANTUM * channels.length;
+        for (let i = 0, all = 0; all < total; i++) {
+          const channel = scheduler.pick(() => "ready") as SendChannel;
+          const bytes = sizes[(i * 7 + channel.key) % sizes.length] as number;
+          scheduler.charge(channel, bytes);
+          sent[channel.key] = (sent[channel.key] as number) + bytes;
+          all += bytes;
+        }
+        // Within a quantum and a chunk of its share.
+        const shares = sent.map((bytes, key) => bytes / (key < normals ? 4 : 1));
+        const slack = QUANTUM / 4 + 64 * 1024;
+        expect(Math.max(...shares) - Math.min(...shares)).toBeLessThanOrEqual(slack + QUANTUM);
+      }),
+      { numRuns: 60 },
+    );
+  });
+
   it("picks somebody whenever somebody is ready, nobody otherwise, and keeps every channel in one place", () => {
     const priorities = fc.constantFrom<Priority>("high", "normal", "low");
     const readiness = fc.constantFrom<Readiness>("ready", "no-room", "not-ready");
@@ -122,18 +153,27 @@ describe("Scheduler", () => {
               scheduler.handlePriority(changed);
             }
             const ready = channels.filter(({ isBacklogged, key }) => isBacklogged && states[key] === "ready");
+            if (bytes % 3 === 0) scheduler.handleAcked(bytes);
+            const canTake = channels.some((channel) => scheduler.overdraftBytes(channel) > 0);
             const picked = scheduler.pick(({ key }) => states[key] as Readiness);
             picks[picked === undefined ? "none" : "some"] += 1;
             if (picked !== undefined) expect(ready).toContain(picked);
             // While one that is in turn waits for room, the rest may have used up what they had.
             if (picked === undefined) expect(ready.length === 0 || states.includes("no-room")).toBe(true);
-            // A high one that waits for room holds everybody.
             const areHigh = ({ priority }: SendChannel) => priority === "high";
-            const holds = ({ isBacklogged, key }: SendChannel) => isBacklogged && states[key] === "no-room";
-            if (ready.some(areHigh) && picked !== undefined) expect(picked.priority).toBe("high");
-            if (ready.some(areHigh) && picked === undefined) expect(channels.filter(areHigh).some(holds)).toBe(true);
-            if (picked !== undefined && picked.priority !== "high") {
-              expect(channels.filter(areHigh).some(holds)).toBe(false);
+            const waitsForRoom = ({ isBacklogged, key }: SendChannel) => isBacklogged && states[key] === "no-room";
+            const isHighHeld = channels.some((channel) => areHigh(channel) && waitsForRoom(channel));
+            const others = channels.filter((channel) => !areHigh(channel));
+            // While high can pay, one of them that waits for room holds everybody.
+            if (canTake && ready.some(areHigh) && picked !== undefined) expect(picked.priority).toBe("high");
+            if (canTake && ready.some(areHigh) && picked === undefined) expect(isHighHeld).toBe(true);
+            if (canTake && picked !== undefined && picked.priority !== "high") expect(isHighHeld).toBe(false);
+            // When it cannot, it takes nothing from anybody who could use it.
+            if (!canTake && picked?.priority === "high") {
+              expect(others.some((channel) => waitsForRoom(channel) || ready.includes(channel))).toBe(false);
+            }
+            if (!canTake && ready.some(areHigh) && picked === undefined) {
+              expect(isHighHeld || others.some(waitsForRoom)).toBe(true);
             }
             if (picked !== undefined) scheduler.charge(picked, bytes);
             for (const { isBacklogged, turn } of channels) expect(isBacklogged && turn === "none").toBe(false);

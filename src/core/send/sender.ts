@@ -10,7 +10,7 @@ import { varintBytes } from "../wire/varint.js";
 import { cutBytes, cutChunk } from "./chunker.js";
 import type { SentBatch, SentChunk } from "./in-flight.js";
 import { type MessageId, type OutgoingInit, OutgoingMessage } from "./outgoing-message.js";
-import { type Readiness, Scheduler } from "./scheduler.js";
+import { HIGH_TOKENS_MAX, type Readiness, Scheduler } from "./scheduler.js";
 import { type ChannelKey, DEFAULT_CHANNEL, SendChannel } from "./send-channel.js";
 
 /** What became of messages and sources, in order. */
@@ -44,8 +44,12 @@ export interface DraftSpace {
   readonly batchBytesMax: number;
 }
 
-/** A high channel may exceed a full window by this, so that it need not wait for an ack: one chunk. */
-const HIGH_OVERDRAFT_BYTES = 16 * 1024;
+/** What one channel may put into the batch. */
+interface ChannelSpace extends DraftSpace {
+  /** What it may send even where the window is full. */
+  readonly overdraftBytes: number;
+  readonly isFirstInBatch: boolean;
+}
 
 /** REJECT of a message for its size; every other code says that the peer did not want to wait for its rest (CRD-08). */
 const REJECTED_SIZE = 1009;
@@ -238,6 +242,7 @@ export class Sender {
   }
 
   handleAcked(batch: SentBatch): void {
+    this.#scheduler.handleAcked(batch.batch.length);
     for (const channel of batch.closes) {
       this.#byId.delete(channel.id as number);
       channel.end = "seen";
@@ -293,7 +298,9 @@ export class Sender {
     for (;;) {
       const rest = { ...space, spaceBytes: space.spaceBytes - usedBytes, roomBytes: space.roomBytes - usedBytes };
       const isFirstInBatch = chunks.length === 0;
-      const channel = this.#scheduler.pick((candidate) => this.#readiness(candidate, rest, isFirstInBatch));
+      const channel = this.#scheduler.pick((candidate, overdraftBytes) =>
+        this.#readiness(candidate, { ...rest, overdraftBytes, isFirstInBatch }),
+      );
       if (channel === undefined || (priority ?? channel.priority) !== channel.priority) break;
       priority = channel.priority;
       const message = channel.messages.peek();
@@ -303,7 +310,9 @@ export class Sender {
         channel.end = "sent";
         closes.push(channel);
       } else {
-        frame = cutChunk(channel.id as number, message, this.#size(channel, rest, isFirstInBatch) as number);
+        const overdraftBytes = this.#scheduler.overdraftBytes(channel);
+        const size = this.#size(channel, { ...rest, overdraftBytes, isFirstInBatch }) as number;
+        frame = cutChunk(channel.id as number, message, size);
         this.#account(message, channel, frame);
         message.firstNumber ??= space.number;
         chunks.push({ channel, message, bytes: frame.payload.length, last: frame.last });
@@ -376,28 +385,31 @@ export class Sender {
     return channel;
   }
 
-  #readiness(channel: SendChannel, space: DraftSpace, isFirstInBatch: boolean): Readiness {
-    if (this.#size(channel, space, isFirstInBatch) !== undefined) return "ready";
+  #readiness(channel: SendChannel, space: ChannelSpace): Readiness {
+    if (this.#size(channel, space) !== undefined) return "ready";
     // What would not fit the emptiest batch, its number aside, must not make others wait for room: it waits for them.
     const spaceBytes = space.batchBytesMax - varintBytes(space.number);
-    const ample = { ...space, spaceBytes, roomBytes: space.batchBytesMax };
-    if (this.#size(channel, ample, true) === undefined) return "not-ready";
+    const ample = { ...space, spaceBytes, roomBytes: space.batchBytesMax, isFirstInBatch: true };
+    if (this.#size(channel, ample) === undefined) return "not-ready";
     this.#isWaitingForRoom = true;
     return "no-room";
   }
 
   /** How much the channel may cut now: `undefined` for nothing, 0 for an empty message or the channel's end. */
-  #size(channel: SendChannel, space: DraftSpace, isFirstInBatch: boolean): number | undefined {
+  #size(channel: SendChannel, space: ChannelSpace): number | undefined {
     const message = channel.messages.peek();
     if (message === undefined) {
       // A verdict that is still to come names the channel by its wire id, which must not have gone to another (CRD-07).
       const isOver = space.spaceBytes >= 2 && (channel.overLimit?.size ?? 0) === 0;
       return isOver ? 0 : undefined;
     }
-    const overdraft = channel.priority === "high" ? HIGH_OVERDRAFT_BYTES : 0;
-    const spaceBytes = Math.min(space.spaceBytes, space.roomBytes + overdraft);
+    const { roomBytes, overdraftBytes, isFirstInBatch } = space;
+    // Nothing goes beyond what the transport buffers.
+    const isOverdraft = overdraftBytes > roomBytes && roomBytes !== Number.NEGATIVE_INFINITY;
+    const spaceBytes = Math.min(space.spaceBytes, isOverdraft ? overdraftBytes : roomBytes);
+    const batchBytesMax = isOverdraft ? Math.min(space.batchBytesMax, HIGH_TOKENS_MAX) : space.batchBytesMax;
     const creditBytes = channel.creditBytes - channel.usedBytes - (message.stage === "queued" ? MESSAGE_COST_BYTES : 0);
-    return cutBytes(message, { spaceBytes, batchBytesMax: space.batchBytesMax, isFirstInBatch, creditBytes });
+    return cutBytes(message, { spaceBytes, batchBytesMax, isFirstInBatch, creditBytes });
   }
 
   /** A piece is cut: it uses credit, and what may happen to a message that waits cannot happen to this one any more. */

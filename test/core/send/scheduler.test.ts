@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { type Readiness, Scheduler } from "../../../src/core/send/scheduler.js";
+import { HIGH_TOKENS_MAX, type Readiness, Scheduler } from "../../../src/core/send/scheduler.js";
 import type { SendChannel } from "../../../src/core/send/send-channel.js";
 import { backlogged, wholeMessage } from "../../support/outgoing.js";
 
@@ -51,13 +51,13 @@ describe("Scheduler", () => {
       backlogged(3, "high"),
       backlogged(4, "high"),
     );
-    expect(turns(scheduler, 6)).toEqual([3, 4, 3, 4, 3, 4]);
+    expect(turns(scheduler, 6, 1000)).toEqual([3, 4, 3, 4, 3, 4]);
   });
 
   it("lets the rest go as soon as high has nothing left", () => {
     const high = backlogged(1, "high");
     const scheduler = withChannels(backlogged(2, "normal"), high);
-    expect(turns(scheduler, 2)).toEqual([1, 1]);
+    expect(turns(scheduler, 2, 1000)).toEqual([1, 1]);
     high.messages.shift();
     expect(turns(scheduler, 2)).toEqual([2, 2]);
     expect(high.turn).toBe("none");
@@ -170,8 +170,8 @@ describe("Scheduler", () => {
 
   it("passes over a high channel that may not cut now", () => {
     const scheduler = withChannels(backlogged(1, "high"), backlogged(2, "high"), backlogged(3, "low"));
-    expect(turns(scheduler, 3, QUANTUM, allBut("not-ready", 1))).toEqual([2, 2, 2]);
-    expect(turns(scheduler, 2, QUANTUM, allBut("not-ready", 1, 2))).toEqual([3, 3]);
+    expect(turns(scheduler, 3, 1000, allBut("not-ready", 1))).toEqual([2, 2, 2]);
+    expect(turns(scheduler, 2, 1000, allBut("not-ready", 1, 2))).toEqual([3, 3]);
   });
 
   it("gives a channel that was blocked no credit for the time", () => {
@@ -246,11 +246,31 @@ describe("Scheduler", () => {
     turns(scheduler, 9);
     channel.priority = "high";
     scheduler.handlePriority(channel);
-    expect(turns(scheduler, 3)).toEqual([1, 1, 1]);
+    expect(turns(scheduler, 3, 1000)).toEqual([1, 1, 1]);
     channel.priority = "low";
     scheduler.handlePriority(channel);
     expect(share(turns(scheduler, 900), 1)).toBeCloseTo(1 / 9, 2);
   });
+
+  it.each(["normal", "high"] as const)(
+    "gives nobody more for changing between low and %s, again and again",
+    (other) => {
+      const changing = backlogged(1, "low");
+      const scheduler = withChannels(changing, backlogged(2, "normal"), backlogged(3, "normal"));
+      const keys: number[] = [];
+      for (let i = 0; i < 6000; i++) {
+        const channel = scheduler.pick(anyone) as SendChannel;
+        scheduler.charge(channel, QUANTUM);
+        scheduler.handleAcked(QUANTUM);
+        keys.push(channel.key);
+        for (const priority of [other, "low"] as const) {
+          changing.priority = priority;
+          scheduler.handlePriority(changing);
+        }
+      }
+      expect(share(keys, 1)).toBeLessThanOrEqual(0.34);
+    },
+  );
 
   it("takes note of a change of priority also where nothing waits", () => {
     const idle = backlogged(1, "low", 0);
@@ -279,5 +299,100 @@ describe("Scheduler", () => {
     const scheduler = withChannels(channel, channel, channel, backlogged(2, "normal"));
     scheduler.handleBacklog(channel);
     expect(share(turns(scheduler, 100), 1)).toBeCloseTo(0.5, 1);
+  });
+});
+
+describe("Scheduler: what high may take", () => {
+  /** Takes its turns as `turns` does, and lets all that is sent be acknowledged. */
+  function acked(
+    scheduler: Scheduler,
+    count: number,
+    bytes: number,
+    ask: (channel: SendChannel) => Readiness = anyone,
+  ) {
+    return Array.from({ length: count }, () => {
+      const [key] = turns(scheduler, 1, bytes, ask);
+      if (key !== undefined) scheduler.handleAcked(bytes);
+      return key;
+    });
+  }
+
+  it.each([100, 5000, QUANTUM, 64 * 1024])("is half of what comes through, in chunks of %i bytes", (bytes) => {
+    for (const other of ["normal", "low"] as const) {
+      const scheduler = withChannels(backlogged(1, "high"), backlogged(2, "high"), backlogged(3, other));
+      turns(scheduler, Math.ceil(HIGH_TOKENS_MAX / bytes) + 1, bytes);
+      expect(share(acked(scheduler, 10_000, bytes), 3)).toBeCloseTo(0.5, 2);
+    }
+  });
+
+  it("is a bucket full at once, and nothing more before an ack", () => {
+    const scheduler = withChannels(backlogged(1, "high"), backlogged(2, "normal"));
+    expect(turns(scheduler, 20, 1000)).toEqual([...Array(17).fill(1), 2, 2, 2]);
+    scheduler.handleAcked(6000);
+    expect(turns(scheduler, 4, 1000)).toEqual([1, 1, 1, 2]);
+  });
+
+  it("is everything while nobody else waits", () => {
+    const stalled = backlogged(2, "normal");
+    const scheduler = withChannels(backlogged(1, "high"), stalled);
+    expect(new Set(turns(scheduler, 500, QUANTUM, allBut("not-ready", 2)))).toEqual(new Set([1]));
+    // And that has cost it nothing.
+    expect(turns(scheduler, 18, 1000)).toEqual([...Array(17).fill(1), 2]);
+  });
+
+  it("is everything that the others cannot use, when it has no more to pay with", () => {
+    const scheduler = withChannels(backlogged(1, "high"), backlogged(2, "normal"));
+    turns(scheduler, 20, 1000);
+    expect(turns(scheduler, 3, 1000, allBut("not-ready", 2))).toEqual([1, 1, 1]);
+    expect(turns(scheduler, 3, 1000, allBut("no-room", 2))).toEqual([undefined, undefined, undefined]);
+    expect(turns(scheduler, 3, 1000)).toEqual([2, 2, 2]);
+  });
+
+  it("is a bucket full beyond a window that is full, however much it is, and half of what is acknowledged then", () => {
+    const scheduler = withChannels(backlogged(1, "high"), backlogged(2, "normal"));
+    const sent = () => {
+      let count = 0;
+      const ask = (_: SendChannel, overdraftBytes: number): Readiness => (overdraftBytes >= 1000 ? "ready" : "no-room");
+      for (let channel = scheduler.pick(ask); channel !== undefined && count < 100; channel = scheduler.pick(ask)) {
+        expect(channel.key).toBe(1);
+        expect(scheduler.overdraftBytes(channel)).toBeGreaterThanOrEqual(1000);
+        scheduler.charge(channel, 1000);
+        count += 1;
+      }
+      return count;
+    };
+    expect(sent()).toBe(16);
+    scheduler.handleAcked(20_000);
+    expect(sent()).toBe(10);
+    scheduler.handleAcked(1e9);
+    expect(sent()).toBe(16);
+  });
+
+  it("pays for what it sends beyond a full window also when it is alone", () => {
+    const channel = backlogged(1, "high");
+    const scheduler = withChannels(channel);
+    const ask = (_: SendChannel, overdraftBytes: number): Readiness => (overdraftBytes >= 1000 ? "ready" : "no-room");
+    for (let i = 0; i < 16; i++) scheduler.charge(scheduler.pick(ask) as SendChannel, 1000);
+    expect(scheduler.pick(ask)).toBeUndefined();
+  });
+
+  it("concerns high channels only", () => {
+    const [normal, low] = [backlogged(1, "normal"), backlogged(2, "low")];
+    const scheduler = withChannels(normal, low);
+    expect([normal, low].map((channel) => scheduler.overdraftBytes(channel))).toEqual([0, 0]);
+    scheduler.pick((_, overdraftBytes) => {
+      expect(overdraftBytes).toBe(0);
+      return "ready";
+    });
+  });
+
+  it("does not cost long where hundreds wait for something of their own", () => {
+    const scheduler = withChannels(...Array.from({ length: 256 }, (_, i) => backlogged(i, "normal")));
+    let asked = 0;
+    scheduler.pick(() => {
+      asked += 1;
+      return "not-ready";
+    });
+    expect(asked).toBe(256);
   });
 });
