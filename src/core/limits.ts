@@ -82,7 +82,7 @@ export const CHANNEL_CREDIT_BYTES: number = 65 * KIB;
 /** What a message costs beside its bytes (CRD-01): of the order of what an empty one weighs that waits. */
 export const MESSAGE_COST_BYTES = 32;
 
-/** A client may send this much between HELLO and WELCOME, and a server holds no more (HSK-07). Twice the first window. */
+/** A client may send this much between HELLO and WELCOME, and a server holds no more (HSK-07). */
 export const EARLY_BYTES_MAX: number = 32 * KIB;
 
 /** Bytes of an attempt id, a session id and an instance: 128 bits (HSK-04, HSK-08, RES-04). */

@@ -480,7 +480,7 @@ describe("Conversation: stats", () => {
     expect(Object.getPrototypeOf(stats)).toBe(Object.prototype);
     expect(JSON.parse(JSON.stringify(stats))).toEqual({
       transport: "websocket",
-      windowBytes: 16_384,
+      windowBytes: 6144,
       inFlightBytes: 0,
       queuedBytes: 0,
       messagesSent: 0,

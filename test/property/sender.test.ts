@@ -87,6 +87,7 @@ class Model {
         this.sender.addChannel(key, priority);
         this.sender.announce(key, Uint8Array.of(key));
       }
+      this.sender.handleCredit(key, Number.POSITIVE_INFINITY);
       this.sentOrder.push([]);
       this.leftOrder.push([]);
       this.#open.push(undefined);

@@ -28,6 +28,12 @@ export const ROUND_TRIP_WINDOW_MS = 10_000;
 /** The chunk that round trips are told of: what start-up sends. */
 export const BASE_BYTES: number = 4 * 1024 + 128;
 
+/** It was the line that has spaced two batches where they were sent within this part of their distance. */
+const SPACING_SENT = 0.25;
+
+/** The clocks on the wire count in steps of 0.1 ms: shorter distances are not known better. */
+const SPACING_MS_MIN = 0.1;
+
 /** Points remembered to read rates over. Bounds memory where acks come faster than spans pass. */
 const POINTS_MAX = 512;
 
@@ -36,11 +42,14 @@ export class PathModel {
   readonly #points: PathSample[] = [];
   /** Falling maxima of the rate, newest last. */
   #rates: { readonly at: Millis; readonly bytesPerMs: number }[] = [];
+  #peakBytesPerMs: number | undefined;
+  #isPeakWanted = true;
   #quickest: { readonly at: Millis; readonly roundTripMs: Millis } | undefined;
 
   /** @param isLimited whether the window was what held the sender back: else the rate says what was sent, not what fits */
   handleSample(sample: PathSample, isLimited: boolean): void {
     this.#handleRoundTrip(sample);
+    this.#handleSpacing(sample);
     const rate = this.#rate(sample);
     this.#remember(sample);
     if (rate === undefined) return;
@@ -58,6 +67,20 @@ export class PathModel {
     return this.#rates[0]?.bytesPerMs;
   }
 
+  /**
+   * The most that two batches sent together have shown by their distance at the receiver: what the line carries, or more
+   * where they were read together. `undefined` before there is such a pair.
+   */
+  get peakBytesPerMs(): number | undefined {
+    return this.#peakBytesPerMs;
+  }
+
+  /** The bandwidth is known better than by distances. */
+  forgetPeak(): void {
+    this.#peakBytesPerMs = undefined;
+    this.#isPeakWanted = false;
+  }
+
   /** The round trip of a small chunk over an empty line. */
   get roundTripMs(): Millis | undefined {
     return this.#quickest?.roundTripMs;
@@ -71,14 +94,31 @@ export class PathModel {
   /** The round trip of a sample, less what a larger chunk than the usual takes on the line by itself. */
   net(sample: PathSample): Millis {
     const extraBytes = Math.max(0, sample.bytes - BASE_BYTES);
-    const rate = this.bytesPerMs;
-    if (extraBytes === 0 || rate === undefined) return sample.roundTripTimeMs;
+    const rate = Math.max(this.bytesPerMs ?? 0, this.#peakBytesPerMs ?? 0);
+    if (extraBytes === 0 || rate === 0) return sample.roundTripTimeMs;
     return Math.max(0, sample.roundTripTimeMs - extraBytes / rate);
+  }
+
+  /** The line carries no more than this now, whatever it did lately. */
+  limitRate(bytesPerMs: number): void {
+    const newest = this.#rates.at(-1);
+    if (newest === undefined || bytesPerMs >= (this.#rates[0]?.bytesPerMs as number)) return;
+    this.#rates = [{ at: newest.at, bytesPerMs }];
   }
 
   /** The line was empty: what it takes now is the truth, whatever it took before. */
   renewRoundTrip(): void {
     this.#quickest = undefined;
+  }
+
+  /** Batches that were sent together arrive as far apart as the line has spaced them. */
+  #handleSpacing(sample: PathSample): void {
+    const before = this.#points.at(-1);
+    if (before === undefined || !this.#isPeakWanted) return;
+    const receivedMs = sample.receivedAt - before.receivedAt;
+    if (receivedMs < 0 || sample.sentAt - before.sentAt > receivedMs * SPACING_SENT) return;
+    const rate = (sample.totalBytes - before.totalBytes) / Math.max(receivedMs, SPACING_MS_MIN);
+    this.#peakBytesPerMs = Math.max(this.#peakBytesPerMs ?? 0, rate);
   }
 
   #handleRoundTrip(sample: PathSample): void {

@@ -36,17 +36,38 @@ const HEADER_BYTES = 128;
 /** Whatever the line: two chunks have to fit, or nothing would leave. */
 const WINDOW_BYTES_MIN = 4 * KIB;
 
-/** The first window: 130 ms on a line of 1 Mbit/s, and three round trips from what 10 Mbit/s and 40 ms need. */
-const START_BYTES = 16 * KIB;
+/**
+ * The first window: 50 ms on a line of 1 Mbit/s. Its four chunks are acknowledged in two pairs, whose distance at the
+ * receiver tells what the line carries. Later chunks are a fourth of the window, too, and no larger than 8 KiB.
+ */
+const START_BYTES = 6 * KIB;
+const START_CHUNKS = 4;
+const START_CHUNK_BYTES_MAX = 8 * KIB;
 
-/** How far start-up goes beyond what has come through: the news is a round trip old, and what is too much queues. */
-const START_GAIN = 1.5;
+/**
+ * A window of up to so many bytes grows by three for each that is acknowledged, then by one: after two round trips it has
+ * caught up with the TCP below, which begins with 14 KiB (RFC 6928) and doubles. More than that would wait in the kernel.
+ */
+const START_QUICK_BYTES = 24 * KIB;
+const START_QUICK_GAIN = 3;
 
-/** Start-up ends when a queue shows in so many acks of a round, ms, or when rounds have not brought more bandwidth. */
+/**
+ * How far start-up goes beyond what has come through in the round trip before, and while nothing is known of that, bytes:
+ * 20 ms on a line of 100 Mbit/s.
+ */
+const START_GAIN = 2;
+const START_BLIND_BYTES = 256 * KIB;
+
+/** Start-up is over when a queue shows, ms, or when so many rounds have each not brought a quarter more. As in RFC 9406 and BBR. */
 const START_QUEUE_MS = 0.75 * QUEUE_MS;
-const START_SAMPLES = 3;
 const START_ROUNDS = 3;
 const START_GROWTH = 1.25;
+
+/** What a round says of the line counts if it has so many acks: the quickest of one or two may have been held up. */
+const SAMPLES_MIN = 3;
+
+/** How fast the window follows what acks spread within a round, where they come unevenly. Arbitrary. */
+const SPREAD_WEIGHT = 1 / 4;
 
 /** One round in so many asks for more, and goes on with it while that helps: the window would else never grow. */
 const PROBE_ROUNDS = 8;
@@ -58,40 +79,64 @@ const GUARD_SLACK = 1.25;
 const GUARD_CUT = 0.5;
 const GUARD_RECOVERY = 1.1;
 
-/** Rounds of giving way that did not help, until it is left for a while: then somebody else fills the line. */
-const GUARD_PATIENCE = 2;
-const GUARD_PAUSE_ROUNDS = 20;
+/** Above so many times the queue that is meant to be, the line carries less than it did: what it carried is forgotten. */
+const GUARD_FALL = 2;
 
-/** How long, and to how little, a busy line is drained when its round trip has not been seen for long, ms and chunks. */
+/**
+ * After so many rounds of giving way that have not made the queue a twentieth shorter, somebody else fills the line: the
+ * window that there was before he came is held for a while. Giving way to a flow that takes all it can get would end at
+ * nothing. What the window was is forgotten by a twentieth in each round without a queue.
+ */
+const GUARD_PATIENCE = 2;
+const GUARD_HELP = 0.95;
+const GUARD_PAUSE_ROUNDS = 20;
+const GUARD_MEMORY = 0.95;
+
+/**
+ * How long, ms, and to which part of what the line holds a busy line is drained when its round trip has not been seen for
+ * long. A part that is less than 1 shows the queue to be ours; much less would make small messages wait for the rest.
+ */
 const DRAIN_MS = 200;
-const DRAIN_CHUNKS = 4;
+const DRAIN_SHARE = 0.75;
+
+/** Growing until the line is full, holding that, or emptying it to see how long it takes. */
+export type WindowPhase = Phase["name"];
 
 type Phase =
-  /** Grows by half in a round trip, until the line is full. */
-  | { readonly name: "start"; readonly windowBytes: number; readonly bestRate: number; readonly staleRounds: number }
+  /** Doubles in a round trip, until the line is full. */
+  | {
+      readonly name: "start";
+      readonly windowBytes: number;
+      readonly bestRate: number;
+      readonly staleRounds: number;
+      /** Whether a queue has shown in the round before. What the line carries is known when this one is over. */
+      readonly isFull: boolean;
+    }
   /** What the line holds, and the queue. */
   | { readonly name: "steady" }
-  /** Nearly empty, to see how long the line takes. */
-  | { readonly name: "draining"; readonly until: Millis };
+  /** Less than the line holds, to see how long it takes. */
+  | { readonly name: "draining"; readonly until: Millis; readonly windowBytes: number };
 
 /**
  * How many bytes may be sent and not yet acknowledged: what the line holds, and a short queue before it. Learns from acks
  * alone, so it needs no timer: bandwidth on the receiver's clock, the shortest round trip, and a guard for queues that
- * grow all the same. After BBR (Cardwell et al., 2016), HyStart (RFC 9406) and LEDBAT (RFC 6817).
+ * grow all the same. After packet pairs (Keshav, 1991), BBR (Cardwell et al., 2016), HyStart (RFC 9406) and LEDBAT (RFC 6817).
  *
  * Invariant: `windowBytes` is at least two chunks, and at most the bound that it is given.
  */
 export class WindowController {
   readonly #limits: { readonly chunkBytes: number; readonly windowBytes: number };
   readonly #path = new PathModel();
-  #phase: Phase = { name: "start", windowBytes: START_BYTES, bestRate: 0, staleRounds: 0 };
+  #phase: Phase = { name: "start", windowBytes: START_BYTES, bestRate: 0, staleRounds: 0, isFull: false };
   /** A round ends when what was on the line at its beginning is acknowledged. */
-  #round = { count: 0, endBytes: 0, samples: 0, quickestMs: Number.POSITIVE_INFINITY };
+  #round = new Round(0, 0);
   /** Whether the window has held the sender back: in this round, in the one before. */
   #isLimited = false;
   #wasLimited = false;
-  /** What the guard leaves of the window, and how it has gone with that. */
-  #guard = { share: 1, queueMs: 0, failures: 0, pausedUntilRound: 0 };
+  /** What the guard leaves of the window, how it has gone with that, and the window before it had to step in. */
+  #guard = { share: 1, queueMs: 0, failures: 0, pausedUntilRound: 0, beforeBytes: 0 };
+  /** How much later than the quickest ack of a round the others are, up to the queue that is meant to be. */
+  #spreadMs: Millis = 0;
   /** The last round that has asked for more, and the bandwidth before it. */
   #probe = { isOn: false, atRound: 0, rate: 0 };
 
@@ -108,17 +153,18 @@ export class WindowController {
   handleAck(sample: AckSample, now: Millis): void {
     const isLimited = this.#isLimited || this.#wasLimited;
     this.#path.handleSample(sample, isLimited);
-    this.#round.samples += 1;
-    this.#round.quickestMs = Math.min(this.#round.quickestMs, this.#path.net(sample));
+    this.#round.handleSample(sample, this.#path.net(sample));
     if (this.#phase.name === "start") this.#handleStart(this.#phase, sample, isLimited);
     if (this.#phase.name === "draining" && now >= this.#phase.until) this.#phase = { name: "steady" };
     if (sample.totalBytes < this.#round.endBytes) return;
-    this.#handleRound(now);
-    const count = this.#round.count + 1;
-    const endBytes = sample.totalBytes + sample.lineBytes;
-    this.#round = { count, endBytes, samples: 0, quickestMs: Number.POSITIVE_INFINITY };
+    this.#handleRound(sample, now);
+    this.#round = new Round(this.#round.count + 1, sample.totalBytes + sample.lineBytes);
     this.#wasLimited = this.#isLimited;
     this.#isLimited = false;
+  }
+
+  get phase(): WindowPhase {
+    return this.#phase.name;
   }
 
   get windowBytes(): number {
@@ -129,7 +175,8 @@ export class WindowController {
   /** How large a batch should be, so that nobody waits for one for long: a power of two, or what a slow line can bear. */
   get chunkBytes(): number {
     const rate = this.#path.bytesPerMs;
-    if (rate === undefined || this.#phase.name === "start") return Math.min(this.#limits.chunkBytes, BASE_BYTES);
+    if (this.#phase.name === "start") return this.#startChunkBytes(this.#phase.windowBytes);
+    if (rate === undefined) return Math.min(this.#limits.chunkBytes, BASE_BYTES);
     const floorBytes = CHUNK_FLOORS.find(({ below }) => rate < below)?.bytes ?? CHUNK_FLOOR_BYTES;
     const power = 2 ** Math.floor(Math.log2(rate * CHUNK_MS));
     return Math.min(this.#limits.chunkBytes, Math.max(floorBytes + HEADER_BYTES, power));
@@ -137,53 +184,81 @@ export class WindowController {
 
   get #wantedBytes(): number {
     if (this.#phase.name === "start") return this.#phase.windowBytes;
-    if (this.#phase.name === "draining") return DRAIN_CHUNKS * this.chunkBytes;
+    if (this.#phase.name === "draining") return this.#phase.windowBytes;
+    const { share, beforeBytes, pausedUntilRound } = this.#guard;
     const rate = this.#path.bytesPerMs ?? 0;
     const lineBytes = rate * (this.#path.roundTripMs ?? 0);
-    const bytes = Math.max(lineBytes, (lineBytes + rate * this.#queueTargetMs) * this.#guard.share);
-    return bytes * (this.#probe.isOn ? PROBE_GAIN : 1);
+    const queueMs = Math.max(this.#queueTargetMs, QUEUE_MS + this.#spreadMs);
+    const isPaused = this.#round.count < pausedUntilRound;
+    const bytes = isPaused ? beforeBytes : (lineBytes + rate * queueMs) * share;
+    return Math.max(lineBytes, bytes) * (this.#probe.isOn ? PROBE_GAIN : 1);
   }
 
   /** The queue that is meant to stand in the line. */
   get #queueTargetMs(): Millis {
     const rate = this.#path.bytesPerMs;
-    return rate === undefined ? QUEUE_MS : Math.max(QUEUE_MS, (QUEUE_CHUNKS * this.chunkBytes) / rate);
+    return rate === undefined ? QUEUE_MS : this.#queueMs(rate);
   }
 
-  /** Grows by what is acknowledged, not beyond what the line has shown a use for, and ends when a queue shows. */
+  /** The queue that is meant to stand in a line of this bandwidth. */
+  #queueMs(rate: number): Millis {
+    return Math.max(QUEUE_MS, (QUEUE_CHUNKS * this.chunkBytes) / rate);
+  }
+
+  /** A part of the window, so that its acks are many. */
+  #startChunkBytes(windowBytes: number): number {
+    const peak = this.#path.peakBytesPerMs;
+    const shortBytes = peak === undefined ? BASE_BYTES : Math.max(2 * KIB, peak * CHUNK_MS);
+    const bytes = Math.min(windowBytes / START_CHUNKS - HEADER_BYTES, shortBytes, START_CHUNK_BYTES_MAX);
+    return Math.min(this.#limits.chunkBytes, Math.max(KIB + HEADER_BYTES, Math.floor(bytes)));
+  }
+
+  /** Grows by what is acknowledged, not beyond what the line has shown it could carry, and until a queue shows. */
   #handleStart(phase: Extract<Phase, { name: "start" }>, sample: AckSample, isLimited: boolean): void {
     const roundTripMs = this.#path.roundTripMs ?? 0;
     const rate = this.#path.bytesPerMs;
-    // The quickest of some: what comes late in a round stands behind what the round itself has sent in bursts.
-    const queueMs = this.#round.quickestMs - roundTripMs;
-    if (rate !== undefined && queueMs > START_QUEUE_MS && this.#round.samples >= START_SAMPLES) {
-      this.#phase = { name: "steady" };
-      return;
-    }
-    if (!isLimited) return;
-    const useful = rate === undefined ? this.#limits.windowBytes : START_GAIN * rate * (roundTripMs + QUEUE_MS);
-    const grown = phase.windowBytes + sample.newBytes;
+    if (!isLimited || phase.isFull) return;
+    const peak = this.#path.peakBytesPerMs;
+    // What was sent a round trip ago has come through: as much again is on its way.
+    const passed = rate === undefined ? START_BLIND_BYTES : START_GAIN * rate * (roundTripMs + QUEUE_MS);
+    const useful = peak === undefined ? passed : Math.min(passed, peak * (roundTripMs + this.#queueMs(peak)));
+    const isQuick = peak !== undefined && phase.windowBytes < START_QUICK_BYTES;
+    const grown = phase.windowBytes + sample.newBytes * (isQuick ? START_QUICK_GAIN : 1);
     this.#phase = { ...phase, windowBytes: Math.max(phase.windowBytes, Math.min(useful, grown)) };
   }
 
-  #handleRound(now: Millis): void {
+  #handleRound({ lineBytes }: AckSample, now: Millis): void {
     const roundTripMs = this.#path.roundTripMs;
     if (roundTripMs === undefined || this.#phase.name === "draining") return;
-    if (this.#phase.name === "start") return this.#handleStartRound(this.#phase);
+    if (this.#phase.name === "start") return this.#handleStartRound(this.#phase, roundTripMs);
     const queueMs = this.#round.quickestMs - roundTripMs;
-    this.#handleGuard(queueMs);
+    this.#spreadMs += (Math.min(QUEUE_MS, this.#round.spreadMs) - this.#spreadMs) * SPREAD_WEIGHT;
+    this.#handleGuard(queueMs, lineBytes);
     this.#handleProbe(queueMs);
     if (!this.#wasLimited || now - this.#path.roundTripAt <= ROUND_TRIP_WINDOW_MS) return;
+    const windowBytes = DRAIN_SHARE * roundTripMs * (this.#path.bytesPerMs ?? 0);
     this.#path.renewRoundTrip();
-    this.#phase = { name: "draining", until: now + Math.max(DRAIN_MS, roundTripMs) };
+    this.#phase = { name: "draining", until: now + Math.max(DRAIN_MS, roundTripMs), windowBytes };
   }
 
-  #handleStartRound(phase: Extract<Phase, { name: "start" }>): void {
+  /** The quickest ack of a whole round tells of a queue: the others stand behind what the round itself has sent in bursts. */
+  #handleStartRound(phase: Extract<Phase, { name: "start" }>, roundTripMs: Millis): void {
+    const { samples, quickestMs } = this.#round;
     const rate = this.#path.bytesPerMs ?? 0;
+    const queueMs = quickestMs - roundTripMs;
+    const isFull = rate > 0 && queueMs > START_QUEUE_MS && samples >= SAMPLES_MIN;
+    // Less by what of the queue is too much.
+    const fitting = isFull ? Math.min(1, (roundTripMs + QUEUE_MS) / (roundTripMs + queueMs)) : 1;
+    const windowBytes = phase.windowBytes * fitting;
     const hasGrown = rate === 0 || rate > phase.bestRate * START_GROWTH || !this.#wasLimited;
     const staleRounds = hasGrown ? 0 : phase.staleRounds + 1;
-    const isFull = staleRounds >= START_ROUNDS;
-    this.#phase = isFull ? { name: "steady" } : { ...phase, bestRate: Math.max(rate, phase.bestRate), staleRounds };
+    if (staleRounds >= START_ROUNDS || phase.isFull) {
+      // From here on the rate is known better.
+      this.#path.forgetPeak();
+      this.#phase = { name: "steady" };
+    } else {
+      this.#phase = { ...phase, windowBytes, bestRate: Math.max(rate, phase.bestRate), staleRounds, isFull };
+    }
   }
 
   /** Asks for more now and then, and goes on as long as that helps: what a round has asked for shows in the next but one. */
@@ -196,19 +271,69 @@ export class WindowController {
   }
 
   /** Gives way to a queue that is longer than it was meant to be, but for one that giving way does not shorten. */
-  #handleGuard(queueMs: Millis): void {
-    const { share, failures, pausedUntilRound } = this.#guard;
+  #handleGuard(queueMs: Millis, lineBytes: number): void {
+    const { share, failures, pausedUntilRound, beforeBytes } = this.#guard;
     const { count } = this.#round;
     const limitMs = this.#queueTargetMs * GUARD_SLACK;
-    if (queueMs <= limitMs || count < pausedUntilRound) {
-      const kept = queueMs <= limitMs ? 0 : failures;
-      this.#guard = { share: Math.min(1, share * GUARD_RECOVERY), queueMs, failures: kept, pausedUntilRound };
-      return;
+    const recovered = { ...this.#guard, share: Math.min(1, share * GUARD_RECOVERY), queueMs };
+    if (queueMs <= limitMs) {
+      const remembered = Math.max(this.#wantedBytes, beforeBytes * GUARD_MEMORY);
+      this.#guard = { ...recovered, failures: 0, beforeBytes: remembered };
+    } else if (count < pausedUntilRound) {
+      this.#guard = recovered;
+    } else {
+      // With a queue before it the line has sent without a pause: what came through is all that it carries now.
+      if (queueMs > GUARD_FALL * this.#queueTargetMs) this.#path.limitRate(this.#round.bytesPerMs);
+      // What was sent before the window shrank is still on the line: it has not been tried yet.
+      if (lineBytes > this.windowBytes) return;
+      const missed = queueMs < this.#guard.queueMs * GUARD_HELP ? 0 : failures + 1;
+      this.#guard =
+        missed > GUARD_PATIENCE
+          ? { share: 1, queueMs, failures: 0, pausedUntilRound: count + GUARD_PAUSE_ROUNDS, beforeBytes }
+          : { ...this.#guard, share: share * Math.max(GUARD_CUT, limitMs / queueMs), queueMs, failures: missed };
     }
-    const missed = queueMs < this.#guard.queueMs * 0.95 ? 0 : failures + 1;
-    this.#guard =
-      missed > GUARD_PATIENCE
-        ? { share: 1, queueMs, failures: 0, pausedUntilRound: count + GUARD_PAUSE_ROUNDS }
-        : { share: share * Math.max(GUARD_CUT, limitMs / queueMs), queueMs, failures: missed, pausedUntilRound };
+  }
+}
+
+/** What the acks of one round trip have said. */
+class Round {
+  readonly count: number;
+  /** It is over when so much of the session is acknowledged. */
+  readonly endBytes: number;
+  samples = 0;
+  /** The shortest of their round trips, less what large chunks take by themselves. */
+  quickestMs: Millis = Number.POSITIVE_INFINITY;
+  #sumMs: Millis = 0;
+  #first: AckSample | undefined;
+  #last: AckSample | undefined;
+  /** The longest time between two of them at the receiver, and what came behind it. */
+  #gap = { ms: 0, bytes: 0 };
+
+  constructor(count: number, endBytes: number) {
+    this.count = count;
+    this.endBytes = endBytes;
+  }
+
+  handleSample(sample: AckSample, netMs: Millis): void {
+    this.samples += 1;
+    this.quickestMs = Math.min(this.quickestMs, netMs);
+    this.#sumMs += netMs;
+    this.#first ??= sample;
+    const gapMs = sample.receivedAt - (this.#last ?? sample).receivedAt;
+    if (gapMs > this.#gap.ms) this.#gap = { ms: gapMs, bytes: sample.totalBytes - (this.#last ?? sample).totalBytes };
+    this.#last = sample;
+  }
+
+  /** How much later than the quickest they are on average. */
+  get spreadMs(): Millis {
+    return this.samples < SAMPLES_MIN ? 0 : this.#sumMs / this.samples - this.quickestMs;
+  }
+
+  /** What came through, on the receiver's clock, but for its longest pause: a receiver that stalls is no slow line. */
+  get bytesPerMs(): number {
+    const [first, last] = [this.#first, this.#last];
+    if (this.samples < SAMPLES_MIN || first === undefined || last === undefined) return Number.POSITIVE_INFINITY;
+    const receivedMs = last.receivedAt - first.receivedAt - this.#gap.ms;
+    return (last.totalBytes - first.totalBytes - this.#gap.bytes) / Math.max(1, receivedMs);
   }
 }

@@ -7,9 +7,10 @@ import { binary, text } from "../../support/pair.js";
 
 const KIB = 1024;
 /** What the window starts with. */
-const WINDOW = 16 * KIB;
+const WINDOW = 6 * KIB;
+const BATCH = 1536;
 const ANY = {
-  batchBytesMax: 4 * KIB,
+  batchBytesMax: BATCH,
   allowanceBytes: Number.POSITIVE_INFINITY,
   budgetBytes: 1,
   overdraftBytes: 0,
@@ -54,7 +55,7 @@ describe("Outbound", () => {
 
   it("BAT-05: numbers batches from 1 as they leave", () => {
     const bench = new Bench();
-    bench.sender.send(0, binary(10_000));
+    bench.sender.send(0, binary(3750));
     expect(bench.pollAll().map((batch) => naiveDecode(batch).number)).toEqual([1, 2, 3]);
   });
 
@@ -86,18 +87,18 @@ describe("Outbound", () => {
     bench.sender.send(0, binary(1_000_000));
     const sum = bench.pollAll().reduce((bytes, batch) => bytes + batch.length, 0);
     expect(sum).toBeLessThanOrEqual(WINDOW);
-    expect(sum).toBeGreaterThan(WINDOW - 2 * KIB);
+    expect(sum).toBeGreaterThan(WINDOW - BATCH / 2);
     expect([bench.outbound.inFlightBytes, bench.outbound.sentBytes, bench.outbound.windowBytes]).toEqual([
       sum,
       sum,
       WINDOW,
     ]);
-    expect(bench.outbound.handleAck(ackOf(1, 4 * KIB), 10).type).toBe("news");
+    expect(bench.outbound.handleAck(ackOf(1, BATCH), 10).type).toBe("news");
     // The window has held it back, so it grows by what was acknowledged.
-    expect(bench.outbound.windowBytes).toBe(WINDOW + 4 * KIB);
+    expect(bench.outbound.windowBytes).toBe(WINDOW + BATCH);
     bench.pollAll();
-    expect(bench.outbound.inFlightBytes).toBeLessThanOrEqual(WINDOW + 4 * KIB);
-    expect(bench.outbound.inFlightBytes).toBeGreaterThan(WINDOW + 2 * KIB);
+    expect(bench.outbound.inFlightBytes).toBeLessThanOrEqual(WINDOW + BATCH);
+    expect(bench.outbound.inFlightBytes).toBeGreaterThan(WINDOW + BATCH / 2);
   });
 
   it("does not take a full transport, or full room for a replay, for the window", () => {
@@ -109,7 +110,7 @@ describe("Outbound", () => {
     byReplay.sender.send(0, binary(1_000_000));
     expect(byReplay.pollAll()).toHaveLength(1);
     const byApplication = new Bench();
-    byApplication.sender.send(0, binary(4000));
+    byApplication.sender.send(0, binary(1400));
     expect(byApplication.pollAll()).toHaveLength(1);
     for (const { outbound } of [byBudget, byReplay, byApplication]) {
       outbound.handleAck(ackOf(1, outbound.inFlightBytes), 10);
@@ -122,12 +123,12 @@ describe("Outbound", () => {
     bench.sender.send(0, binary(100_000));
     let sent = 0;
     for (;;) {
-      const draft = bench.outbound.pollBatch({ ...ANY, allowanceBytes: 8 * KIB - sent }, undefined, 0);
+      const draft = bench.outbound.pollBatch({ ...ANY, allowanceBytes: 4 * KIB - sent }, undefined, 0);
       if (draft === undefined) break;
       sent += draft.batch.length;
     }
-    expect(sent).toBeLessThanOrEqual(8 * KIB);
-    expect(sent).toBeGreaterThan(6 * KIB);
+    expect(sent).toBeLessThanOrEqual(4 * KIB);
+    expect(sent).toBeGreaterThanOrEqual(2 * BATCH);
   });
 
   it("says which channels end with a batch, and which ends an ack covers", () => {
@@ -169,12 +170,12 @@ describe("Outbound", () => {
 
   it("ACK-03: takes the receiver's delay out of the round trip, and its clock for the arrival", () => {
     const bench = new Bench();
-    bench.sender.send(0, binary(8000));
+    bench.sender.send(0, binary(2800));
     const [a, b] = bench.pollAll(100) as [Uint8Array, Uint8Array];
     bench.outbound.handleAck(ackOf(2, a.length + b.length, 12_345, 150), 165);
     expect(bench.outbound.path.roundTripTimeMs).toBe(50);
     // 300 ms later on the receiver's clock, 330 ms on ours.
-    bench.sender.send(0, binary(8000));
+    bench.sender.send(0, binary(2800));
     const [c, d] = bench.pollAll(400) as [Uint8Array, Uint8Array];
     bench.outbound.handleAck(ackOf(4, sizeOf([a, b, c, d]), 15_345, 450), 495);
     expect(bench.outbound.path.bandwidthBitsPerSecond).toBeCloseTo(((c.length + d.length) * 8000) / 300, 0);
@@ -218,16 +219,16 @@ describe("Outbound", () => {
 
 describe("Outbound: what it keeps", () => {
   it("RES-06: lets nothing leave that it could not keep, and goes on when acks make room", () => {
-    const bench = new Bench(10 * KIB);
+    const bench = new Bench(4 * KIB);
     bench.sender.send(0, binary(200_000));
     const batches = bench.pollAll();
-    expect(sizeOf(batches)).toBeLessThanOrEqual(10 * KIB);
-    expect(sizeOf(batches)).toBeGreaterThan(6 * KIB);
+    expect(sizeOf(batches)).toBeLessThanOrEqual(4 * KIB);
+    expect(sizeOf(batches)).toBeGreaterThanOrEqual(2 * BATCH);
     const first = (batches[0] as Uint8Array).length;
     bench.outbound.handleAck(ackOf(1, first), 10);
     const more = bench.pollAll();
     expect(more.length).toBeGreaterThan(0);
-    expect(bench.outbound.inFlightBytes).toBeLessThanOrEqual(10 * KIB);
+    expect(bench.outbound.inFlightBytes).toBeLessThanOrEqual(4 * KIB);
   });
 
   it("RES-06: holds control frames to it, too: they need to be sent again like the rest", () => {
@@ -256,7 +257,7 @@ describe("Outbound: another transport", () => {
   /** Three batches in flight, the first of them acknowledged. */
   function cut() {
     const bench = new Bench();
-    bench.sender.send(0, binary(10_000));
+    bench.sender.send(0, binary(3750));
     const batches = bench.pollAll() as [Uint8Array, Uint8Array, Uint8Array];
     bench.outbound.handleAck(ackOf(1, batches[0].length), 10);
     return { bench, batches };
@@ -387,7 +388,7 @@ describe("KAL-07: Outbound: a line that carries nothing", () => {
 
   it("counts anew from every ack that says something new, and from nothing else", () => {
     const bench = new Bench();
-    bench.sender.send(0, binary(10_000));
+    bench.sender.send(0, binary(3750));
     const [first] = bench.pollAll(0) as [Uint8Array];
     bench.outbound.handleAck(ackOf(1, first.length), 1000);
     expect(bench.outbound.stallDeadline).toBe(1000 + 8000);

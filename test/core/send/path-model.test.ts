@@ -117,6 +117,58 @@ describe("PathModel: bandwidth", () => {
   });
 });
 
+describe("PathModel: batches that were sent together", () => {
+  const pair = (model: PathModel, apartMs: number, sentApartMs = 0) => {
+    model.handleSample(sample({ at: 100, sent: 60, arrived: 80, totalBytes: 1000 }), true);
+    const at = 100 + apartMs;
+    model.handleSample(sample({ at, sent: 60 + sentApartMs, arrived: 80 + apartMs, totalBytes: 3000 }), true);
+    return model.peakBytesPerMs;
+  };
+
+  it("tell by their distance at the receiver what the line carries", () => {
+    expect(pair(new PathModel(), 16)).toBeCloseTo(125, 5);
+  });
+
+  it("say nothing where it is the sender that has spaced them", () => {
+    expect(pair(new PathModel(), 16, 5)).toBeUndefined();
+    expect(pair(new PathModel(), 16, 4)).toBeCloseTo(125, 5);
+  });
+
+  it("count for no more than the clocks can tell, and not at all where a clock goes back", () => {
+    expect(pair(new PathModel(), 0)).toBe(20_000);
+    expect(pair(new PathModel(), -1)).toBeUndefined();
+  });
+
+  it("are judged by the closest, until the bandwidth is known better", () => {
+    const model = new PathModel();
+    pair(model, 16);
+    model.handleSample(sample({ at: 130, sent: 60, arrived: 104, totalBytes: 5000 }), true);
+    expect(model.peakBytesPerMs).toBe(250);
+    model.forgetPeak();
+    expect(pair(model, 1)).toBeUndefined();
+  });
+
+  it("correct the round trip of large chunks where no rate is known yet, or too low a one", () => {
+    const model = new PathModel();
+    pair(model, 16);
+    const large = sample({ at: 400, bytes: BASE_BYTES + 1250, roundTripMs: 100, totalBytes: 30_000 });
+    expect(model.net(large)).toBeCloseTo(90, 5);
+  });
+});
+
+describe("PathModel: a rate that has fallen", () => {
+  it("replaces what was known, and a higher one does not", () => {
+    const model = new PathModel();
+    model.limitRate(10);
+    expect(model.bytesPerMs).toBeUndefined();
+    feed(model, 100, 100, 300);
+    model.limitRate(200);
+    expect(model.bytesPerMs).toBe(100);
+    model.limitRate(20);
+    expect(model.bytesPerMs).toBe(20);
+  });
+});
+
 describe("PathModel: the round trip", () => {
   const roundTrip = (model: PathModel, at: number, roundTripMs: number, bytes = 4000) =>
     model.handleSample(sample({ at, roundTripMs, bytes, totalBytes: at * 100 }), true);

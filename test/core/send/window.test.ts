@@ -1,10 +1,11 @@
 import { describe, expect, it } from "vitest";
-import { BASE_BYTES, ROUND_TRIP_WINDOW_MS } from "../../../src/core/send/path-model.js";
+import { ROUND_TRIP_WINDOW_MS } from "../../../src/core/send/path-model.js";
 import { WindowController } from "../../../src/core/send/window.js";
 
 const KIB = 1024;
 const MIB = 1024 * KIB;
-const START = 16 * KIB;
+const START = 6 * KIB;
+const START_CHUNK = START / 4 - 128;
 const LIMITS = { chunkBytes: 64 * KIB, windowBytes: 16 * MIB };
 
 interface Round {
@@ -58,6 +59,19 @@ class Bench {
     return this;
   }
 
+  /** Two batches that were sent together, and arrive so far apart. */
+  pair(bytes: number, apartMs: number): this {
+    const sentAt = this.now;
+    for (const at of [sentAt + 40, sentAt + 40 + apartMs]) {
+      this.now = at;
+      this.#totalBytes += bytes;
+      this.window.handleLimited();
+      const ack = { sentAt, ackedAt: at, receivedAt: at - 20, roundTripTimeMs: at - sentAt };
+      this.window.handleAck({ ...ack, bytes, newBytes: bytes, totalBytes: this.#totalBytes, lineBytes: 0 }, at);
+    }
+    return this;
+  }
+
   rounds(count: number, round: Round): this {
     for (let i = 0; i < count; i++) this.round(round);
     return this;
@@ -74,14 +88,14 @@ const steadyWindow = (rate: number, chunkBytes: number, share = 1) =>
   Math.floor(rate * 40 + rate * Math.max(15, (2 * chunkBytes) / rate) * share);
 
 describe("WindowController: start", () => {
-  it("begins with 16 KiB, and chunks of 4 KiB and what stands around them", () => {
+  it("begins with 6 KiB in four chunks", () => {
     const { window } = new Bench();
-    expect([window.windowBytes, window.chunkBytes]).toEqual([START, BASE_BYTES]);
+    expect([window.windowBytes, window.chunkBytes]).toEqual([START, START_CHUNK]);
   });
 
   it("begins within its bounds", () => {
-    const { window } = new Bench({ chunkBytes: 4096, windowBytes: 9000 });
-    expect([window.windowBytes, window.chunkBytes]).toEqual([9000, 4096]);
+    const { window } = new Bench({ chunkBytes: 1100, windowBytes: 5000 });
+    expect([window.windowBytes, window.chunkBytes]).toEqual([5000, 1100]);
   });
 
   it("grows by what is acknowledged, while no rate is known", () => {
@@ -99,12 +113,17 @@ describe("WindowController: start", () => {
 
   it("does not grow while the application has nothing more to say", () => {
     const bench = new Bench().rounds(20, { rate: 100, roundTripMs: 40, isLimited: false });
-    expect([bench.windowBytes, bench.window.chunkBytes]).toEqual([START, BASE_BYTES]);
+    expect([bench.windowBytes, bench.window.chunkBytes]).toEqual([START, START_CHUNK]);
   });
 
-  it("does not grow beyond half again of what has come through, and the queue that is meant to be", () => {
+  it("does not grow beyond twice of what has come through, and the queue that is meant to be", () => {
     const bench = new Bench().rounds(4, { rate: 1250, roundTripMs: 40 });
-    expect(bench.windowBytes).toBe(1.5 * 1250 * (40 + 15));
+    expect(bench.windowBytes).toBe(2 * 1250 * (40 + 15));
+  });
+
+  it("does not grow beyond 256 KiB before a rate is known", () => {
+    const bench = new Bench().round({ rate: 100_000, roundTripMs: 40, acks: 1 });
+    expect(bench.windowBytes).toBe(256 * KIB);
   });
 
   it("never shrinks, whatever the rate says", () => {
@@ -123,37 +142,68 @@ describe("WindowController: start", () => {
     expect(bench.windowBytes).toBe(200_000);
   });
 
+  it("grows by three for each byte that is acknowledged, up to 24 KiB, once a pair has come closely together", () => {
+    expect(new Bench().pair(1500, 0.5).windowBytes).toBe(START + 1500 + 3 * 1500);
+    const bench = new Bench().pair(10_000, 0.5);
+    const before = bench.windowBytes;
+    expect(before).toBeGreaterThan(24 * KIB);
+    expect(bench.pair(1500, 0.5).windowBytes).toBe(before + 2 * 1500);
+  });
+
+  it("does not grow beyond what a line carries that has spaced such a pair, and the queue that is meant to be", () => {
+    const bench = new Bench();
+    const seen: number[] = [];
+    while (bench.window.phase === "start") seen.push(bench.pair(1500, 12).windowBytes);
+    // 1 Mbit/s: the line holds 5 KB, and two chunks of 2 KiB and what stands around them wait.
+    expect(Math.max(...seen)).toBeLessThanOrEqual(125 * 40 + 2 * (2 * KIB + 128));
+    expect(Math.max(...seen)).toBeGreaterThan(START);
+  });
+
   it("goes on while rounds bring a quarter more", () => {
     const bench = new Bench();
     let rate = 300;
     for (let i = 0; i < 12; i++) {
       bench.round({ rate, roundTripMs: 40 });
       rate *= 1.3;
-      expect(bench.window.chunkBytes).toBe(BASE_BYTES);
+      expect(bench.window.phase).toBe("start");
     }
   });
 
   it("ends when three rounds have not brought a quarter more", () => {
     const bench = new Bench().rounds(4, { rate: 1250, roundTripMs: 40 });
-    expect(bench.window.chunkBytes).toBe(BASE_BYTES);
+    expect(bench.window.phase).toBe("start");
     bench.round({ rate: 1250, roundTripMs: 40 });
-    expect(bench.window.chunkBytes).toBe(8 * KIB);
+    expect(bench.window.phase).toBe("steady");
     expect(bench.windowBytes).toBe(steadyWindow(1250, 8 * KIB));
   });
 
   it("does not count rounds that the application has not filled", () => {
     const bench = new Bench().rounds(30, { rate: 1250, roundTripMs: 40, isLimited: false });
-    expect(bench.window.chunkBytes).toBe(BASE_BYTES);
+    expect(bench.window.phase).toBe("start");
   });
 
-  it("ends when a queue shows in the quickest of three acks", () => {
-    const bench = new Bench().rounds(2, { rate: 1250, roundTripMs: 40 });
-    bench.round({ rate: 1250, roundTripMs: 40 + 11, acks: 4 });
-    expect(bench.window.chunkBytes).toBe(BASE_BYTES);
-    bench.round({ rate: 1250, roundTripMs: 40 + 12, acks: 2 });
-    expect(bench.window.chunkBytes).toBe(BASE_BYTES);
-    bench.round({ rate: 1250, roundTripMs: 40 + 12, acks: 3 });
-    expect(bench.window.chunkBytes).toBe(8 * KIB);
+  it("ends a round after a queue has shown in the quickest of three acks, and takes off at once what is too much", () => {
+    const ended = (queueMs: number, acks: number) => {
+      const bench = new Bench().rounds(2, { rate: 1250, roundTripMs: 40 });
+      const before = bench.windowBytes;
+      bench.round({ rate: 1250, roundTripMs: 40 + queueMs, acks });
+      expect(bench.window.phase).toBe("start");
+      if (queueMs > 15) expect(bench.windowBytes).toBeLessThan(before);
+      return bench.round({ rate: 2000, roundTripMs: 40 + queueMs, acks }).window.phase;
+    };
+    expect(ended(11, 4)).toBe("start");
+    expect(ended(12, 2)).toBe("start");
+    expect(ended(12, 3)).toBe("steady");
+    expect(ended(60, 4)).toBe("steady");
+  });
+
+  it("has chunks of a fourth of the window, up to 8 KiB", () => {
+    const bench = new Bench();
+    for (let rate = 100; rate < 10_000; rate *= 1.4) {
+      bench.round({ rate, roundTripMs: 40 });
+      expect(bench.window.chunkBytes).toBeLessThanOrEqual(Math.min(8 * KIB, bench.windowBytes / 4));
+      expect(bench.window.chunkBytes).toBeGreaterThanOrEqual(START_CHUNK);
+    }
   });
 });
 
@@ -311,7 +361,7 @@ describe("WindowController: the guard", () => {
 
 describe("WindowController: the drain", () => {
   const queued = { rate: 1250, roundTripMs: 45 };
-  const DRAINED = 4 * 8 * KIB;
+  const DRAINED = 0.75 * 1250 * 40;
 
   /** Ten seconds in which the line was never seen empty. */
   function overdue(round = queued): Bench {
@@ -324,7 +374,7 @@ describe("WindowController: the drain", () => {
     return bench;
   }
 
-  it("empties a busy line to four chunks for 200 ms when its round trip has not been seen so short for 10 s", () => {
+  it("empties a busy line to three quarters for 200 ms when its round trip has not been seen so short for 10 s", () => {
     const bench = overdue();
     bench.rounds(2, queued);
     expect(bench.windowBytes).toBe(DRAINED);
