@@ -5,8 +5,7 @@
  */
 import { fork } from "node:child_process";
 import { once } from "node:events";
-import { fileURLToPath } from "node:url";
-import { build } from "vite";
+import { bundlePage } from "../tools/bundle-page.mjs";
 import { BROWSER_NAMES, launchBrowserIfThere } from "./lib/browser.mjs";
 import { chooseNames, parseCount } from "./lib/choices.mjs";
 import { describeMachine } from "./lib/machine.mjs";
@@ -47,7 +46,7 @@ export async function runInterop(options) {
   const workloads = chooseNames(options.workloads, Object.keys(WORKLOADS));
   const trials = parseCount(options.trials);
   const machine = describeMachine();
-  const script = await bundle();
+  const script = await bundlePage("bench/interop/page.mjs");
   let isGood = true;
   for (const name of chooseNames(options.browsers, BROWSER_NAMES)) {
     const browser = await launchBrowserIfThere(name);
@@ -110,23 +109,4 @@ async function rates(browser, { workload, script, trials }) {
       server.kill();
     }
   }
-}
-
-/** The page's part with its libraries, in one script. */
-async function bundle() {
-  const root = fileURLToPath(new URL("..", import.meta.url));
-  const result = await build({
-    root,
-    configFile: false,
-    logLevel: "error",
-    build: {
-      write: false,
-      minify: true,
-      lib: { entry: "bench/interop/page.mjs", formats: ["iife"], name: "bench" },
-    },
-    define: { "process.env.NODE_ENV": '"production"' },
-    resolve: { alias: { sluice: `${root}dist/sluice.mjs` } },
-  });
-  const [{ output }] = /** @type {any} */ (Array.isArray(result) ? result : [result]);
-  return /** @type {string} */ (output[0].code);
 }

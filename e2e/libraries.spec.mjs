@@ -1,0 +1,106 @@
+/** Libraries in real pages, on Sluice at both ends, while the line is cut twice. More of them, in Node: e2e/interop. */
+import http from "node:http";
+import { expect, test } from "@playwright/test";
+import { GraphQLInt, GraphQLObjectType, GraphQLSchema } from "graphql";
+import { useServer } from "graphql-ws/use/ws";
+import { SluiceServer } from "sluice/server";
+import { setupWSConnection } from "y-websocket/bin/utils";
+import { bundlePage } from "../tools/bundle-page.mjs";
+import { createFaultProxy } from "./support/fault-proxy.mjs";
+
+let script;
+let server;
+let sluice;
+let proxy;
+/** Of all sessions. */
+let resumes;
+
+test.beforeAll(async () => {
+  script = await bundlePage("e2e/libraries/page.mjs");
+});
+
+test.beforeEach(async () => {
+  server = http.createServer((_request, response) => {
+    response.writeHead(200, { "Content-Type": "text/html" }).end("<!doctype html><title>libraries</title>");
+  });
+  sluice = new SluiceServer({ server });
+  resumes = 0;
+  sluice.on("connection", (socket) => {
+    socket.on("resume", () => {
+      resumes += 1;
+    });
+  });
+  await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
+  proxy = await createFaultProxy({ target: { port: server.address().port } });
+});
+
+test.afterEach(async () => {
+  await proxy.close();
+  sluice.close();
+  server.closeAllConnections();
+  server.close();
+});
+
+/** A page in a browser context of its own, with the libraries in it. */
+async function openPage(browser) {
+  const page = await (await browser.newContext()).newPage();
+  await page.goto(`http://127.0.0.1:${proxy.port}/`);
+  await page.addScriptTag({ content: script });
+  return page;
+}
+
+test("graphql-ws: a subscription is complete and in order", async ({ browser }) => {
+  const count = 300;
+  const resumed = new Promise((resolve) => sluice.on("connection", (socket) => socket.once("resume", resolve)));
+  const items = {
+    type: GraphQLInt,
+    async *subscribe() {
+      for (let index = 0; index < count; index += 1) {
+        // With what was yielded before on its way; the second time when the first is over.
+        if (index === 200) await resumed;
+        if (index === 100 || index === 200) proxy.cut();
+        yield { items: index };
+      }
+    },
+  };
+  const query = new GraphQLObjectType({ name: "Query", fields: { none: { type: GraphQLInt } } });
+  const subscription = new GraphQLObjectType({ name: "Subscription", fields: { items } });
+  useServer({ schema: new GraphQLSchema({ query, subscription }) }, sluice);
+  const page = await openPage(browser);
+  const received = await page.evaluate((url) => globalThis.libraries.subscribe(url), `ws://127.0.0.1:${proxy.port}/`);
+  expect(received).toEqual(Array.from({ length: count }, (_, index) => index));
+  expect(resumes).toBe(2);
+  await page.context().close();
+});
+
+test("Yjs: two pages that type converge", async ({ browser }) => {
+  const seen = { messages: 0, cuts: 0 };
+  sluice.on("connection", (socket, request) => {
+    setupWSConnection(socket, request);
+    socket.on("message", () => {
+      seen.messages += 1;
+      // The second time when both are back, and what they have typed meanwhile comes.
+      const isDue = seen.cuts === 0 ? seen.messages > 80 : seen.cuts === 1 && resumes === 2;
+      if (!isDue) return;
+      seen.cuts += 1;
+      proxy.cut();
+    });
+  });
+  const pages = [await openPage(browser), await openPage(browser)];
+  const url = `ws://127.0.0.1:${proxy.port}`;
+  for (const page of pages) await page.evaluate((address) => globalThis.libraries.open(address), url);
+  const texts = ["left ".repeat(30), "right ".repeat(30)];
+  await Promise.all(pages.map((page, index) => page.evaluate((text) => globalThis.libraries.type(text), texts[index])));
+  const read = (page) => page.evaluate(() => globalThis.libraries.text());
+  for (const page of pages) {
+    await expect.poll(async () => (await read(page)).length, { timeout: 30_000 }).toBe(330);
+  }
+  const [left, right] = await Promise.all(pages.map(read));
+  expect(left).toBe(right);
+  expect([...left].sort().join("")).toBe([...texts.join("")].sort().join(""));
+  for (const page of pages) {
+    expect(await page.evaluate(() => globalThis.libraries.sockets())).toBe(1);
+    await page.context().close();
+  }
+  expect(resumes).toBe(4);
+});
