@@ -5,6 +5,8 @@
 export type SluiceErrorCode =
   /** An argument the API does not take: unknown priority, bad channel name, bad option. */
   | "ERR_USAGE_ARGUMENT"
+  /** The messages of the channel are taken in another way already, as by a listener. */
+  | "ERR_USAGE_CONSUMER"
   /** `send()` on a channel that is closing or closed. */
   | "ERR_USAGE_CHANNEL_CLOSED"
   /** More channels than both ends allow. */

@@ -24,6 +24,13 @@ export class Fifo<T> {
     return item;
   }
 
+  /** Takes back `item` if it is the one that was pushed last. */
+  retract(item: T): boolean {
+    if (this.length === 0 || this.#items.at(-1) !== item) return false;
+    this.#items.pop();
+    return true;
+  }
+
   peek(): T | undefined {
     return this.#items[this.#head];
   }

@@ -39,4 +39,14 @@ describe("Fifo", () => {
     fifo.push(7);
     expect([fifo.length, fifo.shift()]).toEqual([1, 7]);
   });
+
+  it("takes back the item that was pushed last, and no other", () => {
+    const fifo = new Fifo<string>();
+    expect(fifo.retract("a")).toBe(false);
+    for (const item of ["a", "b"]) fifo.push(item);
+    expect([fifo.retract("a"), fifo.retract("b"), fifo.length]).toEqual([false, true, 1]);
+    expect(fifo.shift()).toBe("a");
+    // It may stand there still, and is gone all the same.
+    expect([fifo.retract("a"), fifo.length, fifo.shift()]).toEqual([false, 0, undefined]);
+  });
 });
