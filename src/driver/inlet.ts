@@ -1,3 +1,4 @@
+import { owned } from "../core/bytes.js";
 import { SluiceError } from "../core/error.js";
 import { Incoming, type MessageStart } from "./incoming.js";
 import type { BodyPlatform, ByteStream, StreamedMessage } from "./streamed-message.js";
@@ -83,11 +84,12 @@ export class Inlet<Value, Stream, Body extends ByteStream, Binary> {
   /** A whole message has come. */
   handleMessage(message: Arrival): void {
     if (this.#leaving === "left") return this.#target.take(message.cost);
-    if (this.#incoming !== undefined) {
-      this.#handleWhole(this.#incoming, { ...message, target: this.#target });
-      return;
-    }
-    this.#supply.push({ text: message.text, data: message.data, cost: message.cost, target: this.#target });
+    const { text, cost } = message;
+    const isNext = this.#supply.isAwaited || (this.#isFlowing && this.#supply.length === 0);
+    const data = isNext || typeof message.data === "string" ? message.data : owned(message.data);
+    const held: Held = { text, data, cost, target: this.#target };
+    if (this.#incoming !== undefined) return this.#handleWhole(this.#incoming, held);
+    this.#supply.push(held);
     if (this.#isFlowing) this.#schedule();
   }
 

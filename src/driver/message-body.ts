@@ -1,3 +1,4 @@
+import { owned } from "../core/bytes.js";
 import type { SluiceError } from "../core/error.js";
 import { Fifo } from "../core/fifo.js";
 import type { ReadController, ReadSource } from "./supply-stream.js";
@@ -40,8 +41,9 @@ export class MessageBody implements ReadSource<Uint8Array> {
       if (piece.isLast) this.#finish();
       return;
     }
-    this.#pieces.push(piece);
-    if (this.#reader === "waiting") this.#give();
+    const isWaited = this.#reader === "waiting";
+    this.#pieces.push(isWaited ? piece : { ...piece, data: owned(piece.data) });
+    if (isWaited) this.#give();
   }
 
   /** The rest does not come: its reader learns of it behind what is held. */

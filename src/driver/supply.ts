@@ -57,6 +57,11 @@ export class Supply<Item> {
     this.#pump();
   }
 
+  /** Whether the next item is handed over at once. */
+  get isAwaited(): boolean {
+    return this.#gate === "open" && this.#takers.size > 0;
+  }
+
   /** How many items wait. */
   get length(): number {
     return this.#held.length;

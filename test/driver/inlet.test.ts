@@ -119,6 +119,20 @@ describe("Inlet: listeners", () => {
     expect(story).toHaveLength(2);
   });
 
+  it("keeps no more alive than it holds", async () => {
+    const message = () => inlet.handleMessage({ text: false, data: new Uint8Array(100).subarray(0, 3), cost: 10 });
+    const sizes: number[] = [];
+    inlet = inletWith({ toValue: ({ data }) => String(sizes.push((data as Uint8Array).buffer.byteLength)) });
+    message();
+    const iterator = inlet.iterator();
+    await iterator.next();
+    const next = iterator.next();
+    message();
+    await next;
+    // What is handed over at once costs no copy.
+    expect(sizes).toEqual([3, 100]);
+  });
+
   it("can be paused by a listener, in the middle of what waits", () => {
     inlet = inletWith({
       schedule: (dispatch) => dispatch(),

@@ -44,6 +44,12 @@ describe("MessageBody", () => {
     expect([taken, finished, body.isFinished]).toEqual([["1,2", "3", "4"], 1, true]);
   });
 
+  it("keeps no more alive than it holds", async () => {
+    const batch = new Uint8Array(100);
+    body.handlePiece({ data: batch.subarray(0, 3), isLast: false, taken: () => {} });
+    expect((await stream.getReader().read()).value?.buffer.byteLength).toBe(3);
+  });
+
   it("passes over pieces without bytes, and ends with the last", async () => {
     piece([]);
     const reader = stream.getReader();

@@ -69,6 +69,14 @@ describe("Supply", () => {
     expect(story).toEqual(["first has a", "second is told the end"]);
   });
 
+  it("says whether it hands over at once what comes next", () => {
+    expect(supply.isAwaited).toBe(false);
+    supply.ask(taker("first"));
+    expect(supply.isAwaited).toBe(true);
+    supply.shut();
+    expect(supply.isAwaited).toBe(false);
+  });
+
   it("can be shut by who takes", () => {
     const closing: Taker<string> = { ...taker("first"), handleItem: () => supply.shut() };
     supply.ask(closing);
