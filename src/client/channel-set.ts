@@ -2,8 +2,9 @@ import { SluiceError } from "../core/error.js";
 import type { ChannelKey } from "../core/send/send-channel.js";
 import type { Priority } from "../core/wire/frame.js";
 import type { ClientConversation } from "../driver/client-conversation.js";
-import { CHANNEL_HELD_BYTES, Mailbox, type MailboxBudget } from "../driver/mailbox.js";
+import { Mailbox, type MailboxInit } from "../driver/mailbox.js";
 import { Channel, type ChannelInit } from "./channel.js";
+import type { Feed } from "./inlet.js";
 
 interface Known {
   readonly channel: Channel;
@@ -18,9 +19,9 @@ export class ChannelSet {
   /** Channels that the peer has opened and nobody has been told of. */
   readonly #unseen: Mailbox<Channel>;
 
-  constructor(init: Omit<ChannelInit, "name" | "priority">, budget: MailboxBudget, tell: (channel: Channel) => void) {
+  constructor(init: Omit<ChannelInit, "name" | "priority">, unseen: MailboxInit<Channel>) {
     this.#init = init;
-    this.#unseen = new Mailbox(budget, tell);
+    this.#unseen = new Mailbox(unseen);
   }
 
   /** The application asks for a channel, which `key` names now. */
@@ -33,12 +34,14 @@ export class ChannelSet {
 
   /** The peer has opened a channel. */
   handleOpened(key: ChannelKey, name: string, priority: Priority): void {
-    this.#unseen.handle(this.#add(key, name, priority).channel, CHANNEL_HELD_BYTES);
+    this.#unseen.handle(this.#add(key, name, priority).channel);
   }
 
   handleEnded(key: ChannelKey): void {
-    this.#known.get(key)?.channel.handleClosed();
+    const known = this.#known.get(key);
+    if (known === undefined) return;
     this.#known.delete(key);
+    this.#end(known.channel, undefined);
   }
 
   get(key: ChannelKey): Channel | undefined {
@@ -56,8 +59,12 @@ export class ChannelSet {
     this.#unseen.open();
   }
 
-  /** Opens in a new session what the application holds on to, and ends the rest. Returns the names of those that go on. */
-  reopen(conversation: Pick<ClientConversation, "openChannel">): Set<string> {
+  /**
+   * Opens in a new session what the application holds on to, and ends the rest.
+   * @param error how the session before has ended
+   * @returns the names of those that go on
+   */
+  reopen(conversation: Pick<ClientConversation, "openChannel"> & Feed, error: SluiceError): Set<string> {
     const before = [...this.#known.values()];
     this.#known.clear();
     const names = new Set<string>();
@@ -65,20 +72,31 @@ export class ChannelSet {
       const { channel } = known;
       const key = known.isWanted && channel.state === "open" ? tryOpen(conversation, channel) : undefined;
       if (key === undefined) {
-        channel.handleClosed();
+        this.#end(channel, error);
         continue;
       }
-      channel.key = key;
+      channel.handleReopened(conversation, key, error);
       this.#known.set(key, known);
       names.add(channel.name);
     }
     return names;
   }
 
+  /** The application closes the socket. */
+  leave(): void {
+    for (const { channel } of this.#known.values()) channel.inlet.leave("socket");
+  }
+
   /** The socket is closed. */
-  end(): void {
-    for (const { channel } of this.#known.values()) channel.handleClosed();
+  end(error: SluiceError | undefined): void {
+    for (const { channel } of this.#known.values()) this.#end(channel, error);
     this.#known.clear();
+  }
+
+  #end(channel: Channel, error: SluiceError | undefined): void {
+    channel.handleClosed(error);
+    // Nothing can be done with it; else one after the other would pile up while nobody listens.
+    if (!channel.inlet.isHolding) this.#unseen.remove(channel);
   }
 
   #add(key: ChannelKey, name: string, priority: Priority): Known {

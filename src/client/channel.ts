@@ -1,12 +1,13 @@
+import type { SluiceError } from "../core/error.js";
 import type { ChannelKey } from "../core/send/send-channel.js";
 import { checkedPriority, type Priority } from "../core/wire/frame.js";
-import { Mailbox, type MailboxBudget } from "../driver/mailbox.js";
 import { Outlet } from "../driver/outlet.js";
 import { refused, type SendOptions } from "../driver/pending-message.js";
 import type { Receipt } from "../driver/receipt.js";
 import { EventHandlers, type Handler } from "./event-handlers.js";
 import type { ChannelEventMap } from "./events.js";
-import { dataOf, heldBytes, type SluiceBinaryType } from "./incoming.js";
+import type { SluiceBinaryType } from "./incoming.js";
+import { type ClientInlet, clientInlet, type Feed, type IncomingMessage, type MessageData, targetOf } from "./inlet.js";
 import type { Lifeline } from "./lifeline.js";
 import { payloadOf, type SendData } from "./payload.js";
 import { type TaskQueue, writableOf } from "./platform.js";
@@ -24,7 +25,6 @@ export interface ChannelInit {
   /** The session of the moment; the channel may go on in another. */
   readonly lifeline: () => Lifeline;
   readonly tasks: TaskQueue;
-  readonly budget: MailboxBudget;
   readonly origin: string;
   readonly encodeUtf8: (text: string) => Uint8Array;
 }
@@ -36,13 +36,15 @@ const ChannelEventTarget: TypedEventTargetConstructor<ChannelEventMap> = EventTa
 
 /**
  * A named, ordered stream of messages inside a session, with a priority of its own. The same name on both ends is the
- * same channel. Events: `message`, `drain`, and `close` once it has ended in both directions. Messages wait for the first
- * listener, within the bound of unfinished messages, and `close` waits behind them.
+ * same channel. Events: `message`, `drain`, and `close` once it has ended in both directions.
+ *
+ * Messages wait, and their sender with them, until somebody takes them: listeners, iteration, `readable` or `incoming`. The
+ * first kind has the channel; another one throws `ERR_USAGE_CONSUMER`, and a listener that comes too late hears nothing.
+ * `close` waits behind messages that listeners have not had.
  */
 export class Channel extends ChannelEventTarget {
   readonly #init: ChannelInit;
   readonly #handlers: EventHandlers = new EventHandlers(this);
-  readonly #mailbox: Mailbox<string | Uint8Array>;
   readonly #outlet: Outlet<SendData, WritableStream<SendData>>;
   #priority: Priority;
   #binaryType: SluiceBinaryType = "blob";
@@ -50,6 +52,8 @@ export class Channel extends ChannelEventTarget {
 
   /** @internal What the session of the moment calls it. */
   key: ChannelKey;
+  /** @internal */
+  readonly inlet: ClientInlet;
 
   /** @internal */
   constructor(init: ChannelInit, key: ChannelKey) {
@@ -57,8 +61,15 @@ export class Channel extends ChannelEventTarget {
     this.#init = init;
     this.key = key;
     this.#priority = init.priority;
-    this.#mailbox = new Mailbox(init.budget, (data) => init.tasks.push(() => this.#dispatch(data)));
     const lifeline = init.lifeline();
+    const inletInit = {
+      tasks: init.tasks,
+      encodeUtf8: init.encodeUtf8,
+      isHeardClosing: true,
+      binaryType: () => this.#binaryType,
+      dispatch: (data: MessageData) => this.dispatchEvent(new MessageEvent("message", { data, origin: init.origin })),
+    };
+    this.inlet = clientInlet(inletInit, targetOf(lifeline.conversation, key));
     this.#outlet = new Outlet({
       gates: lifeline.gates,
       budget: lifeline.budget,
@@ -83,10 +94,14 @@ export class Channel extends ChannelEventTarget {
     return receipt;
   }
 
-  /** Ends the channel in both directions, after what was accepted on either side. */
+  /**
+   * Ends the channel in both directions, after what was accepted on either side. Where nobody takes messages any more, as
+   * when a loop was left, what still comes goes by.
+   */
   close(): void {
     if (this.#state !== "open") return;
     this.#state = "closing";
+    this.inlet.leave("channel");
     this.#lifeline.closeChannel(this.key);
   }
 
@@ -106,12 +121,54 @@ export class Channel extends ChannelEventTarget {
     options?: boolean | AddEventListenerOptions,
   ): void {
     super.addEventListener(type, listener, options);
-    if (type === "message" && listener !== null) this.#mailbox.open();
+    if (type !== "message" || listener === null) return;
+    this.inlet.listen();
+    this.inlet.open();
   }
 
-  /** @internal */
-  handleMessage(data: string | Uint8Array): void {
-    this.#mailbox.handle(data, heldBytes(data));
+  /** Holds back `message` events until `resume`: what comes waits, and its sender with it. */
+  pause(): void {
+    this.inlet.pause();
+  }
+
+  resume(): void {
+    this.inlet.resume();
+  }
+
+  get isPaused(): boolean {
+    return this.inlet.isPaused;
+  }
+
+  /**
+   * Iterates over the messages. Left early, it takes nothing more, and another loop goes on from there. Ends with the
+   * channel, by an error if the session was lost.
+   * @throws SluiceError `ERR_USAGE_CONSUMER`
+   */
+  [Symbol.asyncIterator](): AsyncIterableIterator<MessageData> {
+    return this.inlet.iterator();
+  }
+
+  /**
+   * The messages, one for each read. Cancelling it takes nothing more, and leaves the channel open: `readable` is a new
+   * stream then. Ends with the channel, by an error if the session was lost.
+   * @throws SluiceError `ERR_USAGE_CONSUMER`
+   */
+  get readable(): ReadableStream<MessageData> {
+    return this.inlet.readable;
+  }
+
+  /**
+   * The messages as they begin, of any size. The next one comes when the one before has been read or cancelled.
+   * @throws SluiceError `ERR_USAGE_CONSUMER`
+   */
+  get incoming(): AsyncIterable<IncomingMessage> {
+    return this.inlet.incoming;
+  }
+
+  /** @internal It goes on in another session, under this key. */
+  handleReopened(conversation: Feed, key: ChannelKey, error: SluiceError): void {
+    this.key = key;
+    this.inlet.rebind(targetOf(conversation, key), error);
   }
 
   /** @internal The peer ends the channel: what is queued still leaves. */
@@ -119,15 +176,15 @@ export class Channel extends ChannelEventTarget {
     if (this.#state === "open") this.#state = "closing";
   }
 
-  /** @internal */
-  handleClosed(): void {
+  /** @internal `error` says why, when it was no orderly end. */
+  handleClosed(error: SluiceError | undefined): void {
     if (this.#state === "closed") return;
     this.#state = "closed";
     // The next session gives its number to another channel.
     this.key = NO_CHANNEL;
     this.#outlet.end();
     // Behind the messages that nobody has read: who listens late still gets them first.
-    this.#mailbox.finish(() => this.#init.tasks.push(() => this.dispatchEvent(new Event("close"))));
+    this.inlet.end(error, () => this.#init.tasks.push(() => this.dispatchEvent(new Event("close"))));
   }
 
   get name(): string {
@@ -207,10 +264,5 @@ export class Channel extends ChannelEventTarget {
 
   get #lifeline(): Lifeline {
     return this.#init.lifeline();
-  }
-
-  #dispatch(data: string | Uint8Array): void {
-    const init = { data: dataOf(data, this.#binaryType), origin: this.#init.origin };
-    this.dispatchEvent(new MessageEvent("message", init));
   }
 }

@@ -8,8 +8,3 @@ export function dataOf(data: string | Uint8Array, binaryType: SluiceBinaryType):
   const isWhole = data.byteLength === data.buffer.byteLength;
   return (isWhole ? data.buffer : data.slice().buffer) as ArrayBuffer;
 }
-
-/** Bytes that a message holds while it waits: strings in UTF-16. */
-export function heldBytes(data: string | Uint8Array): number {
-  return typeof data === "string" ? data.length * 2 : data.byteLength;
-}

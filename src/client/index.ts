@@ -16,6 +16,7 @@ export type {
   SluiceSocketEventMap,
 } from "./events.js";
 export type { SluiceBinaryType } from "./incoming.js";
+export type { IncomingMessage, MessageData } from "./inlet.js";
 export type { SluiceSocketOptions } from "./options.js";
 export type { SendData } from "./payload.js";
 export { type ConnectionState, SluiceSocket } from "./sluice-socket.js";

@@ -58,8 +58,11 @@ export interface LifelineHandler {
   handleEvent(event: LifelineEvent): void;
   /** A session is open: messages may flow. What was sent before waits for `release`, unless it is the first session. */
   handleOpen(opened: Opened): void;
-  /** The next session begins: opens the channels that live on. Those that it does not name have ended. */
-  handleReopen(conversation: ClientConversation): ReadonlySet<string>;
+  /**
+   * The next session begins: opens the channels that live on. Those that it does not name have ended.
+   * @param error how the session before has ended
+   */
+  handleReopen(conversation: ClientConversation, error: SluiceError): ReadonlySet<string>;
   /** A session could not be resumed. */
   handleLost(loss: SessionLoss): void;
   /** There is no next session. */
@@ -285,7 +288,7 @@ export class Lifeline {
     const { dial } = this.#options;
     const plain = this.#newPlain(dial, 0);
     this.#conversation = plain;
-    this.#handler.handleReopen(plain);
+    this.#handler.handleReopen(plain, noChannels());
     for (const { channel, message } of losses.neverWritten) {
       if (plain.channelName(channel) !== undefined) plain.resend(channel, message);
       else message.control.fail("never-written", noChannels());
@@ -343,7 +346,7 @@ export class Lifeline {
     if (found !== undefined) return this.#continuePlain(found, event);
     const error = this.#failure ?? event.error;
     const isLost = error?.code === "ERR_SESSION_LOST";
-    if (isLost && this.#options.onSessionLost === "reopen" && !this.#isClosing) return this.#reopen(event);
+    if (isLost && this.#options.onSessionLost === "reopen" && !this.#isClosing) return this.#reopen(event, error);
     this.#unwatch();
     failNeverWritten(event.losses.neverWritten);
     this.#backlog?.fail();
@@ -352,7 +355,7 @@ export class Lifeline {
     this.#handler.handleClosed(event, error);
   }
 
-  #reopen(event: ConversationClosed): void {
+  #reopen(event: ConversationClosed, error: SluiceError): void {
     const lost = this.#conversation;
     const { limits, dial: first, host } = this.#options;
     const loss = lossOf(event);
@@ -361,7 +364,7 @@ export class Lifeline {
     const next = losses === undefined ? this.#newFramed(dial) : this.#newPlain(dial, losses);
     this.#conversation = next;
     this.#closing.length = 0;
-    const survivors = this.#handler.handleReopen(next);
+    const survivors = this.#handler.handleReopen(next, error);
     // A session that was lost before it was open leaves its backlog to the next one, behind what it has not written.
     const waiting = this.#backlog;
     const backlog = new Backlog({

@@ -1,6 +1,8 @@
 import { Fifo } from "../core/fifo.js";
 import type { Host } from "../driver/host.js";
 import type { MessageSink } from "../driver/outflow.js";
+import type { BodyPlatform } from "../driver/streamed-message.js";
+import type { ReadSource } from "../driver/supply-stream.js";
 
 /** What both browsers and Node have and the narrow library of this layer does not say is optional. */
 type Globals = { reportError?: (error: unknown) => void };
@@ -66,6 +68,17 @@ function textWriter(encoder: TextEncoder): (text: string) => Uint8Array {
 export function writableOf<Data>(sink: MessageSink<Data>): WritableStream<Data> {
   return new WritableStream(sink);
 }
+
+/** A stream of the platform over `source`, which is asked only when somebody reads. */
+export function readableOf<Data>(source: ReadSource<Data>): ReadableStream<Data> {
+  return new ReadableStream(source as UnderlyingDefaultSource<Data>, { highWaterMark: 0 });
+}
+
+export const bodyPlatform: BodyPlatform<ReadableStream<Uint8Array>, Blob> = {
+  streamOf: readableOf,
+  blobOf: (parts) => new Blob(parts as Uint8Array<ArrayBuffer>[]),
+  decodeText: (bytes) => new TextDecoder("utf-8", { ignoreBOM: true }).decode(bytes as Uint8Array<ArrayBuffer>),
+};
 
 /** Uncaught, as the exception of an event listener is. */
 function report(error: unknown): void {

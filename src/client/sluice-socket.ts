@@ -1,10 +1,10 @@
 import { SluiceError } from "../core/error.js";
 import type { Limits } from "../core/limits.js";
-import { DEFAULT_CHANNEL } from "../core/send/send-channel.js";
+import { type ChannelKey, DEFAULT_CHANNEL } from "../core/send/send-channel.js";
 import { checkedPriority } from "../core/wire/frame.js";
 import type { Stats } from "../driver/conversation.js";
 import type { Host } from "../driver/host.js";
-import { MailboxBudget } from "../driver/mailbox.js";
+import { UNSEEN_CHANNELS_MAX, unseenError } from "../driver/mailbox.js";
 import { Outlet } from "../driver/outlet.js";
 import { refused, type SendOptions } from "../driver/pending-message.js";
 import type { Receipt } from "../driver/receipt.js";
@@ -25,7 +25,8 @@ import {
   sessionLostEvent,
 } from "./events.js";
 import { greetedOrigins } from "./greeted-origins.js";
-import { dataOf, type SluiceBinaryType } from "./incoming.js";
+import type { SluiceBinaryType } from "./incoming.js";
+import { type ClientInlet, clientInlet, type IncomingMessage, type MessageData, targetOf } from "./inlet.js";
 import { describeInterface } from "./interface.js";
 import { Lifeline, type LifelineEvent, type Opened } from "./lifeline.js";
 import { nativeOf } from "./native-web-socket.js";
@@ -86,6 +87,7 @@ export class SluiceSocket extends SocketEventTarget {
   readonly #lifeline: Lifeline;
   readonly #channels: ChannelSet;
   readonly #outlet: Outlet<SendData, WritableStream<SendData>>;
+  readonly #inlet: ClientInlet;
   #readyState: ReadyState = 0;
   #connectionState: ConnectionState = "connecting";
   #protocol = "";
@@ -110,17 +112,17 @@ export class SluiceSocket extends SocketEventTarget {
     this.#origin = new URL(this.#url).origin;
     this.#limits = limitsOf(options);
     this.#host = browserHost();
-    const budget = new MailboxBudget(this.#limits.reassemblyBytesMax, () => this.#handleUnheard());
     const channelInit = {
       lifeline: () => this.#lifeline,
       tasks: this.#tasks,
-      budget,
       origin: this.#origin,
       encodeUtf8: this.#host.encodeUtf8,
     };
-    this.#channels = new ChannelSet(channelInit, budget, (channel) =>
-      this.#tasks.push(() => this.dispatchEvent(channelEvent(channel))),
-    );
+    this.#channels = new ChannelSet(channelInit, {
+      itemsMax: UNSEEN_CHANNELS_MAX,
+      deliver: (channel) => this.#tasks.push(() => this.dispatchEvent(channelEvent(channel))),
+      onExceeded: () => this.#lifeline.conversation.abort(1009, "nobody listens", unseenError()),
+    });
     const lifelineOptions = {
       url: this.#url,
       protocols: parseProtocols(protocols),
@@ -145,9 +147,10 @@ export class SluiceSocket extends SocketEventTarget {
           if (conversation === this.#lifeline.conversation) this.#open(opened, transport);
         });
       },
-      handleReopen: (conversation) => {
+      handleReopen: (conversation, error) => {
         this.#tasks.push(() => this.#handleReopen());
-        return this.#channels.reopen(conversation);
+        this.#inlet.rebind(targetOf(conversation, DEFAULT_CHANNEL), error);
+        return this.#channels.reopen(conversation, error);
       },
       handleLost: (loss) => this.#tasks.push(() => this.dispatchEvent(sessionLostEvent(loss))),
       handleClosed: (end, error) => this.#close(end, error),
@@ -161,6 +164,17 @@ export class SluiceSocket extends SocketEventTarget {
       close: () => this.close(1000),
       streamOf: writableOf,
     });
+    const inletInit = {
+      tasks: this.#tasks,
+      encodeUtf8: this.#host.encodeUtf8,
+      // As in the standard: what comes after `close()` is not shown.
+      isHeardClosing: false,
+      binaryType: () => this.#binaryType,
+      dispatch: (data: MessageData) => this.dispatchEvent(new MessageEvent("message", { data, origin: this.#origin })),
+    };
+    this.#inlet = clientInlet(inletInit, targetOf(this.#lifeline.conversation, DEFAULT_CHANNEL));
+    // As in the standard: to whoever listens, be it nobody.
+    this.#inlet.open();
   }
 
   /**
@@ -191,6 +205,8 @@ export class SluiceSocket extends SocketEventTarget {
     const end = closeArguments(code, reason, this.#host.encodeUtf8);
     if (this.#readyState >= SluiceSocket.CLOSING) return;
     this.#readyState = SluiceSocket.CLOSING;
+    this.#inlet.leave("socket");
+    this.#channels.leave();
     // What waits for `open` will not see it any more, and was accepted all the same.
     this.#release(() => {});
     this.#lifeline.close(end.code, end.reason);
@@ -228,7 +244,50 @@ export class SluiceSocket extends SocketEventTarget {
   ): void {
     if (arguments.length < 2) throw new TypeError("Failed to execute 'addEventListener': 2 arguments required.");
     super.addEventListener(type, listener, options);
-    if (type === "channel" && listener !== null) this.#channels.openUnseen();
+    if (listener === null) return;
+    if (type === "channel") this.#channels.openUnseen();
+    if (type === "message") this.#inlet.listen();
+  }
+
+  /** Holds back `message` events until `resume`: what comes waits, and the server with it. */
+  pause(): void {
+    this.#inlet.pause();
+  }
+
+  resume(): void {
+    this.#inlet.resume();
+  }
+
+  get isPaused(): boolean {
+    return this.#inlet.isPaused;
+  }
+
+  /**
+   * Iterates over the messages, instead of `message` events: not when somebody has listened to these. Left early, it takes
+   * nothing more, and another loop goes on from there. It goes on in the next session when one is lost, and ends with the
+   * socket, by an error if that was no close handshake.
+   * @throws SluiceError `ERR_USAGE_CONSUMER`
+   */
+  [Symbol.asyncIterator](): AsyncIterableIterator<MessageData> {
+    return this.#inlet.iterator();
+  }
+
+  /**
+   * The messages, one for each read, instead of `message` events. Cancelling it takes nothing more, and leaves the socket
+   * open: `readable` is a new stream then. It goes on and ends as iteration does.
+   * @throws SluiceError `ERR_USAGE_CONSUMER`
+   */
+  get readable(): ReadableStream<MessageData> {
+    return this.#inlet.readable;
+  }
+
+  /**
+   * The messages as they begin, of any size, instead of `message` events. The next one comes when the one before has been
+   * read or cancelled. It goes on and ends as iteration does.
+   * @throws SluiceError `ERR_USAGE_CONSUMER`
+   */
+  get incoming(): AsyncIterable<IncomingMessage> {
+    return this.#inlet.incoming;
   }
 
   /** What is going on, as a plain object. */
@@ -367,9 +426,10 @@ export class SluiceSocket extends SocketEventTarget {
       case "channel-closed":
         return this.#channels.handleEnded(event.channel);
       case "message":
-        if (event.channel !== DEFAULT_CHANNEL) this.#channels.get(event.channel)?.handleMessage(event.data);
-        else this.#tasks.push(() => this.#message(event.data));
-        return;
+      case "incoming":
+      case "piece":
+      case "incoming-reset":
+        return this.#inletOf(event.channel)?.handle(event);
       case "detached":
         this.#tasks.push(() => this.#handleDetached());
         return;
@@ -388,10 +448,8 @@ export class SluiceSocket extends SocketEventTarget {
     }
   }
 
-  /** More has come than is kept for an application that does not listen. */
-  #handleUnheard(): void {
-    const error = new SluiceError("ERR_PEER_VIOLATION", "Too much has come on channels that nobody listens to");
-    this.#lifeline.conversation.abort(1009, "nobody listens", error);
+  #inletOf(channel: ChannelKey): ClientInlet | undefined {
+    return channel === DEFAULT_CHANNEL ? this.#inlet : this.#channels.get(channel)?.inlet;
   }
 
   #open(opened: Opened, transport: TransportName | null): void {
@@ -427,22 +485,16 @@ export class SluiceSocket extends SocketEventTarget {
     if (this.#connectionState === "connected") this.#setConnection("reconnecting", null);
   }
 
-  #message(data: string | Uint8Array): void {
-    // As in the standard, what comes after `close()` is not shown.
-    if (this.#readyState !== SluiceSocket.OPEN) return;
-    const init = { data: dataOf(data, this.#binaryType), origin: this.#origin };
-    this.dispatchEvent(new MessageEvent("message", init));
-  }
-
   #close(end: { code: number; reason: string; wasClean: boolean }, error: SluiceError | undefined): void {
-    this.#channels.end();
+    this.#channels.end(error);
     this.#outlet.end();
-    this.#tasks.push(() => {
+    const tell = () => {
       this.#readyState = SluiceSocket.CLOSED;
       this.#setConnection("closed", null);
       if (error !== undefined) this.dispatchEvent(errorEvent(error));
       this.dispatchEvent(closeEvent(end));
-    });
+    };
+    this.#inlet.end(error, () => this.#tasks.push(tell));
   }
 
   #setConnection(state: ConnectionState, transport: TransportName | null): void {

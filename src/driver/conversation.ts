@@ -150,7 +150,6 @@ export class Conversation<S extends Session = Session> {
     const channel = this.#driver.command((session, now) => session.openChannel(name, priority ?? "normal", now));
     const isNew = !this.#channels.has(channel);
     if (isNew) this.#channels.set(channel, { name, priority: "normal" });
-    if (isNew) this.receive(channel, "messages");
     // The peer may have opened it, and its priority may be another, while its event still waits for its turn.
     if (isNew || priority !== undefined) this.setPriority(channel, priority ?? "normal");
     return channel;
@@ -280,6 +279,7 @@ export class Conversation<S extends Session = Session> {
         this.#channels.delete(event.channel);
         break;
       case "message":
+      case "incoming":
         this.#messagesReceived += 1;
         break;
       case "greeted":
@@ -301,7 +301,5 @@ export class Conversation<S extends Session = Session> {
       default:
     }
     this.#onEvent(event);
-    if (event.type === "channel") this.receive(event.channel, "messages");
-    if (event.type === "message") this.take(event.channel, event.cost);
   }
 }

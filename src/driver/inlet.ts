@@ -21,29 +21,34 @@ export interface Arrival {
   readonly cost: number;
 }
 
-/** Some bytes of a message that is handed on as it comes. */
-export interface ArrivingPiece {
-  readonly data: Uint8Array;
-  readonly last: boolean;
-  readonly cost: number;
-}
+/** What comes on a channel: whole messages, or the parts of those that are handed on as they come. */
+export type InletEvent =
+  | ({ readonly type: "message" } & Arrival)
+  | ({ readonly type: "incoming" } & MessageStart)
+  | { readonly type: "piece"; readonly data: Uint8Array; readonly last: boolean; readonly cost: number }
+  /** The sender of the message that was coming has taken it back. */
+  | { readonly type: "incoming-reset" };
 
-/** The receiving side of a channel, as its object on the platform shows it. */
-export interface InletInit<Value, Stream, Body extends ByteStream, Binary> {
-  /** Shows a message to the listeners, whether there are any or not. Does not throw. */
-  readonly dispatch: (message: Arrival) => void;
-  /** Runs a dispatch when its turn has come: at once, or in a task of its own. */
-  readonly schedule: (run: () => void) => void;
+/** What inlets need of the platform, the same for all of them. */
+export interface InletPlatform<Value, Stream, Body extends ByteStream, Binary> {
   /** Runs what may call the application, when its script has ended. */
   readonly defer: (run: () => void) => void;
-  /** Whether listeners hear what comes after the application has closed. */
-  readonly isHeardClosing: boolean;
-  /** What iteration and streams give for a message. */
-  readonly toValue: (message: Arrival) => Value;
   readonly encodeUtf8: (text: string) => Uint8Array;
   /** Makes a `ReadableStream` of the platform over the source, which is asked for nothing ahead. */
   readonly streamOf: (source: ReadSource<Value>) => Stream;
   readonly bodies: BodyPlatform<Body, Binary>;
+}
+
+/** The receiving side of a channel, as its object on the platform shows it. */
+export interface InletInit<Value> {
+  /** Shows a message to the listeners, whether there are any or not. Does not throw. */
+  readonly dispatch: (message: Arrival) => void;
+  /** What iteration and streams give for a message. */
+  readonly toValue: (message: Arrival) => Value;
+  /** Runs a dispatch when its turn has come: at once, or in a task of its own. */
+  readonly schedule: (run: () => void) => void;
+  /** Whether listeners hear what comes after the application has closed. */
+  readonly isHeardClosing: boolean;
 }
 
 type Consumer = "listeners" | "iteration" | "readable" | "incoming";
@@ -58,7 +63,8 @@ interface Held extends Arrival {
  * first kind that is asked for has the channel. What nobody has taken waits, and the peer's credit with it.
  */
 export class Inlet<Value, Stream, Body extends ByteStream, Binary> {
-  readonly #init: InletInit<Value, Stream, Body, Binary>;
+  readonly #platform: InletPlatform<Value, Stream, Body, Binary>;
+  readonly #init: InletInit<Value>;
   readonly #supply: Supply<Held> = new Supply();
   #target: InletTarget;
   #consumer: Consumer | undefined;
@@ -76,36 +82,27 @@ export class Inlet<Value, Stream, Body extends ByteStream, Binary> {
   /** What the application has ended; `"left"` once nobody takes anything any more. */
   #leaving: "no" | "channel" | "socket" | "left" = "no";
 
-  constructor(init: InletInit<Value, Stream, Body, Binary>, target: InletTarget) {
+  constructor(platform: InletPlatform<Value, Stream, Body, Binary>, init: InletInit<Value>, target: InletTarget) {
+    this.#platform = platform;
     this.#init = init;
     this.#target = target;
   }
 
-  /** A whole message has come. */
-  handleMessage(message: Arrival): void {
-    if (this.#leaving === "left") return this.#target.take(message.cost);
-    const { text, cost } = message;
-    const isNext = this.#supply.isAwaited || (this.#isFlowing && this.#supply.length === 0);
-    const data = isNext || typeof message.data === "string" ? message.data : owned(message.data);
-    const held: Held = { text, data, cost, target: this.#target };
-    if (this.#incoming !== undefined) return this.#handleWhole(this.#incoming, held);
-    this.#supply.push(held);
-    if (this.#isFlowing) this.#schedule();
-  }
-
-  /** A message begins. */
-  handleStart(start: MessageStart): void {
-    this.#incoming?.handleStart(start);
-  }
-
-  handlePiece({ data, last, cost }: ArrivingPiece): void {
-    const target = this.#target;
-    this.#incoming?.handlePiece({ data, isLast: last, taken: () => target.take(cost) });
-  }
-
-  /** The sender of the message that was coming has taken it back. */
-  handleReset(): void {
-    this.#incoming?.handleReset();
+  /** Something has come. */
+  handle(event: InletEvent): void {
+    switch (event.type) {
+      case "message":
+        return this.#handleMessage(event);
+      case "incoming":
+        return this.#incoming?.handleStart(event);
+      case "piece": {
+        const target = this.#target;
+        const { data, last, cost } = event;
+        return this.#incoming?.handlePiece({ data, isLast: last, taken: () => target.take(cost) });
+      }
+      case "incoming-reset":
+        return this.#incoming?.handleReset();
+    }
   }
 
   /** The channel goes on in another session; what has come in the one before is still handed on. */
@@ -133,7 +130,7 @@ export class Inlet<Value, Stream, Body extends ByteStream, Binary> {
   /** Events go to whoever listens from now on, be it nobody. */
   open(): void {
     this.#isOpen = true;
-    this.#init.defer(this.#flush);
+    this.#platform.defer(this.#flush);
   }
 
   /** Somebody listens: from now on the channel belongs to listeners. A no-op when it belongs to others. */
@@ -148,11 +145,16 @@ export class Inlet<Value, Stream, Body extends ByteStream, Binary> {
 
   resume(): void {
     this.#isPaused = false;
-    this.#init.defer(this.#flush);
+    this.#platform.defer(this.#flush);
   }
 
   get isPaused(): boolean {
     return this.#isPaused;
+  }
+
+  /** Whether messages wait to be taken. */
+  get isHolding(): boolean {
+    return this.#supply.length > 0;
   }
 
   /**
@@ -190,7 +192,7 @@ export class Inlet<Value, Stream, Body extends ByteStream, Binary> {
           this.#checkLeft();
         },
       );
-      this.#readable = { source, stream: this.#init.streamOf(source) };
+      this.#readable = { source, stream: this.#platform.streamOf(source) };
     }
     return this.#readable.stream;
   }
@@ -199,7 +201,7 @@ export class Inlet<Value, Stream, Body extends ByteStream, Binary> {
   get incoming(): AsyncIterable<StreamedMessage<Body, Binary>> {
     this.#claim("incoming");
     if (this.#incoming === undefined) {
-      const incoming = new Incoming(this.#init.bodies, () => this.#checkLeft());
+      const incoming = new Incoming(this.#platform.bodies, () => this.#checkLeft());
       this.#incoming = incoming;
       for (let held = this.#supply.shift(); held !== undefined; held = this.#supply.shift()) {
         this.#handleWhole(incoming, held);
@@ -224,8 +226,19 @@ export class Inlet<Value, Stream, Body extends ByteStream, Binary> {
     this.#settle();
   }
 
+  #handleMessage(message: Arrival): void {
+    if (this.#leaving === "left") return this.#target.take(message.cost);
+    const { text, cost } = message;
+    const isNext = this.#supply.isAwaited || (this.#isFlowing && this.#supply.length === 0);
+    const data = isNext || typeof message.data === "string" ? message.data : owned(message.data);
+    const held: Held = { text, data, cost, target: this.#target };
+    if (this.#incoming !== undefined) return this.#handleWhole(this.#incoming, held);
+    this.#supply.push(held);
+    if (this.#isFlowing) this.#schedule();
+  }
+
   #handleWhole(incoming: Incoming<Body, Binary>, { text, data, cost, target }: Held): void {
-    const bytes = typeof data === "string" ? this.#init.encodeUtf8(data) : data;
+    const bytes = typeof data === "string" ? this.#platform.encodeUtf8(data) : data;
     incoming.handleStart({ text, totalBytes: bytes.length });
     incoming.handlePiece({ data: bytes, isLast: true, taken: () => target.take(cost) });
   }

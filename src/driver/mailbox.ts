@@ -1,69 +1,58 @@
-import { Fifo } from "../core/fifo.js";
+import { SluiceError } from "../core/error.js";
 
 /** What a channel weighs that nobody has been told of: about its object, so that opening many costs the peer's budget. */
 export const CHANNEL_HELD_BYTES = 1024;
 
-/** What nobody listens to yet, messages and channels, on one budget for all of a session. */
-export class MailboxBudget {
-  readonly #bytesMax: number;
-  readonly #onExceeded: () => void;
-  #bytes = 0;
+/**
+ * How many channels wait that the peer has opened and nobody has been told of: those that are open (256 by default), and as
+ * many that have ended and hold messages.
+ */
+export const UNSEEN_CHANNELS_MAX = 512;
 
-  constructor(bytesMax: number, onExceeded: () => void) {
-    this.#bytesMax = bytesMax;
-    this.#onExceeded = onExceeded;
-  }
-
-  hold(bytes: number): void {
-    this.#bytes += bytes;
-    if (this.#bytes > this.#bytesMax) this.#onExceeded();
-  }
-
-  release(bytes: number): void {
-    this.#bytes -= bytes;
-  }
-
-  get heldBytes(): number {
-    return this.#bytes;
-  }
+export function unseenError(): SluiceError {
+  return new SluiceError("ERR_PEER_VIOLATION", "The peer has opened too many channels that nobody listens to");
 }
 
-/** Keeps what arrives until somebody listens, then hands it on in order. */
+export interface MailboxInit<Item> {
+  readonly itemsMax: number;
+  readonly deliver: (item: Item) => void;
+  /** More has come than is kept. */
+  readonly onExceeded: () => void;
+}
+
+/** Keeps what comes until somebody listens, then hands it on in order. */
 export class Mailbox<Item> {
-  readonly #budget: MailboxBudget;
-  readonly #deliver: (item: Item) => void;
-  #held: Fifo<{ item: Item; bytes: number }> | undefined = new Fifo();
-  #onEmpty: (() => void) | undefined;
+  readonly #init: MailboxInit<Item>;
+  /** `undefined` once somebody listens. */
+  #held: Set<Item> | undefined = new Set();
 
-  constructor(budget: MailboxBudget, deliver: (item: Item) => void) {
-    this.#budget = budget;
-    this.#deliver = deliver;
+  constructor(init: MailboxInit<Item>) {
+    this.#init = init;
   }
 
-  handle(item: Item, bytes: number): void {
-    if (this.#held === undefined) {
-      this.#deliver(item);
-      return;
-    }
-    this.#held.push({ item, bytes });
-    this.#budget.hold(bytes);
+  handle(item: Item): void {
+    if (this.#held === undefined) return this.#init.deliver(item);
+    this.#held.add(item);
+    if (this.#held.size > this.#init.itemsMax) this.#init.onExceeded();
   }
 
-  /** Nothing more comes: calls `run` behind everything that waits, at once when nothing does. */
-  finish(run: () => void): void {
-    if (this.#held === undefined || this.#held.length === 0) run();
-    else this.#onEmpty = run;
+  /** Nobody needs to hear of it any more. */
+  remove(item: Item): void {
+    this.#held?.delete(item);
   }
 
   /** Somebody listens from now on. */
   open(): void {
-    for (let next = this.#held?.shift(); next !== undefined; next = this.#held?.shift()) {
-      this.#budget.release(next.bytes);
-      this.#deliver(next.item);
+    // What comes while the old is handed on is part of the same loop, behind the rest.
+    for (const item of this.#held ?? []) {
+      this.#held?.delete(item);
+      this.#init.deliver(item);
     }
     this.#held = undefined;
-    const onEmpty = this.#onEmpty;
-    this.#onEmpty = undefined;
-    onEmpty?.();
+  }
+
+  /** How many wait. */
+  get length(): number {
+    return this.#held?.size ?? 0;
   }
 }

@@ -11,7 +11,8 @@ export interface Taker<Item> {
 /** What has arrived and who asks for it, both in their order. An item that somebody waits for is handed over at once. */
 export class Supply<Item> {
   readonly #held: Fifo<Item> = new Fifo();
-  readonly #takers = new Set<Taker<Item>>();
+  /** Made when somebody has to wait: most never do. */
+  #takers: Set<Taker<Item>> | undefined;
   #end: { readonly error: SluiceError | undefined } | undefined;
   #gate: "open" | "shut" = "open";
 
@@ -22,13 +23,14 @@ export class Supply<Item> {
 
   /** Hands over the next item, now or when there is one; or the end, behind all items. */
   ask(taker: Taker<Item>): void {
+    this.#takers ??= new Set();
     this.#takers.add(taker);
     this.#pump();
   }
 
   /** Whoever has asked does not want it any more. */
   withdraw(taker: Taker<Item>): void {
-    this.#takers.delete(taker);
+    this.#takers?.delete(taker);
   }
 
   /** The next item, for who does not wait. */
@@ -59,7 +61,7 @@ export class Supply<Item> {
 
   /** Whether the next item is handed over at once. */
   get isAwaited(): boolean {
-    return this.#gate === "open" && this.#takers.size > 0;
+    return this.#gate === "open" && this.#takers !== undefined && this.#takers.size > 0;
   }
 
   /** How many items wait. */
@@ -73,11 +75,13 @@ export class Supply<Item> {
   }
 
   #pump(): void {
-    for (const taker of this.#takers) {
+    const takers = this.#takers;
+    if (takers === undefined) return;
+    for (const taker of takers) {
       if (this.#gate === "shut") return;
       const item = this.#held.shift();
       if (item === undefined && this.#end === undefined) return;
-      this.#takers.delete(taker);
+      takers.delete(taker);
       if (item === undefined) taker.handleEnd(this.#end?.error);
       else taker.handleItem(item);
     }

@@ -6,12 +6,13 @@ import type { Admission } from "../core/session/session-types.js";
 import { checkedPriority, type Priority } from "../core/wire/frame.js";
 import { Conversation, type ConversationClosed, type ConversationEvent, type Stats } from "../driver/conversation.js";
 import { Gates } from "../driver/gate.js";
-import { CHANNEL_HELD_BYTES, Mailbox, MailboxBudget } from "../driver/mailbox.js";
+import { CHANNEL_HELD_BYTES, Mailbox, UNSEEN_CHANNELS_MAX, unseenError } from "../driver/mailbox.js";
 import { failNeverWritten } from "../driver/outbox.js";
 import type { Receipt } from "../driver/receipt.js";
 import { type SendBounds, SendBudget } from "../driver/send-bounds.js";
 import type { Transport, TransportHandler, TransportName } from "../transport/transport.js";
 import { type ConnectionEnds, ConnectionView } from "./connection-view.js";
+import type { ServerInlet } from "./inlet.js";
 import { payloadOf, type ServerSendData } from "./payload.js";
 import { bufferOf, callSafely, nodeHost } from "./platform.js";
 import { ServerChannel, type ServerChannelOptions } from "./server-channel.js";
@@ -61,11 +62,8 @@ export class FramedSocket extends ServerSocket {
   readonly #budget: SendBudget;
   readonly #highWaterMark: number;
   readonly #conversation: Conversation<ServerSession>;
-  readonly #mailboxes: MailboxBudget;
   /** Channels that the client has opened and nobody has been told of. */
   readonly #unseenChannels: Mailbox<ServerChannel>;
-  /** Messages of the default channel that came with the session: nobody can have listened to them yet. */
-  readonly #earlyMessages: Mailbox<{ data: Buffer; isBinary: boolean }>;
   readonly #channels = new Map<ChannelKey, ServerChannel>();
   #readyState: 0 | 1 | 2 | 3 = ServerSocket.CONNECTING;
   #principal: unknown;
@@ -90,21 +88,14 @@ export class FramedSocket extends ServerSocket {
     const session = new ServerSession({ sessionId, protocol, limits, ports: nodeHost });
     const onTurn = () => {
       gates.handleTurn();
-      keeper.handleTurn(this.#conversation.heldBytes + this.#mailboxes.heldBytes);
+      keeper.handleTurn(this.#conversation.heldBytes + this.#unseenChannels.length * CHANNEL_HELD_BYTES);
     };
     const options = { session, host: nodeHost, budget, onTurn };
     this.#conversation = new Conversation(options, (event) => this.#handle(event));
-    this.#mailboxes = new MailboxBudget(limits.reassemblyBytesMax, () => {
-      const error = new SluiceError("ERR_PEER_VIOLATION", "Too much has come on channels that nobody listens to");
-      this.#conversation.abort(1009, "nobody listens", error);
-    });
-    this.#unseenChannels = new Mailbox(this.#mailboxes, (channel) => callSafely(() => this.emit("channel", channel)));
-    this.#earlyMessages = new Mailbox(this.#mailboxes, ({ data, isBinary }) =>
-      callSafely(() => this.emitMessage(data, isBinary)),
-    );
-    // Emitted before the listener is added: the channels follow when it is there.
-    this.on("newListener", (event) => {
-      if (event === "channel") nodeHost.defer(() => this.#unseenChannels.open());
+    this.#unseenChannels = new Mailbox({
+      itemsMax: UNSEEN_CHANNELS_MAX,
+      deliver: (channel) => callSafely(() => this.emit("channel", channel)),
+      onExceeded: () => this.#conversation.abort(1009, "nobody listens", unseenError()),
     });
   }
 
@@ -158,12 +149,14 @@ export class FramedSocket extends ServerSocket {
     const checked = checkedClose(code, reason);
     if (this.#readyState >= ServerSocket.CLOSING) return;
     this.#readyState = ServerSocket.CLOSING;
+    this.#leave();
     this.#conversation.close(checked.code, checked.reason);
   }
 
   override terminate(): void {
     if (this.#readyState === ServerSocket.CLOSED) return;
     this.#readyState = ServerSocket.CLOSING;
+    this.#leave();
     // `close` comes later, as with `ws`.
     nodeHost.defer(() => {
       this.#conversation.fail(new SluiceError("ERR_CONNECTION_LOST", "The socket was terminated"));
@@ -231,7 +224,7 @@ export class FramedSocket extends ServerSocket {
       case "established":
         this.#readyState = ServerSocket.OPEN;
         // As with `ws`, who awaits `connection` is in time to listen.
-        setImmediate(() => this.#earlyMessages.open());
+        setImmediate(() => this.inlet.open());
         this.#keeper.handleEstablished();
         return;
       case "detached":
@@ -246,18 +239,20 @@ export class FramedSocket extends ServerSocket {
         return;
       case "channel": {
         const channel = this.#addChannel(event.channel, event.name, event.priority);
-        this.#unseenChannels.handle(channel, CHANNEL_HELD_BYTES);
+        this.#unseenChannels.handle(channel);
         return;
       }
       case "channel-closing":
         this.#channels.get(event.channel)?.handleClosing();
         return;
       case "channel-closed":
-        this.#channels.get(event.channel)?.handleClosed();
-        this.#channels.delete(event.channel);
+        this.#handleChannelClosed(event.channel);
         return;
       case "message":
-        this.#message(event.channel, event.data as Uint8Array, !event.text);
+      case "incoming":
+      case "piece":
+      case "incoming-reset":
+        this.#inletOf(event.channel)?.handle(event);
         return;
       case "ping":
       case "pong":
@@ -287,9 +282,35 @@ export class FramedSocket extends ServerSocket {
     nodeHost.defer(() => onAccepted(isClosed ? neverWritten() : undefined));
   }
 
-  #message(key: ChannelKey, data: Uint8Array, isBinary: boolean): void {
-    if (key === DEFAULT_CHANNEL) this.#earlyMessages.handle({ data: bufferOf(data), isBinary }, data.length);
-    else this.#channels.get(key)?.handleMessage(data, isBinary);
+  protected override handleChannelListener(): void {
+    this.#unseenChannels.open();
+  }
+
+  protected override handleConsumer(mode: "messages" | "incoming"): void {
+    this.#conversation.receive(DEFAULT_CHANNEL, mode);
+  }
+
+  protected override handleTaken(cost: number): void {
+    this.#conversation.take(DEFAULT_CHANNEL, cost);
+  }
+
+  #inletOf(channel: ChannelKey): ServerInlet | undefined {
+    return channel === DEFAULT_CHANNEL ? this.inlet : this.#channels.get(channel)?.inlet;
+  }
+
+  #handleChannelClosed(key: ChannelKey): void {
+    const channel = this.#channels.get(key);
+    if (channel === undefined) return;
+    this.#channels.delete(key);
+    channel.handleClosed(undefined);
+    // Nothing can be done with it; else one after the other would pile up while nobody listens.
+    if (!channel.inlet.isHolding) this.#unseenChannels.remove(channel);
+  }
+
+  /** What nobody takes any more must not hold up an end that the application has asked for. */
+  #leave(): void {
+    this.inlet.leave("socket");
+    for (const channel of this.#channels.values()) channel.inlet.leave("socket");
   }
 
   #addChannel(key: ChannelKey, name: string, priority: Priority): ServerChannel {
@@ -298,7 +319,6 @@ export class FramedSocket extends ServerSocket {
       name,
       priority,
       conversation: this.#conversation,
-      budget: this.#mailboxes,
       gates: this.#gates,
       sendBudget: this.#budget,
     });
@@ -314,11 +334,11 @@ export class FramedSocket extends ServerSocket {
     this.handleEnd();
     // Before `close`: streams over the socket look for it in this order.
     callSafely(() => this.#connectionView?.finish());
-    for (const channel of this.#channels.values()) channel.handleClosed();
+    const { error } = end;
+    for (const channel of this.#channels.values()) channel.handleClosed(error);
     this.#channels.clear();
-    if (!wasSeen) return;
-    this.#earlyMessages.finish(() => {
-      const { error } = end;
+    this.inlet.end(error, () => {
+      if (!wasSeen) return;
       if (error !== undefined && this.#isToldOf(error)) callSafely(() => this.emit("error", error));
       this.emit("close", end.code, Buffer.from(end.reason));
     });

@@ -14,6 +14,7 @@ export type {
   ServerMessageEvent,
   ServerSocketEvent,
 } from "./dom-listeners.js";
+export type { ServerIncomingMessage, ServerMessageData } from "./inlet.js";
 export type { Origins } from "./origins.js";
 export type { ServerSendData } from "./payload.js";
 export type { ServerBinaryType } from "./received-data.js";

@@ -23,6 +23,12 @@ import {
   sendArguments,
 } from "./server-socket.js";
 
+/** What may wait for a consumer before nothing more is read: as far as a client of ours may be ahead. */
+const HELD_BYTES_MAX = 256 * 1024;
+
+/** What a message weighs besides its bytes, so that empty ones are not free. */
+const MESSAGE_HELD_BYTES = 64;
+
 /** An ordinary WebSocket client, shown as any other socket. It acknowledges nothing and knows no channels. */
 export class PlainSocket extends ServerSocket {
   readonly mode = "plain";
@@ -32,6 +38,8 @@ export class PlainSocket extends ServerSocket {
   /** What `ws` has not handed to the kernel. */
   readonly #budget: SendBudget;
   readonly #outflow: PlainOutflow;
+  /** Of messages that have come and that nobody has taken. */
+  #heldBytes = 0;
   readonly #counts = { messagesReceived: 0, bytesReceived: 0 };
 
   /** @param messageBytesMax of a stream, which is sent when all of it is there */
@@ -47,15 +55,20 @@ export class PlainSocket extends ServerSocket {
       const buffer = bufferOf(data);
       this.#counts.messagesReceived += 1;
       this.#counts.bytesReceived += buffer.length;
-      this.emitMessage(buffer, isBinary);
+      const cost = buffer.length + MESSAGE_HELD_BYTES;
+      this.#heldBytes += cost;
+      this.inlet.handle({ type: "message", text: !isBinary, data: buffer, cost });
+      this.#regulate();
     });
     socket.on("ping", (data) => this.emit("ping", data));
     socket.on("pong", (data) => this.emit("pong", data));
     socket.on("close", (code, reason) => {
       this.#outflow.handleClosed();
       this.handleEnd();
-      this.emit("close", code, reason);
+      const error = code === 1006 ? new SluiceError("ERR_CONNECTION_LOST", "The connection was lost") : undefined;
+      this.inlet.end(error, () => this.emit("close", code, reason));
     });
+    this.inlet.open();
     socket.on("error", (cause) => {
       // An `error` that nobody listens to would end the process, and this one a peer can cause.
       if (this.listenerCount("error") === 0) return;
@@ -87,6 +100,7 @@ export class PlainSocket extends ServerSocket {
 
   override close(code?: number, reason?: string | Buffer): void {
     const checked = checkedClose(code, reason);
+    this.inlet.leave("socket");
     this.#outflow.end(() => {
       if (checked.code === 1005) this.#socket.close();
       else this.#socket.close(checked.code, checked.reason);
@@ -94,6 +108,7 @@ export class PlainSocket extends ServerSocket {
   }
 
   override terminate(): void {
+    this.inlet.leave("socket");
     this.#socket.terminate();
   }
 
@@ -113,6 +128,16 @@ export class PlainSocket extends ServerSocket {
     } else if (onAccepted !== undefined) {
       queueMicrotask(() => onAccepted(neverWritten()));
     }
+  }
+
+  override pause(): void {
+    super.pause();
+    this.#regulate();
+  }
+
+  override resume(): void {
+    super.resume();
+    this.#regulate();
   }
 
   override channel(): ServerChannel {
@@ -158,6 +183,22 @@ export class PlainSocket extends ServerSocket {
 
   override get bufferedAmount(): number {
     return this.#socket.bufferedAmount + this.#outflow.waitingBytes;
+  }
+
+  /** There is nobody to tell: what comes is whole messages, and what slows the client down is its connection. */
+  protected override handleConsumer(): void {}
+
+  protected override handleTaken(cost: number): void {
+    this.#heldBytes -= cost;
+    this.#regulate();
+  }
+
+  /** Reads from the connection while somebody takes what comes. */
+  #regulate(): void {
+    const isFull = this.isPaused || this.#heldBytes > HELD_BYTES_MAX;
+    if (isFull === this.#socket.isPaused) return;
+    if (isFull) this.#socket.pause();
+    else this.#socket.resume();
   }
 }
 

@@ -1,8 +1,10 @@
-import { isUtf8 } from "node:buffer";
+import { Blob, isUtf8 } from "node:buffer";
 import { performance } from "node:perf_hooks";
-import { WritableStream } from "node:stream/web";
+import { ReadableStream, WritableStream } from "node:stream/web";
 import type { Host } from "../driver/host.js";
 import type { MessageSink } from "../driver/outflow.js";
+import type { BodyPlatform } from "../driver/streamed-message.js";
+import type { ReadSource } from "../driver/supply-stream.js";
 
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
@@ -45,6 +47,17 @@ export function callSafely(emit: () => void): void {
 export function writableOf<Data>(sink: MessageSink<Data>): WritableStream<Data> {
   return new WritableStream(sink);
 }
+
+/** A stream of the platform over `source`, which is asked only when somebody reads. */
+export function readableOf<Data>(source: ReadSource<Data>): ReadableStream<Data> {
+  return new ReadableStream(source, { highWaterMark: 0 });
+}
+
+export const bodyPlatform: BodyPlatform<ReadableStream<Uint8Array>, Blob> = {
+  streamOf: readableOf,
+  blobOf: (parts) => new Blob(parts as Uint8Array[]),
+  decodeText: (bytes) => bufferOf(bytes).toString(),
+};
 
 /** `bytes` as a Buffer over the same memory. */
 export function bufferOf(bytes: Uint8Array): Buffer {

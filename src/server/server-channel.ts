@@ -1,15 +1,16 @@
 import { EventEmitter } from "node:events";
-import type { WritableStream } from "node:stream/web";
+import type { ReadableStream, WritableStream } from "node:stream/web";
+import type { SluiceError } from "../core/error.js";
 import type { ChannelKey } from "../core/send/send-channel.js";
 import { checkedPriority, type Priority } from "../core/wire/frame.js";
 import type { Conversation } from "../driver/conversation.js";
 import type { Gates } from "../driver/gate.js";
-import { Mailbox, type MailboxBudget } from "../driver/mailbox.js";
 import { Outlet } from "../driver/outlet.js";
 import type { Receipt } from "../driver/receipt.js";
 import type { SendBudget } from "../driver/send-bounds.js";
+import { type ServerIncomingMessage, type ServerInlet, type ServerMessageData, serverInlet } from "./inlet.js";
 import { payloadOf, type ServerSendData } from "./payload.js";
-import { bufferOf, callSafely, writableOf } from "./platform.js";
+import { callSafely, writableOf } from "./platform.js";
 import type { ServerSendOptions } from "./server-socket.js";
 
 export interface ServerChannelOptions {
@@ -22,7 +23,6 @@ export interface ServerChannelInit {
   readonly name: string;
   readonly priority: Priority;
   readonly conversation: Conversation;
-  readonly budget: MailboxBudget;
   readonly gates: Gates;
   readonly sendBudget: SendBudget;
 }
@@ -35,23 +35,33 @@ interface ServerChannelEvents {
 }
 
 /**
- * A named, ordered stream of messages inside a session. The same name on both ends is the same channel. Messages wait for
- * the first listener, within the bound of unfinished messages, and `close` waits behind them.
+ * A named, ordered stream of messages inside a session. The same name on both ends is the same channel.
+ *
+ * Messages wait, and their sender with them, until somebody takes them: `message` listeners, iteration, `readable` or
+ * `incoming`. The first kind has the channel; another one throws `ERR_USAGE_CONSUMER`, and a listener that comes too late
+ * hears nothing. `close` waits behind messages that listeners have not had.
  */
 export class ServerChannel extends EventEmitter<ServerChannelEvents> {
   readonly #init: ServerChannelInit;
-  readonly #mailbox: Mailbox<{ data: Buffer; isBinary: boolean }>;
   readonly #outlet: Outlet<ServerSendData, WritableStream<ServerSendData>>;
   #priority: Priority;
   #state: "open" | "closing" | "closed" = "open";
+
+  /** @internal */
+  readonly inlet: ServerInlet;
 
   /** @internal */
   constructor(init: ServerChannelInit) {
     super();
     this.#init = init;
     this.#priority = init.priority;
-    this.#mailbox = new Mailbox(init.budget, ({ data, isBinary }) =>
-      callSafely(() => this.emit("message", data, isBinary)),
+    const { conversation, key } = init;
+    this.inlet = serverInlet(
+      { emit: (data, isBinary) => this.emit("message", data, isBinary), binaryOf: (data) => data },
+      {
+        receive: (mode) => conversation.receive(key, mode),
+        take: (cost) => conversation.take(key, cost),
+      },
     );
     this.#outlet = new Outlet({
       gates: init.gates,
@@ -64,7 +74,9 @@ export class ServerChannel extends EventEmitter<ServerChannelEvents> {
     });
     // Emitted before the listener is added: the messages follow when it is there.
     this.on("newListener", (event) => {
-      if (event === "message") queueMicrotask(() => this.#mailbox.open());
+      if (event !== "message") return;
+      this.inlet.listen();
+      this.inlet.open();
     });
   }
 
@@ -78,16 +90,54 @@ export class ServerChannel extends EventEmitter<ServerChannelEvents> {
     return receipt;
   }
 
-  /** Ends the channel in both directions, after what was accepted on either side. */
+  /**
+   * Ends the channel in both directions, after what was accepted on either side. Where nobody takes messages any more, as
+   * when a loop was left, what still comes goes by.
+   */
   close(): void {
     if (this.#state !== "open") return;
     this.#state = "closing";
+    this.inlet.leave("channel");
     this.#init.conversation.closeChannel(this.#init.key);
   }
 
-  /** @internal */
-  handleMessage(data: Uint8Array, isBinary: boolean): void {
-    this.#mailbox.handle({ data: bufferOf(data), isBinary }, data.length);
+  /** Holds back `message` events until `resume`: what comes waits, and the client with it. */
+  pause(): void {
+    this.inlet.pause();
+  }
+
+  resume(): void {
+    this.inlet.resume();
+  }
+
+  get isPaused(): boolean {
+    return this.inlet.isPaused;
+  }
+
+  /**
+   * Iterates over the messages: strings and Buffers. Left early, it takes nothing more, and another loop goes on from
+   * there. Ends with the channel, by an error if the session was lost.
+   * @throws SluiceError `ERR_USAGE_CONSUMER`
+   */
+  [Symbol.asyncIterator](): AsyncIterableIterator<ServerMessageData> {
+    return this.inlet.iterator();
+  }
+
+  /**
+   * The messages, one for each read. Cancelling it takes nothing more, and leaves the channel open: `readable` is a new
+   * stream then. Ends with the channel, by an error if the session was lost.
+   * @throws SluiceError `ERR_USAGE_CONSUMER`
+   */
+  get readable(): ReadableStream<ServerMessageData> {
+    return this.inlet.readable;
+  }
+
+  /**
+   * The messages as they begin, of any size. The next one comes when the one before has been read or cancelled.
+   * @throws SluiceError `ERR_USAGE_CONSUMER`
+   */
+  get incoming(): AsyncIterable<ServerIncomingMessage> {
+    return this.inlet.incoming;
   }
 
   /** @internal The client ends the channel: what is queued still leaves. */
@@ -95,13 +145,13 @@ export class ServerChannel extends EventEmitter<ServerChannelEvents> {
     if (this.#state === "open") this.#state = "closing";
   }
 
-  /** @internal */
-  handleClosed(): void {
+  /** @internal `error` says why, when it was no orderly end. */
+  handleClosed(error: SluiceError | undefined): void {
     if (this.#state === "closed") return;
     this.#state = "closed";
     this.#outlet.end();
     // Behind the messages that nobody has read: who listens late still gets them first.
-    this.#mailbox.finish(() => this.emit("close"));
+    this.inlet.end(error, () => callSafely(() => this.emit("close")));
   }
 
   get name(): string {

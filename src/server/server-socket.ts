@@ -1,5 +1,5 @@
 import { EventEmitter } from "node:events";
-import type { WritableStream } from "node:stream/web";
+import type { ReadableStream, WritableStream } from "node:stream/web";
 import { SluiceError } from "../core/error.js";
 import type { Stats } from "../driver/conversation.js";
 import type { Gates } from "../driver/gate.js";
@@ -17,8 +17,9 @@ import {
   type ServerDomEvents,
   setDomAttribute,
 } from "./dom-listeners.js";
+import { type ServerIncomingMessage, type ServerInlet, type ServerMessageData, serverInlet } from "./inlet.js";
 import type { ServerSendData } from "./payload.js";
-import { callSafely, writableOf } from "./platform.js";
+import { callSafely, nodeHost, writableOf } from "./platform.js";
 import { isBinaryType, receivedData, type ServerBinaryType } from "./received-data.js";
 import type { ServerChannel, ServerChannelOptions } from "./server-channel.js";
 
@@ -85,6 +86,7 @@ export abstract class ServerSocket extends EventEmitter<ServerSocketEvents> {
   declare readonly CLOSED: 3;
 
   readonly #outlet: Outlet<ServerSendData, WritableStream<ServerSendData>>;
+  readonly #inlet: ServerInlet;
   #binaryType: ServerBinaryType = "nodebuffer";
 
   /** @internal */
@@ -99,6 +101,18 @@ export abstract class ServerSocket extends EventEmitter<ServerSocketEvents> {
       close: () => this.close(1000),
       streamOf: writableOf,
     });
+    this.#inlet = serverInlet(
+      {
+        emit: (data, isBinary) => this.emit("message", this.#received(data, isBinary), isBinary),
+        binaryOf: (data) => this.#received(data, true),
+      },
+      { receive: (mode) => this.handleConsumer(mode), take: (cost) => this.handleTaken(cost) },
+    );
+    // Emitted before the listener is added: what has waited follows when it is there.
+    this.on("newListener", (event) => {
+      if (event === "message") this.#inlet.listen();
+      if (event === "channel") nodeHost.defer(() => this.handleChannelListener());
+    });
   }
 
   /** @internal A message has been accepted. */
@@ -111,10 +125,17 @@ export abstract class ServerSocket extends EventEmitter<ServerSocketEvents> {
     this.#outlet.end();
   }
 
-  /** @internal */
-  protected emitMessage(data: Buffer, isBinary: boolean): void {
-    this.emit("message", receivedData(data, isBinary, this.#binaryType) as Buffer, isBinary);
+  /** @internal Where the messages of the default channel go in. */
+  protected get inlet(): ServerInlet {
+    return this.#inlet;
   }
+
+  /** @internal Somebody wants to know of channels. */
+  protected handleChannelListener(): void {}
+  /** @internal Somebody takes messages, whole or as they begin. */
+  protected abstract handleConsumer(mode: "messages" | "incoming"): void;
+  /** @internal The application has taken what cost so much. */
+  protected abstract handleTaken(cost: number): void;
 
   /** As with `ws`: types other than `message`, `close`, `error` and `open` are ignored. */
   addEventListener<Type extends keyof ServerDomEvents>(
@@ -192,6 +213,48 @@ export abstract class ServerSocket extends EventEmitter<ServerSocketEvents> {
     return this.#outlet.stream;
   }
 
+  /** Holds back `message` events until `resume`: what comes waits, and the client with it. `close` waits behind that. */
+  pause(): void {
+    // As with `ws`.
+    if (this.readyState !== ServerSocket.CONNECTING && this.readyState !== ServerSocket.CLOSED) this.#inlet.pause();
+  }
+
+  resume(): void {
+    this.#inlet.resume();
+  }
+
+  get isPaused(): boolean {
+    return this.#inlet.isPaused;
+  }
+
+  /**
+   * Iterates over the messages, strings and Buffers, instead of `message` events: not when somebody has listened to these.
+   * Left early, it takes nothing more, and another loop goes on from there. Ends with the socket, by an error if that was
+   * no close handshake.
+   * @throws SluiceError `ERR_USAGE_CONSUMER`
+   */
+  [Symbol.asyncIterator](): AsyncIterableIterator<ServerMessageData> {
+    return this.#inlet.iterator();
+  }
+
+  /**
+   * The messages, one for each read, instead of `message` events. Cancelling it takes nothing more, and leaves the socket
+   * open: `readable` is a new stream then. Ends as iteration does.
+   * @throws SluiceError `ERR_USAGE_CONSUMER`
+   */
+  get readable(): ReadableStream<ServerMessageData> {
+    return this.#inlet.readable;
+  }
+
+  /**
+   * The messages as they begin, of any size, instead of `message` events. The next one comes when the one before has been
+   * read or cancelled. Ends as iteration does.
+   * @throws SluiceError `ERR_USAGE_CONSUMER`
+   */
+  get incoming(): AsyncIterable<ServerIncomingMessage> {
+    return this.#inlet.incoming;
+  }
+
   /** 1 open, 2 closing, 3 closed: the server sees a socket when it is open. */
   abstract readonly readyState: 0 | 1 | 2 | 3;
   /** The application's protocol; empty for none. */
@@ -246,6 +309,10 @@ export abstract class ServerSocket extends EventEmitter<ServerSocketEvents> {
    */
   abstract channel(name: string, options?: ServerChannelOptions): ServerChannel;
   abstract stats(): Stats;
+
+  #received(data: Buffer, isBinary: boolean): Buffer {
+    return receivedData(data, isBinary, this.#binaryType) as Buffer;
+  }
 }
 
 for (const name of ["CONNECTING", "OPEN", "CLOSING", "CLOSED"] as const) {

@@ -1,10 +1,11 @@
 import { beforeEach, describe, expect, it } from "vitest";
 import type { Channel } from "../../src/client/channel.js";
 import { ChannelSet } from "../../src/client/channel-set.js";
+import type { ClientInlet } from "../../src/client/inlet.js";
 import type { Lifeline } from "../../src/client/lifeline.js";
 import { TaskQueue } from "../../src/client/platform.js";
+import { SluiceError } from "../../src/core/error.js";
 import { DEFAULT_LIMITS, type Limits } from "../../src/core/limits.js";
-import { CHANNEL_HELD_BYTES, MailboxBudget } from "../../src/driver/mailbox.js";
 import { testPorts } from "../support/ports.js";
 import { Talk } from "../support/talk.js";
 
@@ -21,19 +22,26 @@ beforeEach(() => {
   closed = [];
   tasks = new TaskQueue();
   exceeded = 0;
-  const budget = new MailboxBudget(CHANNEL_HELD_BYTES, () => {
-    exceeded += 1;
-  });
   const init = {
     lifeline: () =>
       ({ conversation: talk.client.conversation, gates: talk.gates, budget: talk.budget }) as unknown as Lifeline,
     tasks,
-    budget,
     origin: "wss://example.com",
     encodeUtf8: testPorts.encodeUtf8,
   };
-  set = new ChannelSet(init, budget, (channel) => told.push(channel.name));
+  const onExceeded = () => {
+    exceeded += 1;
+  };
+  set = new ChannelSet(init, { itemsMax: 1, deliver: (channel) => told.push(channel.name), onExceeded });
 });
+
+const inletOf = (channel: Channel | undefined) => (channel as unknown as { inlet: ClientInlet }).inlet;
+
+function arrive(channel: Channel | undefined): void {
+  inletOf(channel).handle({ type: "message", text: true, data: "a", cost: 65 });
+}
+
+const lost = new SluiceError("ERR_SESSION_LOST", "lost");
 
 /** Another session, with nothing in it. */
 const another = (limits: Partial<Limits> = {}) => new Talk({ limits }).connect().client.conversation;
@@ -72,7 +80,7 @@ describe("ChannelSet", () => {
     expect(set.keyOf("files")).toBeUndefined();
   });
 
-  it("keeps channels of the peer until somebody listens, on the budget", () => {
+  it("keeps channels of the peer until somebody listens, up to a bound", () => {
     set.handleOpened(3, "a", "normal");
     expect([told, exceeded]).toEqual([[], 0]);
     set.handleOpened(4, "b", "normal");
@@ -81,6 +89,34 @@ describe("ChannelSet", () => {
     expect(told).toEqual(["a", "b"]);
     set.handleOpened(5, "c", "normal");
     expect([told, exceeded]).toEqual([["a", "b", "c"], 1]);
+  });
+
+  it("forgets an unseen channel that has ended, unless it holds messages", () => {
+    set.handleOpened(3, "empty", "normal");
+    set.handleEnded(3);
+    set.handleOpened(4, "full", "normal");
+    arrive(set.get(4));
+    set.handleEnded(4);
+    set.openUnseen();
+    expect([told, exceeded]).toEqual([["full"], 0]);
+  });
+
+  it("lets iteration go on in the next session, and fail with channels that do not", async () => {
+    const files = set.want(7, "files", "low");
+    set.handleOpened(8, "news", "high");
+    const iterators = [files, set.get(8) as Channel].map((channel) => channel[Symbol.asyncIterator]());
+    const nexts = iterators.map((iterator) => iterator.next());
+    set.reopen(another(), lost);
+    await expect(nexts[1]).rejects.toBe(lost);
+    arrive(files);
+    expect(await nexts[0]).toEqual({ done: false, value: "a" });
+  });
+
+  it("lets go by what nobody takes when the application closes the socket", () => {
+    const files = set.want(7, "files", "low");
+    arrive(files);
+    set.leave();
+    expect(inletOf(files).isHolding).toBe(false);
   });
 
   it("ends a channel once, and frees its key", async () => {
@@ -100,7 +136,7 @@ describe("ChannelSet", () => {
     watch(set.get(8) as Channel);
     const kept = watch(set.want(9, "kept", undefined));
     const next = another();
-    expect(set.reopen(next)).toEqual(new Set(["files", "kept"]));
+    expect(set.reopen(next, lost)).toEqual(new Set(["files", "kept"]));
     await dispatched();
     expect(closed).toEqual(["news"]);
     expect([files.state, kept.state]).toEqual(["open", "open"]);
@@ -109,13 +145,13 @@ describe("ChannelSet", () => {
     expect(set.get(key(files) as number)).toBe(files);
     expect(next.stats.channels).toMatchObject({ files: { priority: "low" }, kept: { priority: "high" } });
     // And so again.
-    expect(set.reopen(another())).toEqual(new Set(["files", "kept"]));
+    expect(set.reopen(another(), lost)).toEqual(new Set(["files", "kept"]));
   });
 
   it("does not open again what is closing", async () => {
     const files = watch(set.want(talk.client.conversation.openChannel("files", "low"), "files", "low"));
     (files as unknown as { handleClosing(): void }).handleClosing();
-    expect(set.reopen(another())).toEqual(new Set());
+    expect(set.reopen(another(), lost)).toEqual(new Set());
     await dispatched();
     expect([closed, files.state, set.keyOf("files")]).toEqual([["files"], "closed", undefined]);
   });
@@ -123,7 +159,7 @@ describe("ChannelSet", () => {
   it("ends what the next session has no room for", async () => {
     for (const [index, name] of ["a", "b", "c"].entries()) watch(set.want(10 + index, name, undefined));
     expect(DEFAULT_LIMITS.channelsMax).toBeGreaterThan(3);
-    expect(set.reopen(another({ channelsMax: 3 }))).toEqual(new Set(["a", "b"]));
+    expect(set.reopen(another({ channelsMax: 3 }), lost)).toEqual(new Set(["a", "b"]));
     await dispatched();
     expect(closed).toEqual(["c"]);
   });
@@ -136,15 +172,15 @@ describe("ChannelSet", () => {
         throw defect;
       },
     };
-    expect(() => set.reopen(broken as never)).toThrow(defect);
+    expect(() => set.reopen(broken as never, lost)).toThrow(defect);
   });
 
   it("ends everything with the socket", async () => {
     watch(set.want(3, "files", undefined));
     set.handleOpened(4, "news", "normal");
     watch(set.get(4) as Channel);
-    set.end();
-    set.end();
+    set.end(undefined);
+    set.end(undefined);
     await dispatched();
     expect(closed).toEqual(["files", "news"]);
     expect([set.get(3), set.get(4)]).toEqual([undefined, undefined]);

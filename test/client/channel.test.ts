@@ -1,11 +1,12 @@
 import { beforeEach, describe, expect, it } from "vitest";
 import { Channel, type ChannelInit } from "../../src/client/channel.js";
+import type { ClientInlet } from "../../src/client/inlet.js";
 import type { Lifeline } from "../../src/client/lifeline.js";
 import { TaskQueue } from "../../src/client/platform.js";
+import { SluiceError } from "../../src/core/error.js";
 import type { ClientSession } from "../../src/core/session/client-session.js";
 import { Backlog } from "../../src/driver/backlog.js";
 import type { Conversation, ConversationEvent } from "../../src/driver/conversation.js";
-import { MailboxBudget } from "../../src/driver/mailbox.js";
 import type { Payload, SendOptions } from "../../src/driver/pending-message.js";
 import { SendBudget } from "../../src/driver/send-bounds.js";
 import { testPorts } from "../support/ports.js";
@@ -13,9 +14,10 @@ import { Talk } from "../support/talk.js";
 
 /** A channel with the side that its socket holds, which the published types leave out. */
 type InsideChannel = Channel & {
-  handleMessage(data: string | Uint8Array): void;
+  readonly inlet: ClientInlet;
   handleClosing(): void;
-  handleClosed(): void;
+  handleClosed(error: SluiceError | undefined): void;
+  handleReopened(conversation: Conversation, key: number, error: SluiceError): void;
   key: number;
 };
 const InsideChannel = Channel as unknown as new (init: ChannelInit, key: number) => InsideChannel;
@@ -24,13 +26,11 @@ let talk: Talk;
 let tasks: TaskQueue;
 let channel: InsideChannel;
 let backlog: Backlog | undefined;
-let exceeded: number;
 let seen: string[];
 
 beforeEach(() => {
   talk = new Talk().connect();
   tasks = new TaskQueue();
-  exceeded = 0;
   seen = [];
   const { conversation } = talk.client;
   backlog = undefined;
@@ -39,9 +39,6 @@ beforeEach(() => {
     priority: "low",
     lifeline: () => lifelineOf(conversation),
     tasks,
-    budget: new MailboxBudget(100, () => {
-      exceeded += 1;
-    }),
     origin: "wss://example.com",
     encodeUtf8: testPorts.encodeUtf8,
   } as const;
@@ -64,6 +61,10 @@ function lifelineOf(conversation: Conversation<ClientSession>): Lifeline {
 /** Runs the tasks that wait, and those that they push. */
 async function dispatched(): Promise<void> {
   for (let i = 0; i < 2; i++) await new Promise<void>((resolve) => tasks.push(resolve));
+}
+
+function arrive(data: string | Uint8Array): void {
+  channel.inlet.handle({ type: "message", text: typeof data === "string", data, cost: 65 });
 }
 
 const messages = (): ConversationEvent[] => talk.server.of("message");
@@ -140,8 +141,8 @@ describe("Channel: closing", () => {
     talk.run(50);
     expect(messages()).toMatchObject([{ data: "last" }]);
     expect(talk.client.of("channel-closed")).toHaveLength(1);
-    channel.handleClosed();
-    channel.handleClosed();
+    channel.handleClosed(undefined);
+    channel.handleClosed(undefined);
     expect(channel.state).toBe("closed");
     // The next session gives its number to another channel.
     expect([channel.key, channel.bufferedAmount]).toEqual([-1, 0]);
@@ -156,16 +157,16 @@ describe("Channel: closing", () => {
   it("is closing when the peer closes", () => {
     channel.handleClosing();
     expect(channel.state).toBe("closing");
-    channel.handleClosed();
+    channel.handleClosed(undefined);
     channel.handleClosing();
     expect(channel.state).toBe("closed");
   });
 
   it("comes behind the messages, also those that wait for a listener", async () => {
     channel.onclose = () => seen.push("close");
-    channel.handleMessage("a");
-    channel.handleMessage("b");
-    channel.handleClosed();
+    arrive("a");
+    arrive("b");
+    channel.handleClosed(undefined);
     await dispatched();
     expect(seen).toEqual([]);
     channel.onmessage = ({ data }) => seen.push(data);
@@ -175,7 +176,7 @@ describe("Channel: closing", () => {
 
   it("waits for nobody where no message does", async () => {
     channel.onclose = () => seen.push("close");
-    channel.handleClosed();
+    channel.handleClosed(undefined);
     await dispatched();
     expect(seen).toEqual(["close"]);
   });
@@ -192,22 +193,21 @@ describe("Channel: messages", () => {
       },
     ],
   ])("wait for the first listener, and come in order: %s", async (_, listen) => {
-    channel.handleMessage("a");
-    channel.handleMessage("b");
+    arrive("a");
+    arrive("b");
     await dispatched();
     listen(({ data }) => seen.push(data));
-    channel.handleMessage("c");
+    arrive("c");
     expect(seen).toEqual([]);
     await dispatched();
     expect(seen).toEqual(["a", "b", "c"]);
-    expect(exceeded).toBe(0);
   });
 
   it("do not take a listener for other events, or none, for one of theirs", async () => {
     channel.addEventListener("close", () => {});
     channel.addEventListener("message", null);
     channel.onmessage = null;
-    channel.handleMessage("a");
+    arrive("a");
     await dispatched();
     channel.onmessage = ({ data }) => seen.push(data);
     await dispatched();
@@ -217,7 +217,7 @@ describe("Channel: messages", () => {
   it("are MessageEvents with data and origin", async () => {
     const events: MessageEvent[] = [];
     channel.onmessage = (event) => events.push(event);
-    channel.handleMessage("a");
+    arrive("a");
     await dispatched();
     expect(events[0]).toBeInstanceOf(MessageEvent);
     expect(events[0]).toMatchObject({ type: "message", data: "a", origin: "wss://example.com", target: channel });
@@ -232,29 +232,87 @@ describe("Channel: messages", () => {
     expect(channel.binaryType).toBe("blob");
     channel.binaryType = "nodebuffer" as never;
     expect(channel.binaryType).toBe("blob");
-    channel.handleMessage(Uint8Array.of(1));
-    channel.handleMessage(Uint8Array.of(2));
+    arrive(Uint8Array.of(1));
+    arrive(Uint8Array.of(2));
     await dispatched();
     expect(kinds).toEqual(["[object Blob]", "[object ArrayBuffer]"]);
   });
 
-  it("that nobody reads use up the budget", () => {
-    channel.handleMessage("x".repeat(50));
-    expect(exceeded).toBe(0);
-    channel.handleMessage(new Uint8Array(1));
-    expect(exceeded).toBe(1);
-  });
-
   it("stop when the handler is taken away, and come again with the next", async () => {
     channel.onmessage = ({ data }) => seen.push(`first ${data}`);
-    channel.handleMessage("a");
+    arrive("a");
     await dispatched();
     channel.onmessage = null;
-    channel.handleMessage("b");
+    arrive("b");
     await dispatched();
     channel.onmessage = ({ data }) => seen.push(`second ${data}`);
-    channel.handleMessage("c");
+    arrive("c");
     await dispatched();
     expect(seen).toEqual(["first a", "second c"]);
+  });
+});
+
+describe("Channel: other consumers", () => {
+  const lost = new SluiceError("ERR_SESSION_LOST", "lost");
+  const inUse = expect.objectContaining({ code: "ERR_USAGE_CONSUMER" });
+
+  it("iterates over what waits and what comes, as `binaryType` says, and ends with the channel", async () => {
+    channel.binaryType = "arraybuffer";
+    arrive("a");
+    arrive(Uint8Array.of(1));
+    const iterator = channel[Symbol.asyncIterator]();
+    expect(await iterator.next()).toEqual({ done: false, value: "a" });
+    expect(await iterator.next()).toEqual({ done: false, value: Uint8Array.of(1).buffer });
+    const next = iterator.next();
+    channel.handleClosed(undefined);
+    expect((await next).done).toBe(true);
+    expect(() => channel.readable).toThrow(inUse);
+    expect(() => channel.incoming).toThrow(inUse);
+  });
+
+  it("is a stream of messages", async () => {
+    arrive("a");
+    const reader = channel.readable.getReader();
+    expect(await reader.read()).toEqual({ done: false, value: "a" });
+    channel.handleClosed(lost);
+    await expect(reader.read()).rejects.toBe(lost);
+    expect(() => channel[Symbol.asyncIterator]()).toThrow(inUse);
+  });
+
+  it("gives messages as they begin", async () => {
+    arrive("gün");
+    const iterator = channel.incoming[Symbol.asyncIterator]();
+    const message = (await iterator.next()).value;
+    expect(message).toMatchObject({ type: "text", size: 4 });
+    expect(await message?.text()).toBe("gün");
+    arrive(Uint8Array.of(1, 2));
+    const blob = await (await iterator.next()).value?.blob();
+    expect([blob instanceof Blob, blob?.size]).toEqual([true, 2]);
+  });
+
+  it("holds events back while it is paused", async () => {
+    channel.onmessage = ({ data }) => seen.push(data);
+    channel.pause();
+    arrive("a");
+    await dispatched();
+    expect([seen, channel.isPaused]).toEqual([[], true]);
+    channel.resume();
+    await dispatched();
+    expect([seen, channel.isPaused]).toEqual([["a"], false]);
+  });
+
+  it("takes nothing more when a loop was left before it was closed", async () => {
+    const iterator = channel[Symbol.asyncIterator]();
+    await iterator.return?.();
+    channel.close();
+    arrive("a");
+    expect(channel.inlet.isHolding).toBe(false);
+  });
+
+  it("goes on in another session", async () => {
+    const iterator = channel[Symbol.asyncIterator]();
+    channel.handleReopened(talk.client.conversation, 77, lost);
+    arrive("a");
+    expect([channel.key, await iterator.next()]).toEqual([77, { done: false, value: "a" }]);
   });
 });

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { dataOf, heldBytes } from "../../src/client/incoming.js";
+import { dataOf } from "../../src/client/incoming.js";
 
 describe("dataOf", () => {
   it.each(["blob", "arraybuffer"] as const)("leaves text alone (%s)", (type) => {
@@ -29,17 +29,5 @@ describe("dataOf", () => {
     expect((dataOf(new Uint8Array(0), "arraybuffer") as ArrayBuffer).byteLength).toBe(0);
     expect((dataOf(new Uint8Array(8).subarray(4, 4), "arraybuffer") as ArrayBuffer).byteLength).toBe(0);
     expect((dataOf(new Uint8Array(0), "blob") as Blob).size).toBe(0);
-  });
-});
-
-describe("heldBytes", () => {
-  it.each<[string | Uint8Array, number]>([
-    ["", 0],
-    ["abc", 6],
-    ["😀", 4],
-    [new Uint8Array(5), 5],
-    [new Uint8Array(100).subarray(0, 3), 3],
-  ])("of %o", (data, bytes) => {
-    expect(heldBytes(data)).toBe(bytes);
   });
 });

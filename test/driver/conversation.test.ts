@@ -474,6 +474,47 @@ describe("Conversation: channels", () => {
   });
 });
 
+describe("Conversation: what the application takes", () => {
+  it("lets the peer go on, channel by channel; nothing is lost meanwhile", () => {
+    talk.server.takes = false;
+    const channel = client.openChannel("files", "normal");
+    const sizes = Array.from({ length: 40 }, () => 10_000);
+    for (const size of sizes) client.send(channel, file(size), {});
+    client.send(0, say("passes"), {});
+    talk.run(1000);
+    const arrived = () => talk.server.of("message").filter((message) => message.channel !== 0);
+    // What it opens with, and no more.
+    expect(arrived()).toHaveLength(6);
+    expect(talk.server.of("message").filter((message) => message.channel === 0)).toHaveLength(1);
+    const key = arrived()[0]?.channel as number;
+    server.receive(key, "messages");
+    talk.run(1000);
+    // 256 KiB.
+    expect(arrived()).toHaveLength(26);
+    for (const { cost } of arrived()) server.take(key, cost);
+    talk.run(1000);
+    expect(arrived().map(({ data }) => data.length)).toEqual(sizes);
+  });
+
+  it("comes as it begins, where it asks for that, and counts as received", () => {
+    talk.server.takes = false;
+    server.receive(0, "incoming");
+    client.send(0, file(MIB), {});
+    talk.run(1000);
+    expect(talk.server.of("incoming")).toMatchObject([{ channel: 0, text: false, totalBytes: MIB }]);
+    const pieces = talk.server.of("piece");
+    expect(pieces.length).toBeGreaterThan(1);
+    expect(pieces.reduce((sum, { data }) => sum + data.length, 0)).toBeLessThan(MIB);
+    expect(server.stats.messagesReceived).toBe(1);
+    for (let turn = 0, taken = 0; turn < 100 && !talk.server.of("piece").at(-1)?.last; turn++) {
+      for (const { cost } of talk.server.of("piece").slice(taken)) server.take(0, cost);
+      taken = talk.server.of("piece").length;
+      talk.run(100);
+    }
+    expect(talk.server.of("piece").reduce((sum, { data }) => sum + data.length, 0)).toBe(MIB);
+  });
+});
+
 describe("Conversation: stats", () => {
   it("are a plain object that JSON can carry", () => {
     const stats = client.stats;

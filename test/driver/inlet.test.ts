@@ -28,21 +28,24 @@ let story: string[];
 let tasks: (() => void)[];
 let inlet: Inlet<string, ReadableStream<string>, Bytes, number>;
 
-function inletWith(init: Partial<InletInit<string, ReadableStream<string>, Bytes, number>> = {}) {
+function inletWith(init: Partial<InletInit<string>> = {}) {
+  const platform = {
+    defer: (run: () => void) => run(),
+    encodeUtf8: (text: string) => new TextEncoder().encode(text),
+    streamOf: stream<string>,
+    bodies: {
+      streamOf: stream<Uint8Array>,
+      blobOf: (parts: readonly Uint8Array[]) => parts.length,
+      decodeText: (bytes: Uint8Array) => new TextDecoder().decode(bytes),
+    },
+  };
   return new Inlet<string, ReadableStream<string>, Bytes, number>(
+    platform,
     {
       dispatch: ({ data }) => story.push(`event ${data}, ${target.taken} taken`),
-      schedule: (run) => tasks.push(run),
-      defer: (run) => run(),
-      isHeardClosing: true,
       toValue: ({ data }) => `<${data}>`,
-      encodeUtf8: (text) => new TextEncoder().encode(text),
-      streamOf: stream,
-      bodies: {
-        streamOf: stream,
-        blobOf: (parts) => parts.length,
-        decodeText: (bytes) => new TextDecoder().decode(bytes),
-      },
+      schedule: (run) => tasks.push(run),
+      isHeardClosing: true,
       ...init,
     },
     target,
@@ -57,7 +60,7 @@ beforeEach(() => {
 });
 
 function arrive(...messages: string[]): void {
-  for (const data of messages) inlet.handleMessage({ text: true, data, cost: 10 });
+  for (const data of messages) inlet.handle({ type: "message", text: true, data, cost: 10 });
 }
 
 function run(count = Number.POSITIVE_INFINITY): void {
@@ -74,8 +77,9 @@ const inUse = expect.objectContaining({ code: "ERR_USAGE_CONSUMER" });
 
 describe("Inlet: listeners", () => {
   it("keeps what comes until somebody listens, then hands it on in order, each at its turn", () => {
+    expect(inlet.isHolding).toBe(false);
     arrive("a", "b");
-    expect([tasks.length, target.modes]).toEqual([0, []]);
+    expect([tasks.length, target.modes, inlet.isHolding]).toEqual([0, [], true]);
     listen();
     expect(target.modes).toEqual(["messages"]);
     arrive("c");
@@ -120,7 +124,8 @@ describe("Inlet: listeners", () => {
   });
 
   it("keeps no more alive than it holds", async () => {
-    const message = () => inlet.handleMessage({ text: false, data: new Uint8Array(100).subarray(0, 3), cost: 10 });
+    const message = () =>
+      inlet.handle({ type: "message", text: false, data: new Uint8Array(100).subarray(0, 3), cost: 10 });
     const sizes: number[] = [];
     inlet = inletWith({ toValue: ({ data }) => String(sizes.push((data as Uint8Array).buffer.byteLength)) });
     message();
@@ -322,12 +327,12 @@ describe("Inlet: incoming", () => {
     const { incoming } = inlet;
     expect([incoming === inlet.incoming, target.modes]).toEqual([true, ["incoming"]]);
     const iterator = incoming[Symbol.asyncIterator]();
-    inlet.handleStart({ text: false, totalBytes: 2 });
+    inlet.handle({ type: "incoming", text: false, totalBytes: 2 });
     const message = (await iterator.next()).value;
     expect(message).toMatchObject({ type: "binary", size: 2 });
     const reader = message?.body.getReader();
-    inlet.handlePiece({ data: Uint8Array.of(1), last: false, cost: 65 });
-    inlet.handlePiece({ data: Uint8Array.of(2), last: true, cost: 1 });
+    inlet.handle({ type: "piece", data: Uint8Array.of(1), last: false, cost: 65 });
+    inlet.handle({ type: "piece", data: Uint8Array.of(2), last: true, cost: 1 });
     await reactions();
     expect(target.taken).toBe(0);
     await reader?.read();
@@ -339,7 +344,7 @@ describe("Inlet: incoming", () => {
 
   it("takes whole messages too: those that waited, and where there are no others", async () => {
     arrive("gün");
-    inlet.handleMessage({ text: false, data: Uint8Array.of(1, 2), cost: 10 });
+    inlet.handle({ type: "message", text: false, data: Uint8Array.of(1, 2), cost: 10 });
     const iterator = inlet.incoming[Symbol.asyncIterator]();
     arrive("c");
     end();
@@ -353,11 +358,11 @@ describe("Inlet: incoming", () => {
 
   it("fails what is taken back, and what a lost session has cut", async () => {
     const iterator = inlet.incoming[Symbol.asyncIterator]();
-    inlet.handleStart({ text: true, totalBytes: undefined });
+    inlet.handle({ type: "incoming", text: true, totalBytes: undefined });
     const first = (await iterator.next()).value;
-    inlet.handleReset();
+    inlet.handle({ type: "incoming-reset" });
     await expect(first?.text()).rejects.toMatchObject({ code: "ERR_CANCELLED" });
-    inlet.handleStart({ text: true, totalBytes: undefined });
+    inlet.handle({ type: "incoming", text: true, totalBytes: undefined });
     const second = (await iterator.next()).value;
     const next = new Target();
     inlet.rebind(next, lost);
@@ -448,8 +453,8 @@ describe("Inlet: when the application has closed", () => {
     expect(target.taken).toBe(0);
     await message?.text();
     expect(target.taken).toBe(20);
-    inlet.handleStart({ text: true, totalBytes: undefined });
-    inlet.handlePiece({ data: Uint8Array.of(1), last: true, cost: 65 });
+    inlet.handle({ type: "incoming", text: true, totalBytes: undefined });
+    inlet.handle({ type: "piece", data: Uint8Array.of(1), last: true, cost: 65 });
     expect(target.taken).toBe(85);
   });
 });

@@ -353,20 +353,34 @@ describe("a peer that wants too much", () => {
     await expectRefused(peer, 1013);
   });
 
-  it("of memory for messages on channels that nobody listens to: 1009", async () => {
-    await serve({ limits: { messageBytesMax: 100_000, reassemblyBytesMax: 200_000 } });
+  it("of memory for messages on channels that nobody listens to: they have a first credit, and no more", async () => {
+    await serve();
     const peer = await new RawClient(loopback).established();
     peer.numbered(open(1));
-    for (let i = 0; i < 5; i++) peer.numbered(chunk({ channel: 1, payload: zeros(50_000) }));
-    expect((await peer.closed)[0]).toBe(1009);
-    expect(peer.of("abort")).toMatchObject([{ code: 1009 }]);
+    peer.numbered(chunk({ channel: 1, payload: zeros(60_000) }));
+    peer.numbered(chunk({ channel: 1, payload: zeros(60_000) }));
+    expect((await peer.closed)[0]).toBe(1002);
+    expect(peer.of("abort")).toMatchObject([{ code: 1002 }]);
   });
 
-  it("of memory for channels that nobody is told of, opened and closed again and again: 1009", async () => {
-    await serve({ limits: { messageBytesMax: 100_000, reassemblyBytesMax: 200_000 } });
+  it("of memory for channels that nobody is told of, opened, filled and closed again and again: 1009", async () => {
+    await serve();
     const peer = await new RawClient(loopback).established();
-    for (let i = 0; i < 200; i++) peer.numbered(open(1), { type: "channel-close", channel: 1 });
+    for (let i = 0; i < 600; i++) {
+      peer.numbered(open(1), chunk({ channel: 1, payload: text("a") }), { type: "channel-close", channel: 1 });
+    }
     expect((await peer.closed)[0]).toBe(1009);
+  });
+
+  it("of channels that nobody is told of, opened and closed again and again: nothing is kept of them", async () => {
+    await serve();
+    const peer = await new RawClient(loopback).established();
+    for (let i = 0; i < 600; i++) peer.numbered(open(1), { type: "channel-close", channel: 1 });
+    peer.numbered(chunk({ payload: text("and now?") }));
+    expect(Buffer.from((await peer.next("chunk")).payload).toString()).toBe("and now?");
+    const [, server] = [...loopback.server.clients];
+    server?.terminate();
+    await peer.closed;
   });
 
   it("of pongs: it gets those of the last pings, and goes on", async () => {

@@ -1,27 +1,26 @@
 import { beforeEach, describe, expect, it } from "vitest";
+import { SluiceError } from "../../src/core/error.js";
 import { Gates } from "../../src/driver/gate.js";
-import { MailboxBudget } from "../../src/driver/mailbox.js";
 import { SendBudget } from "../../src/driver/send-bounds.js";
+import type { ServerInlet } from "../../src/server/inlet.js";
 import { ServerChannel, type ServerChannelInit } from "../../src/server/server-channel.js";
 import { captureUncaught, reactions } from "../support/event-loop.js";
 import { Talk } from "../support/talk.js";
 
 /** A channel with the side that its socket holds, which the published types leave out. */
 type InsideChannel = ServerChannel & {
-  handleMessage(data: Uint8Array, isBinary: boolean): void;
+  readonly inlet: ServerInlet;
   handleClosing(): void;
-  handleClosed(): void;
+  handleClosed(error: SluiceError | undefined): void;
 };
 const InsideChannel = ServerChannel as unknown as new (init: ServerChannelInit) => InsideChannel;
 
 let talk: Talk;
 let channel: InsideChannel;
-let exceeded: number;
 let seen: string[];
 
 beforeEach(() => {
   talk = new Talk().connect();
-  exceeded = 0;
   seen = [];
   const { conversation } = talk.server;
   const gates = new Gates(1000);
@@ -31,15 +30,13 @@ beforeEach(() => {
     name: "files",
     priority: "low",
     conversation,
-    budget: new MailboxBudget(100, () => {
-      exceeded += 1;
-    }),
     gates,
     sendBudget: new SendBudget(1 << 20),
   });
 });
 
-const say = (value: string, isBinary = false) => channel.handleMessage(Buffer.from(value), isBinary);
+const say = (value: string, isBinary = false) =>
+  channel.inlet.handle({ type: "message", text: !isBinary, data: Buffer.from(value), cost: 65 });
 const listen = () => channel.on("message", (data, isBinary) => seen.push(`${data}${isBinary ? " binary" : ""}`));
 
 describe("ServerChannel: sending", () => {
@@ -93,7 +90,6 @@ describe("ServerChannel: messages", () => {
     say("c");
     await reactions();
     expect(seen).toEqual(how === "once" ? ["a"] : ["a", "b", "c"]);
-    expect(exceeded).toBe(0);
   });
 
   it("do not take a listener for other events for one of theirs", async () => {
@@ -103,13 +99,6 @@ describe("ServerChannel: messages", () => {
     listen();
     await reactions();
     expect(seen).toEqual(["a"]);
-  });
-
-  it("that nobody reads use up the budget", () => {
-    say("x".repeat(100));
-    expect(exceeded).toBe(0);
-    say("x");
-    expect(exceeded).toBe(1);
   });
 
   it("go on when a listener throws, those that have waited too", async () => {
@@ -141,15 +130,15 @@ describe("ServerChannel: closing", () => {
     talk.run(50);
     expect(talk.client.of("message")).toMatchObject([{ data: "last" }]);
     expect(talk.server.of("channel-closed")).toHaveLength(1);
-    channel.handleClosed();
-    channel.handleClosed();
+    channel.handleClosed(undefined);
+    channel.handleClosed(undefined);
     expect([channel.state, seen]).toEqual(["closed", ["close"]]);
   });
 
   it("is closing when the client closes", () => {
     channel.handleClosing();
     expect(channel.state).toBe("closing");
-    channel.handleClosed();
+    channel.handleClosed(undefined);
     channel.handleClosing();
     expect(channel.state).toBe("closed");
   });
@@ -157,7 +146,7 @@ describe("ServerChannel: closing", () => {
   it("comes behind the messages, also those that wait for a listener", async () => {
     channel.on("close", () => seen.push("close"));
     say("a");
-    channel.handleClosed();
+    channel.handleClosed(undefined);
     expect(seen).toEqual([]);
     listen();
     await reactions();
@@ -168,8 +157,65 @@ describe("ServerChannel: closing", () => {
     listen();
     channel.on("close", () => seen.push("close"));
     say("a");
-    channel.handleClosed();
+    channel.handleClosed(undefined);
     await reactions();
     expect(seen).toEqual(["a", "close"]);
+  });
+});
+
+describe("ServerChannel: other consumers", () => {
+  const lost = new SluiceError("ERR_SESSION_LOST", "lost");
+  const inUse = expect.objectContaining({ code: "ERR_USAGE_CONSUMER" });
+
+  it("iterates over strings and Buffers, and ends with the channel", async () => {
+    say("gün");
+    const iterator = channel[Symbol.asyncIterator]();
+    expect(await iterator.next()).toEqual({ done: false, value: "gün" });
+    const next = iterator.next();
+    say("bytes", true);
+    expect(await next).toEqual({ done: false, value: Buffer.from("bytes") });
+    channel.handleClosed(undefined);
+    expect((await iterator.next()).done).toBe(true);
+    expect(() => channel.readable).toThrow(inUse);
+    expect(() => channel.incoming).toThrow(inUse);
+  });
+
+  it("is a stream of messages", async () => {
+    say("a");
+    const reader = channel.readable.getReader();
+    expect(await reader.read()).toEqual({ done: false, value: "a" });
+    channel.handleClosed(lost);
+    await expect(reader.read()).rejects.toBe(lost);
+    expect(() => channel[Symbol.asyncIterator]()).toThrow(inUse);
+  });
+
+  it("gives messages as they begin", async () => {
+    say("gün");
+    say("bytes", true);
+    const iterator = channel.incoming[Symbol.asyncIterator]();
+    const message = (await iterator.next()).value;
+    expect(message).toMatchObject({ type: "text", size: 4 });
+    expect(await message?.text()).toBe("gün");
+    expect(await (await (await iterator.next()).value?.blob())?.text()).toBe("bytes");
+  });
+
+  it("holds events back while it is paused", async () => {
+    listen();
+    channel.pause();
+    say("a");
+    await reactions();
+    expect([seen, channel.isPaused]).toEqual([[], true]);
+    channel.resume();
+    // Not from inside of the call.
+    expect([seen, channel.isPaused]).toEqual([[], false]);
+    await reactions();
+    expect(seen).toEqual(["a"]);
+  });
+
+  it("takes nothing more when a loop was left before it was closed", async () => {
+    await channel[Symbol.asyncIterator]().return?.();
+    channel.close();
+    say("a");
+    expect(channel.inlet.isHolding).toBe(false);
   });
 });

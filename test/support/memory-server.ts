@@ -15,6 +15,7 @@ import { SendBudget } from "../../src/driver/send-bounds.js";
 import type { Transport, TransportHandler } from "../../src/transport/transport.js";
 import { Inbox } from "./inbox.js";
 import { testHash } from "./ports.js";
+import { takeAll } from "./taker.js";
 
 /** The server's end of one session, and what its application has been told. */
 export class ServerEnd {
@@ -32,6 +33,7 @@ export class ServerEnd {
         const data = typeof event.data === "string" ? event.data : event.data.length;
         this.messages.push([this.#names.get(event.channel) ?? "?", data]);
       }
+      takeAll(this.conversation, event);
       onEvent(event);
     });
   }

@@ -10,6 +10,7 @@ import { DrivenLines, sessions } from "./driven-lines.js";
 import { FakeHost } from "./fake-host.js";
 import type { LinkedTransport } from "./linked-transport.js";
 import { binary, text } from "./pair.js";
+import { takeAll } from "./taker.js";
 
 export const say = (value: string): Payload => ({ type: "text", bytes: text(value).bytes });
 export const file = (size: number): Payload => ({ type: "binary", bytes: binary(size).bytes });
@@ -22,6 +23,8 @@ class End<S extends Session> {
   host: (event: ConversationEvent) => void = () => {};
   react: ((event: ConversationEvent) => void) | undefined;
   turns = 0;
+  /** Whether the application takes what it is handed. */
+  takes = true;
   afterTurn: () => void = () => {};
 
   constructor(session: S, host: FakeHost, budget: SendBudget) {
@@ -31,6 +34,7 @@ class End<S extends Session> {
     };
     this.conversation = new Conversation({ session, host, budget, onTurn }, (event) => {
       this.events.push(event);
+      if (this.takes) takeAll(this.conversation, event);
       this.host(event);
       this.react?.(event);
     });
