@@ -1,0 +1,236 @@
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { type HttpOptions, httpTransport } from "../../../src/transport/browser/http.js";
+import { BatchStreamReader, batchStream } from "../../../src/transport/http/batch-stream.js";
+import type { Transport } from "../../../src/transport/transport.js";
+import { reactions } from "../../support/event-loop.js";
+import { FakePlatform, type FakeRequest } from "../../support/fake-fetch.js";
+import { TransportStory } from "../../support/transport-story.js";
+
+let platform: FakePlatform;
+let transport: Transport;
+let story: TransportStory;
+
+function start(options: HttpOptions = {}, url = "wss://example.com/live"): void {
+  platform = new FakePlatform();
+  transport = httpTransport(platform, url, options);
+  story = new TransportStory(transport);
+  transport.start(story);
+}
+
+beforeEach(() => start());
+
+afterEach(async () => {
+  transport.terminate();
+  await reactions();
+  expect(story.breaches).toEqual([]);
+  expect(platform.host.timers).toEqual([]);
+  expect(platform.requests.items.every((request) => request.isAborted || isOver.has(request))).toBe(true);
+});
+
+const isOver = new WeakSet<FakeRequest>();
+
+function answer(
+  request: FakeRequest,
+  received: number,
+  sent = 0,
+  more: Record<string, string | number> = {},
+  body?: Uint8Array<ArrayBuffer>,
+): void {
+  isOver.add(request);
+  request.answer(200, { "sluice-received": received, "sluice-sent": sent, ...more }, body ?? null);
+}
+
+const firstsIn = ({ body }: FakeRequest) =>
+  new BatchStreamReader(20_000).push(body as Uint8Array).map(([first]) => first);
+const bytes = (...values: number[]) => Uint8Array.from(values);
+
+/** Goes on until the first POST was answered, and the GET is there. */
+async function open(options: HttpOptions = {}): Promise<FakeRequest> {
+  start(options);
+  transport.send(bytes(1));
+  answer(await platform.requests.next(), 1);
+  return platform.requests.next();
+}
+
+describe("an HTTP transport: up", () => {
+  it("HTTP-04: is open at once, before any request, but not from inside `start`", async () => {
+    start();
+    expect(story.told).toEqual([]);
+    await reactions();
+    expect(story.told).toEqual([{ type: "open", subprotocol: "sluice.v1" }]);
+    expect(platform.requests.items).toEqual([]);
+  });
+
+  it.each([
+    ["wss://example.com/a?b", "https://example.com/a?b"],
+    ["ws://example.com/", "http://example.com/"],
+    ["https://example.com/", "https://example.com/"],
+  ])("HTTP-01: %s goes to %s", async (url, target) => {
+    start({}, url);
+    transport.send(bytes(1));
+    expect((await platform.requests.next()).url).toBe(target);
+  });
+
+  it("what is handed over in one go shares a POST; what comes meanwhile waits for its answer", async () => {
+    for (const value of [1, 2, 3]) transport.send(bytes(value));
+    const first = await platform.requests.next();
+    expect([firstsIn(first), first.headers["sluice-position"], first.headers["sluice-close"]]).toEqual([
+      [1, 2, 3],
+      "1",
+      undefined,
+    ]);
+    for (const value of [4, 5]) transport.send(bytes(value));
+    await reactions();
+    expect([platform.requests.items.length, transport.bufferedBytes]).toEqual([1, 5]);
+    answer(first, 3);
+    const second = (await platform.requests.take(2)).find(({ init }) => init.method === "POST") as FakeRequest;
+    expect([firstsIn(second), second.headers["sluice-position"]]).toEqual([[4, 5], "4"]);
+    expect([transport.bufferedBytes, story.of("writable").length]).toEqual([2, 1]);
+  });
+
+  it("HTTP-12: keeps bodies within 64 KiB, and batches within 16", async () => {
+    expect(transport.batchBytesMax).toBe(16 * 1024);
+    for (let i = 0; i < 10; i++) transport.send(new Uint8Array(16_000));
+    const { body } = await platform.requests.next();
+    expect(body?.length).toBeLessThanOrEqual(64 * 1024);
+    expect(body?.length).toBeGreaterThan(60_000);
+  });
+
+  it("HTTP-11: sends again what the answer does not cover", async () => {
+    for (const value of [1, 2, 3]) transport.send(bytes(value));
+    answer(await platform.requests.next(), 1);
+    const again = (await platform.requests.take(2)).find(({ init }) => init.method === "POST") as FakeRequest;
+    expect([firstsIn(again), again.headers["sluice-position"]]).toEqual([[2, 3], "2"]);
+  });
+
+  it.each([
+    ["more than was ever sent", 2],
+    ["less than before", 0],
+  ])("HTTP-10: ends on an answer that covers %s", async (_, received) => {
+    await open();
+    transport.send(bytes(2));
+    const post = await platform.requests.next();
+    answer(post, received === 2 ? 9 : 0);
+    expect(await story.death()).toMatchObject({ wasClean: false, code: 1006 });
+  });
+
+  it("HTTP-13: asks for batches until something else brings them", async () => {
+    transport.send(bytes(1));
+    const first = await platform.requests.next();
+    expect(first.headers["accept"]).toBe("application/octet-stream");
+    answer(first, 1, 2, { "sluice-position": 1 }, batchStream([bytes(10), bytes(11)]));
+    const get = await platform.requests.next();
+    expect(story.batches.map(([value]) => value)).toEqual([10, 11]);
+    // Only now, so that it does not bring them again.
+    expect(get.headers["sluice-received"]).toBe("2");
+    transport.send(bytes(2));
+    const second = await platform.requests.next();
+    expect(second.headers["accept"]).toBe("application/octet-stream");
+    answer(second, 2, 2);
+    answer(get, 2, 2, { "content-type": "text/event-stream" }, new Uint8Array(Buffer.from(":\n\n".repeat(10))));
+    await reactions();
+    await reactions();
+  });
+
+  it("HTTP-14: says what has come when much has", async () => {
+    const get = await open({ downlink: "long-poll" });
+    const batches = Array.from({ length: 17 }, () => new Uint8Array(16_000).fill(7));
+    answer(get, 1, 17, { "sluice-position": 1 }, batchStream(batches));
+    await story.batchesWhen(17);
+    const post = (await platform.requests.take(2)).find(({ init }) => init.method === "POST") as FakeRequest;
+    expect([post.body?.length, post.headers["sluice-position"], Number(post.headers["sluice-received"])]).toEqual([
+      0,
+      "2",
+      17,
+    ]);
+    answer(post, 1, 17);
+    await reactions();
+    expect(story.deaths).toEqual([]);
+  });
+});
+
+describe("an HTTP transport: the end", () => {
+  it("HTTP-20: close leaves at once with everything, and outlives the page", async () => {
+    await open();
+    transport.send(bytes(2));
+    const post = await platform.requests.next();
+    transport.send(bytes(3));
+    transport.close(1001, "");
+    // In the same script: the page is about to go.
+    const last = platform.requests.items.at(-1) as FakeRequest;
+    expect(last).not.toBe(post);
+    expect([firstsIn(last), last.headers["sluice-position"], last.headers["sluice-close"]]).toEqual([
+      [2, 3],
+      "2",
+      "1001",
+    ]);
+    expect([last.init.keepalive, post.isAborted]).toEqual([true, true]);
+    answer(last, 3);
+    await reactions();
+    expect(story.told.filter(({ type }) => type === "closed" || type === "batch")).toEqual([]);
+  });
+
+  it("HTTP-20: close tries again without outliving the page where a browser does not let it", async () => {
+    await open();
+    transport.close(1000, "");
+    const first = platform.requests.items.at(-1) as FakeRequest;
+    first.fail();
+    isOver.add(first);
+    await reactions();
+    platform.host.advance(200);
+    await reactions();
+    const second = platform.requests.items.at(-1) as FakeRequest;
+    expect([second === first, second.init.keepalive, second.headers["sluice-close"]]).toEqual([false, false, "1000"]);
+    answer(second, 1);
+    await reactions();
+  });
+
+  it("close without anything ever sent tells nobody", async () => {
+    transport.close(1000, "");
+    await reactions();
+    expect(platform.requests.items).toEqual([]);
+  });
+
+  it("HTTP-20: the server's close counts behind its batches", async () => {
+    const get = await open({ downlink: "long-poll" });
+    answer(get, 1, 2, { "sluice-position": 1, "sluice-close": 4001 }, batchStream([bytes(10), bytes(11)]));
+    expect(await story.death()).toEqual({ wasClean: true, code: 4001, reason: "" });
+    expect(story.batches).toHaveLength(2);
+  });
+
+  it("HTTP-10: ends on a batch behind a gap", async () => {
+    const get = await open({ downlink: "long-poll" });
+    answer(get, 1, 3, { "sluice-position": 2 }, batchStream([bytes(11)]));
+    expect(await story.death()).toMatchObject({ wasClean: false, code: 1006 });
+    expect(story.batches).toEqual([]);
+  });
+
+  it("HTTP-22: a server that is full says so to the first request only", async () => {
+    transport.send(bytes(1));
+    const first = await platform.requests.next();
+    isOver.add(first);
+    first.answer(503);
+    expect(await story.death()).toMatchObject({ httpStatus: 503 });
+    await open();
+    transport.send(bytes(2));
+    const post = await platform.requests.next();
+    isOver.add(post);
+    post.answer(503);
+    await reactions();
+    expect(story.deaths).toEqual([]);
+    platform.host.advance(100);
+    expect(firstsIn(await platform.requests.next())).toEqual([2]);
+  });
+
+  it("makes no request any more once it was terminated, also from a callback", async () => {
+    const get = await open({ downlink: "long-poll" });
+    story.onBatch = () => transport.terminate();
+    answer(get, 1, 2, { "sluice-position": 1 }, batchStream([bytes(10), bytes(11)]));
+    await story.batchesWhen(1);
+    await reactions();
+    const made = platform.requests.items.length;
+    transport.send(bytes(9));
+    await reactions();
+    expect([platform.requests.items.length, story.batches.length]).toEqual([made, 1]);
+  });
+});
