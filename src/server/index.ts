@@ -15,17 +15,11 @@ export type {
   ServerSocketEvent,
 } from "./dom-listeners.js";
 export type { ServerIncomingMessage, ServerMessageData } from "./inlet.js";
+export type { AuthenticateContext, SluiceServerOptions } from "./options.js";
 export type { Origins } from "./origins.js";
 export type { ServerSendData } from "./payload.js";
 export type { ServerBinaryType } from "./received-data.js";
 export { ServerChannel, type ServerChannelOptions } from "./server-channel.js";
 export { type SendCallback, type ServerSendOptions, ServerSocket, type ServerSocketEvents } from "./server-socket.js";
-export {
-  type AuthenticateContext,
-  SluiceServer,
-  type SluiceServerEvents,
-  type SluiceServerOptions,
-  type VerifyClient,
-  type VerifyClientAnswer,
-  type VerifyClientInfo,
-} from "./sluice-server.js";
+export { SluiceServer, type SluiceServerEvents } from "./sluice-server.js";
+export type { VerifyClient, VerifyClientAnswer, VerifyClientInfo } from "./verify-client.js";
