@@ -179,8 +179,9 @@ export class HttpLine implements Transport {
     }
     upload.state = "held";
     upload.stop = () => {};
-    // Until the first one is answered, no GET can come to take anything down.
-    if (upload.position === 1 && !this.#hasNews(upload.received)) {
+    // Until the first one is answered, no GET can come to take anything down. (A late copy of it is not waited with.)
+    const isFirst = upload.position === 1 && this.#outgoing.sent === 0;
+    if (isFirst && !this.#hasNews(upload.received)) {
       const timer = setTimeout(() => this.#answerUpload(upload), this.#limits.firstHoldMs);
       upload.stop = () => clearTimeout(timer);
     } else {
