@@ -67,9 +67,8 @@ export class Sessions {
     this.#bounds = bounds;
     this.#processBytesMax = registryLimits.processBytesMax;
     const { resumeWindowMs } = limits;
-    this.#registry = new Registry({ ...registryLimits, resumeWindowMs }, sha256, (socket, received) =>
-      socket.canAttach(received),
-    );
+    const kept = { ...registryLimits, resumeWindowMs };
+    this.#registry = new Registry(kept, sha256, this.#instance, (socket, received) => socket.canAttach(received));
   }
 
   /** A transport of a client that speaks Sluice is open. */

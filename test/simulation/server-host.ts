@@ -34,7 +34,8 @@ export class ServerHost {
     this.number = number;
     this.#instance = scene.world.random.bytes(16);
     const { resumeWindowMs } = scene.serverLimits;
-    this.registry = new Registry({ resumeWindowMs, ...scene.registry }, cheapHash, (guest, received) =>
+    const kept = { resumeWindowMs, ...scene.registry };
+    this.registry = new Registry(kept, cheapHash, this.#instance, (guest, received) =>
       guest.session.canAttach(received),
     );
     this.#alarm = new Alarm(

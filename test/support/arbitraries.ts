@@ -99,6 +99,7 @@ export const hellos: fc.Arbitrary<Omit<Hello, "limits">> = fc
     received: varints,
     opening: varints,
     protocolsOffered: fc.option(fc.uint8Array({ minLength: 1, maxLength: 300 }), { nil: undefined }),
+    reader: fc.option(fc.uint8Array({ minLength: 1, maxLength: 16 }), { nil: undefined }),
     isFirst: fc.boolean(),
   })
   .map(({ isFirst, ...hello }) => ({

@@ -99,8 +99,8 @@ export class MemoryServer {
   restart(): void {
     const lost = new SluiceError("ERR_CONNECTION_LOST", "restarted");
     for (const { session } of [...this.#registry.entries()]) session.conversation.fail(lost);
-    this.#registry = this.#newRegistry();
     this.#instance = this.#instance.map((byte) => byte + 1);
+    this.#registry = this.#newRegistry();
   }
 
   /** The newest session. */
@@ -158,6 +158,8 @@ export class MemoryServer {
   #newRegistry(): Registry<ServerEnd> {
     const { resumeWindowMs } = this.#limits;
     const bounds = { resumeWindowMs, principalSessionsMax: 16, processBytesMax: 256 << 20 };
-    return new Registry(bounds, testHash, ({ conversation }, received) => conversation.session.canAttach(received));
+    return new Registry(bounds, testHash, this.#instance, ({ conversation }, received) =>
+      conversation.session.canAttach(received),
+    );
   }
 }

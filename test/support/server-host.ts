@@ -103,10 +103,10 @@ export class ServerHost {
 
   /** The process dies, and another one takes its place. */
   restart(): void {
+    this.instance = this.instance.map((byte) => byte + 1);
     this.registry = this.#newRegistry();
     this.#entries = new Map();
     for (const end of this.ends) end.forget();
-    this.instance = this.instance.map((byte) => byte + 1);
   }
 
   entryOf(end: End<ServerSession>): Entry<ServerSession> | undefined {
@@ -147,6 +147,6 @@ export class ServerHost {
       processBytesMax: 256 << 20,
       ...registry,
     };
-    return new Registry(bounds, testHash, (session, received) => session.canAttach(received));
+    return new Registry(bounds, testHash, this.instance, (session, received) => session.canAttach(received));
   }
 }

@@ -144,6 +144,7 @@ export class ServerHost implements Host {
     this.registry = new Registry(
       limits,
       (token) => token,
+      bytesOf(settings.instance),
       (session, received) => session.canAttach(received),
     );
   }

@@ -106,6 +106,7 @@ const sample = {
     received: 1,
     opening: 3,
     protocolsOffered: Uint8Array.of(1),
+    reader: Uint8Array.of(1),
   },
   welcome: {
     sessionId: new Uint8Array(16),

@@ -69,6 +69,8 @@ export type CanAttach<Session> = (session: Session, received: number) => boolean
 export class Registry<Session> {
   readonly #limits: RegistryLimits;
   readonly #hash: Hash;
+  /** Names this memory, as a key. */
+  readonly #instance: string;
   readonly #canAttach: CanAttach<Session>;
   readonly #budget: Budget<Entry<Session>>;
   readonly #byId = new Map<string, Entry<Session>>();
@@ -80,9 +82,11 @@ export class Registry<Session> {
   readonly #byPrincipal = new Map<string, Set<Entry<Session>>>();
   readonly #evicted: Fifo<Entry<Session>> = new Fifo();
 
-  constructor(limits: RegistryLimits, hash: Hash, canAttach: CanAttach<Session>) {
+  /** @param instance names this server's memory of sessions and attempts (RES-04) */
+  constructor(limits: RegistryLimits, hash: Hash, instance: Uint8Array, canAttach: CanAttach<Session>) {
     this.#limits = limits;
     this.#hash = hash;
+    this.#instance = keyOf(instance);
     this.#canAttach = canAttach;
     this.#budget = new Budget(limits);
   }
@@ -102,7 +106,7 @@ export class Registry<Session> {
     }
     // A session that is gone, or an attempt whose session is.
     const isKnown = resume !== undefined || this.#byAttempt.has(keyOf(hello.attemptId));
-    if (isKnown || hello.received !== undefined) return { type: "refuse" };
+    if (isKnown || this.#isElsewhere(hello)) return { type: "refuse" };
     return this.#hasRoom(owner, now) ? { type: "create" } : { type: "busy" };
   }
 
@@ -229,6 +233,12 @@ export class Registry<Session> {
 
   get heldBytes(): number {
     return this.#budget.heldBytes;
+  }
+
+  /** Whether another server may have read what the client has sent: only the session that it has made will do (RES-04). */
+  #isElsewhere({ received, reader }: Hello): boolean {
+    if (received === undefined) return false;
+    return reader === undefined || reader.length === 0 || keyOf(reader) !== this.#instance;
   }
 
   #hasRoom(owner: Owner, now: Millis): boolean {

@@ -68,7 +68,7 @@ export class Exchange {
     this.outbound.handleAttached(now);
   }
 
-  /** What the peer says in its HELLO or WELCOME. `Outbound.canSettle` must hold. */
+  /** What the peer says in its HELLO or WELCOME: of what was sent, be it less than it has acknowledged since. */
   handleReceived({ received, opening }: PeerCounters, now: Millis): void {
     this.#peerOpening = opening;
     this.#handleNews(this.outbound.handleReceived(received), now);

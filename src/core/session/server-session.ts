@@ -65,9 +65,12 @@ export class ServerSession extends Session {
     if (this.attachment.isAttached) this.unnumbered.pushPong(payload);
   }
 
-  /** Whether the session is there, and a client that says this of it can have known it (RES-05). */
+  /**
+   * Whether the session is there, and a client that says this of it can have known it (RES-05). It may say less than it has
+   * acknowledged since, on a transport that still carries the session while another one is in its handshake.
+   */
   canAttach(received: number): boolean {
-    return !this.isClosed && this.exchange.outbound.canSettle(received);
+    return !this.isClosed && received <= this.exchange.outbound.sentNumber;
   }
 
   protected override handleRoleFrame(frame: RoleFrame, now: Millis): Violation | undefined {

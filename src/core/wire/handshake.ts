@@ -29,6 +29,8 @@ export interface Hello {
   readonly opening: number;
   /** The application protocols offered, as in `Sec-WebSocket-Protocol`, where no request has said them (HTTP-04). */
   readonly protocolsOffered?: Uint8Array | undefined;
+  /** The instance that may have read batches of this attempt, for a server that has not said which one it is (RES-04). */
+  readonly reader?: Uint8Array | undefined;
 }
 
 /** What a WELCOME says; where no GREETING came before, it says what that would as well (`readGreeting`). */
@@ -69,7 +71,7 @@ export function greetingFrame(greeting: {
 type Said<T> = Omit<T, "limits" | "opening"> & { readonly limits: Limits; readonly opening?: number };
 
 export function helloFrame(hello: Said<Hello>): HandshakeFrame {
-  const { opening = 0, protocolsOffered } = hello;
+  const { opening = 0, protocolsOffered, reader } = hello;
   const parameters: [number, Uint8Array][] = [
     [Parameter.REVISION, varint(REVISION)],
     [Parameter.ATTEMPT, hello.attemptId],
@@ -84,6 +86,7 @@ export function helloFrame(hello: Said<Hello>): HandshakeFrame {
   if (protocolsOffered !== undefined && protocolsOffered.length > 0) {
     parameters.push([Parameter.PROTOCOLS_OFFERED, protocolsOffered]);
   }
+  if (reader !== undefined && reader.length > 0) parameters.push([Parameter.INSTANCE, reader]);
   parameters.push(...limitParameters(hello.limits));
   return { type: "hello", parameters: padded(parameters) };
 }
@@ -161,6 +164,7 @@ export function readHello(parameters: Parameters, known: AnnouncedLimits): Hello
     received: received === -1 ? undefined : received,
     opening,
     protocolsOffered: parameters.get(Parameter.PROTOCOLS_OFFERED)?.slice(),
+    reader: parameters.get(Parameter.INSTANCE)?.slice(),
   };
 }
 

@@ -26,12 +26,24 @@ describe("RES-02: Credentials", () => {
     expect(good(credentials)).toEqual([2]);
   });
 
-  it("forget the token whose WELCOME got lost, as soon as the one before is used again", () => {
+  it("take whatever was given since the one that is used: of transports that race, any WELCOME may arrive", () => {
+    const credentials = new Credentials(hash(1));
+    credentials.rotate(undefined, hash(2));
+    expect(good(credentials)).toEqual([1, 2, "attempt"]);
+    credentials.confirm();
+    credentials.rotate(hash(2), hash(1));
+    credentials.rotate(hash(2), hash(3));
+    expect(good(credentials)).toEqual([1, 2, 3]);
+    credentials.confirm();
+    expect(good(credentials)).toEqual([3]);
+  });
+
+  it("keep eight at the most: what was used, and the newest", () => {
     const credentials = new Credentials(hash(1));
     credentials.confirm();
-    credentials.rotate(hash(1), hash(2));
-    credentials.rotate(hash(1), hash(3));
-    expect(good(credentials)).toEqual([1, 3]);
+    for (let seed = 2; seed < 100; seed++) credentials.rotate(hash(1), hash(seed));
+    const known = Array.from({ length: 99 }, (_, i) => i + 1).filter((seed) => credentials.accepts(hash(seed)));
+    expect(known).toEqual([1, 93, 94, 95, 96, 97, 98, 99]);
   });
 
   it("forget the token before, as soon as the newest is used, which proves that it has arrived", () => {
@@ -45,7 +57,7 @@ describe("RES-02: Credentials", () => {
   it("take the attempt again and again while nothing has arrived, and not once a token was used", () => {
     const credentials = new Credentials(hash(1));
     credentials.rotate(undefined, hash(2));
-    expect(good(credentials)).toEqual([2, "attempt"]);
+    expect(good(credentials)).toEqual([1, 2, "attempt"]);
     credentials.rotate(hash(2), hash(3));
     expect(good(credentials)).toEqual([2, 3]);
   });

@@ -7,6 +7,7 @@ import { testHash } from "../../support/ports.js";
 
 const LIMITS: RegistryLimits = { resumeWindowMs: 1000, principalSessionsMax: 3, processBytesMax: 256 << 20 };
 const ME: Owner = { origin: "https://a.example", principal: "me" };
+const INSTANCE = new Uint8Array(16).fill(0xa1);
 const id = (seed: number) => new Uint8Array(16).fill(seed);
 const token = (seed: number) => new Uint8Array(32).fill(seed);
 
@@ -31,7 +32,7 @@ class Bench {
   #made = 0;
 
   constructor(limits: Partial<RegistryLimits> = {}) {
-    this.registry = new Registry({ ...LIMITS, ...limits }, testHash, (session, received) => {
+    this.registry = new Registry({ ...LIMITS, ...limits }, testHash, INSTANCE, (session, received) => {
       return received <= session.receivedMax;
     });
   }
@@ -86,6 +87,17 @@ describe("Registry: who comes for the first time", () => {
   it("RES-04: gets none where it may have had one elsewhere: it has said what it has received of it", () => {
     expect(new Bench().decide({ received: 0 })).toBe("refuse");
     expect(new Bench().decide({ epoch: 2, received: 3 })).toBe("refuse");
+  });
+
+  it("RES-04: gets one where what it has sent can only have been read here, and was not", () => {
+    const cases = [INSTANCE, id(0xa2), INSTANCE.subarray(1), new Uint8Array(0), undefined];
+    const decisions = cases.map((reader) => new Bench().decide({ epoch: 2, received: 0, reader }));
+    expect(decisions).toEqual(["create", "refuse", "refuse", "refuse", "refuse"]);
+  });
+
+  it("RES-04: gets none from a server that names no instance: nobody knows whom it stands for", () => {
+    const registry = new Registry(LIMITS, testHash, new Uint8Array(0), () => true);
+    expect(registry.decide(hello({ received: 0, reader: new Uint8Array(0) }), ME, 0).type).toBe("refuse");
   });
 
   it("RES-03: may come with any epoch: those before may have failed on the way", () => {
@@ -220,14 +232,15 @@ describe("Registry: who comes back", () => {
     expect(bench.decide(bench.resume(1, { epoch: 3 }, token(50)))).toBe("attach");
   });
 
-  it("RES-02: a token whose WELCOME got lost is good until the client has come another time", () => {
+  it("RES-02: a token whose WELCOME got lost is good until another one has arrived", () => {
     const bench = new Bench();
     const entry = bench.parked();
     bench.registry.attach(entry, hello(bench.resume(1)), token(50));
     bench.registry.attach(entry, hello(bench.resume(1, { epoch: 3 })), token(51));
-    expect(bench.decide(bench.resume(1, { epoch: 4 }, token(50)))).toBe("refuse");
-    expect(bench.decide(bench.resume(1, { epoch: 4 }, token(51)))).toBe("attach");
-    expect(bench.decide(bench.resume(1, { epoch: 4 }))).toBe("attach");
+    const good = () => [1, 50, 51].map((n) => bench.decide(bench.resume(1, { epoch: 4 }, token(n))));
+    expect(good()).toEqual(["attach", "attach", "attach"]);
+    bench.registry.confirm(entry);
+    expect(good()).toEqual(["refuse", "refuse", "attach"]);
   });
 
   it("RES-03: attaches under rising epochs only", () => {

@@ -189,7 +189,8 @@ describe("ServerSession: attach", () => {
     bench.said();
     expect([0, 1, 2].map((received) => bench.session.canAttach(received))).toEqual([true, true, false]);
     bench.say(ack(1, bench.session.stats.bytesSent));
-    expect([0, 1, 2].map((received) => bench.session.canAttach(received))).toEqual([false, true, false]);
+    // What was said on the transport before may have overtaken it.
+    expect([0, 1, 2].map((received) => bench.session.canAttach(received))).toEqual([true, true, false]);
   });
 });
 

@@ -97,7 +97,6 @@ const ATTACKS: Attack[] = [
   },
   { title: "RES-05: RECEIVED from the future", hello: resume({ received: 2 }, 3) },
   { title: "RES-05: RECEIVED from the far future", hello: resume({ received: Number.MAX_SAFE_INTEGER }, 3) },
-  { title: "RES-05: RECEIVED from the past", hello: resume({ received: 0 }, 3) },
   {
     title: "RES-07: another origin",
     hello: resume({ received: 1 }, 3),

@@ -154,6 +154,7 @@ describe("HELLO", () => {
     ["RES-01: a session to resume", RESUME],
     ["RES-01: a session to resume of which nothing has come", { ...RESUME, received: 0 }],
     ["CHN-10: a batch that is to open a channel again", { epoch: 2, opening: 9 }],
+    ["RES-04: an attempt whose batches only one server may have read", { epoch: 3, received: 0, reader: id(0xa1) }],
     ["all of it", { ...RESUME, auth: utf8("me"), received: Number.MAX_SAFE_INTEGER }],
   ])("is read as it was said: %s", (_, change) => {
     expect(readHello(hello(change).parameters, UNANNOUNCED_LIMITS)).toEqual({ ...HELLO, ...change, limits: ANNOUNCED });
