@@ -40,9 +40,9 @@ export class FramedConversation extends Conversation<ClientSession> implements C
     this.input((session, now) => session.abort(1001, "", error, now));
   }
 
-  /** The attempt of this epoch has failed, and another may follow. */
-  failAttempt(epoch: number, error: SluiceError): void {
+  /** The attempt on this line has failed, and another may follow. */
+  failAttempt(line: number, error: SluiceError): void {
     const death = { wasClean: false, code: 1006, reason: "" };
-    this.input((session, now) => session.handleTransportClosed(epoch, death, now, error));
+    this.input((session, now) => session.handleTransportClosed(line, death, now, error));
   }
 }

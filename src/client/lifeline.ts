@@ -51,7 +51,10 @@ export interface Opened {
   readonly mode: "framed" | "plain";
 }
 
-export type LifelineEvent = Exclude<ConversationEvent, { type: "dial" | "greeted" | "closed" }>;
+export type LifelineEvent = Exclude<
+  ConversationEvent,
+  { type: "dial" | "greeted" | "introduce" | "abandoned" | "closed" }
+>;
 
 /** What the lifeline tells its socket, in order. */
 export interface LifelineHandler {
@@ -89,8 +92,8 @@ export class Lifeline {
   #released: Backlog | undefined;
   /** Channels of the next session that end behind the backlog. */
   readonly #closing: ChannelKey[] = [];
-  /** Credentials for the transport of this epoch. */
-  #credentials: { readonly epoch: number; readonly promise: Promise<Credentials> } | undefined;
+  /** Credentials for each transport that has not been let in. */
+  readonly #credentials = new Map<number, Promise<Credentials>>();
   #extensions = "";
   /** Which session has been greeted last; a server of ours has answered at this URL if there is one. */
   #greeted: FramedConversation | undefined;
@@ -226,10 +229,18 @@ export class Lifeline {
   #handle(conversation: FramedConversation, event: ConversationEvent): void {
     switch (event.type) {
       case "dial":
-        this.#dial(conversation, event.epoch, event.sessionId);
+        this.#dial(conversation, event.line, event.sessionId);
         return;
       case "greeted":
-        this.#handleGreeted(conversation, event.epoch, event.protocol);
+        this.#handleGreeted(conversation, event.protocol);
+        return;
+      case "introduce":
+        void this.#introduce(conversation, event.line);
+        return;
+      case "detached":
+      case "abandoned":
+        this.#credentials.delete(event.line);
+        if (event.type === "detached") this.#handler.handleEvent(event);
         return;
       case "closed":
         this.#handleClosed(event);
@@ -243,40 +254,40 @@ export class Lifeline {
     }
   }
 
-  #dial(conversation: FramedConversation, epoch: number, sessionId: Uint8Array | undefined): void {
+  #dial(conversation: FramedConversation, line: number, sessionId: Uint8Array | undefined): void {
     const { WebSocket: Native, url, protocols, auth } = this.#options;
     if (Native === undefined) return this.fail(new SluiceError("ERR_CONNECT_FAILED", NO_WEBSOCKET));
     const handlers = {
-      onPlain: (found: FoundPlain) => this.#handleFound(conversation, epoch, found),
-      onBlocked: (error: SluiceError) => conversation.failAttempt(epoch, error),
+      onPlain: (found: FoundPlain) => this.#handleFound(conversation, line, found),
+      onBlocked: (error: SluiceError) => conversation.failAttempt(line, error),
     };
     const WebSocket = this.#plainMode.isPossible ? this.#plainMode.detecting(Native, handlers) : Native;
-    this.#credentials = { epoch, promise: credentialsOf(auth) };
+    this.#credentials.set(line, credentialsOf(auth));
     let transport: Transport;
     try {
       // The application's protocols first: a server that does not know ours must see what it would see without us.
       transport = webSocketTransport(WebSocket, withSession(url, sessionId), [...protocols, SUBPROTOCOL]);
     } catch (cause) {
       const error = new SluiceError("ERR_CONNECT_FAILED", "The WebSocket could not be made", { cause });
-      return this.#handleUseless(conversation, epoch, error);
+      return this.#handleUseless(conversation, line, error);
     }
-    const handler = conversation.attach(epoch, transport, ({ subprotocol, extensions }) => {
+    const handler = conversation.attach(line, transport, ({ subprotocol, extensions }) => {
       if (subprotocol === SUBPROTOCOL) {
         this.#extensions = extensions;
-        conversation.input((session, now) => session.handleTransportOpen(epoch, transport.batchBytesMax, now));
+        conversation.input((session, now) => session.handleTransportOpen(line, transport, now));
         return;
       }
-      this.#handleUseless(conversation, epoch, notSluice());
+      this.#handleUseless(conversation, line, notSluice());
     });
     transport.start(handler);
   }
 
-  #handleFound(conversation: FramedConversation, epoch: number, found: FoundPlain): void {
+  #handleFound(conversation: FramedConversation, line: number, found: FoundPlain): void {
     if (conversation !== this.#conversation) return found.socket.close();
     if (!this.#plainMode.isPossible) {
       // Another socket of the page has met our server meanwhile.
       found.socket.close();
-      return this.#handleUseless(conversation, epoch, notSluice());
+      return this.#handleUseless(conversation, line, notSluice());
     }
     this.#found = found;
     // Nothing has left, so it gives back everything that waits.
@@ -301,12 +312,12 @@ export class Lifeline {
    * This attempt leads nowhere. Where a server of ours has never answered, there is none; else something has come between
    * us and it, and may go again.
    */
-  #handleUseless(conversation: FramedConversation, epoch: number, error: SluiceError): void {
+  #handleUseless(conversation: FramedConversation, line: number, error: SluiceError): void {
     if (this.#greeted === undefined) return this.fail(error);
-    conversation.failAttempt(epoch, error);
+    conversation.failAttempt(line, error);
   }
 
-  #handleGreeted(conversation: FramedConversation, epoch: number, protocol: string): void {
+  #handleGreeted(conversation: FramedConversation, protocol: string): void {
     const { protocols } = this.#options;
     this.#plainMode.handleGreeted();
     if (this.#greeted !== conversation) {
@@ -319,25 +330,25 @@ export class Lifeline {
       this.#greeted = conversation;
       this.#handler.handleOpen({ protocol, extensions: this.#extensions, mode: "framed" });
     }
-    void this.#introduce(conversation, epoch);
   }
 
   /** Gives the server the credentials, if there are any, and with that everything that waits. */
-  async #introduce(conversation: FramedConversation, epoch: number): Promise<void> {
-    const asked = this.#credentials;
-    if (asked?.epoch !== epoch) return;
-    const credentials = await asked.promise;
-    // What is said of a dial that another one has followed concerns nobody any more.
-    if (this.#credentials !== asked) return;
+  async #introduce(conversation: FramedConversation, line: number): Promise<void> {
+    const asked = this.#credentials.get(line);
+    if (asked === undefined) return;
+    const credentials = await asked;
+    // What is said of a dial that has failed meanwhile concerns nobody any more.
+    if (this.#credentials.get(line) !== asked) return;
+    this.#credentials.delete(line);
     if ("json" in credentials) {
-      conversation.input((session, now) => session.provideAuth(epoch, credentials.json, now));
+      conversation.input((session, now) => session.provideAuth(line, credentials.json, now));
       return;
     }
     const { cause } = credentials;
     const error = new SluiceError("ERR_CONNECT_FAILED", "`auth` has failed", { cause, retryable: true });
     // Where there has been a session the function can do it, and will again: what it asks may be starting anew as well.
     if (conversation === this.#first && !conversation.session.isWelcomed) return this.fail(error);
-    conversation.failAttempt(epoch, error);
+    conversation.failAttempt(line, error);
   }
 
   #handleClosed(event: ConversationClosed): void {
@@ -363,6 +374,7 @@ export class Lifeline {
     const losses = this.#plainMode.lossesAfter(lost);
     const next = losses === undefined ? this.#newFramed(dial) : this.#newPlain(dial, losses);
     this.#conversation = next;
+    this.#credentials.clear();
     this.#closing.length = 0;
     const survivors = this.#handler.handleReopen(next, error);
     // A session that was lost before it was open leaves its backlog to the next one, behind what it has not written.

@@ -89,9 +89,9 @@ export class Conversation<S extends Session = Session> {
     this.#outbox = new Outbox(this.#driver, host);
   }
 
-  /** What leaves goes to `transport` from here on. See `SessionDriver.attach`. */
-  attach(epoch: number, transport: Transport, onOpen?: TransportHandler["handleOpen"]): TransportHandler {
-    return this.#driver.attach(epoch, transport, onOpen);
+  /** The session may speak on `transport` from here on. See `SessionDriver.attach`. */
+  attach(line: number, transport: Transport, onOpen?: TransportHandler["handleOpen"]): TransportHandler {
+    return this.#driver.attach(line, transport, onOpen);
   }
 
   /** Takes what has happened. */

@@ -19,14 +19,8 @@ export interface DriverHandler {
   handleTurn(): void;
 }
 
-/** A transport and the attachment that it is for. */
-interface Line {
-  readonly epoch: number;
-  readonly transport: Transport;
-}
-
 /**
- * Runs one session on its transports, one after the other: takes an input, lets leave what may, hands on the events,
+ * Runs one session on its transports: takes an input, lets leave what may, hands on the events,
  * re-arms the one timer. The application's callbacks run after all that, so they may call back in.
  */
 export class SessionDriver<S extends Session = Session> {
@@ -35,7 +29,8 @@ export class SessionDriver<S extends Session = Session> {
   readonly #handler: DriverHandler;
   readonly #alarm: Alarm;
   readonly #pending: Fifo<SessionEvent> = new Fifo();
-  #line: Line | undefined;
+  /** By the names that the session knows them by. */
+  readonly #transports = new Map<number, Transport>();
   #turn: "idle" | "deferred" | "dispatching" | "broken" = "idle";
 
   constructor(session: S, host: Host, handler: DriverHandler) {
@@ -46,36 +41,36 @@ export class SessionDriver<S extends Session = Session> {
   }
 
   /**
-   * What leaves goes to `transport` from here on; one that was there before is ended at once. The handler takes what it
-   * tells, and ignores it when another one has followed.
+   * The session may speak on `transport` from here on. The handler takes what it tells, and ignores it once the session
+   * has given it up.
+   * @param line what the session calls it
    * @param onOpen what to do when it is open
    */
-  attach(epoch: number, transport: Transport, onOpen: TransportHandler["handleOpen"] = () => {}): TransportHandler {
-    this.#line?.transport.terminate();
-    const line = { epoch, transport };
-    this.#line = line;
+  attach(line: number, transport: Transport, onOpen: TransportHandler["handleOpen"] = () => {}): TransportHandler {
+    this.#transports.set(line, transport);
+    const isPresent = () => this.#transports.get(line) === transport;
     return {
       handleOpen: (opened) => {
-        if (this.#line === line) onOpen(opened);
+        if (isPresent()) onOpen(opened);
       },
       handleBatch: (batch) => {
-        if (this.#line === line) this.input((session, now) => session.handleBatch(epoch, batch, now));
+        if (isPresent()) this.input((session, now) => session.handleBatch(line, batch, now));
       },
       handleWritable: () => {
-        if (this.#line === line) this.input(() => {});
+        if (isPresent()) this.input(() => {});
       },
       handleClosed: (death) => {
-        if (this.#line !== line) return;
-        this.#line = undefined;
-        this.input((session, now) => session.handleTransportClosed(epoch, death, now));
+        if (!isPresent()) return;
+        this.#transports.delete(line);
+        this.input((session, now) => session.handleTransportClosed(line, death, now));
       },
     };
   }
 
-  /** Ends the transport at once; nothing more leaves. */
+  /** Ends all transports at once; nothing more leaves. */
   cut(): void {
-    this.#line?.transport.terminate();
-    this.#line = undefined;
+    for (const transport of this.#transports.values()) transport.terminate();
+    this.#transports.clear();
   }
 
   /** Takes what has happened, and lets everything follow at once. */
@@ -114,7 +109,8 @@ export class SessionDriver<S extends Session = Session> {
 
   /** What carries the session, or is to. */
   get transport(): Transport | undefined {
-    return this.#line?.transport;
+    const { line } = this.#session;
+    return line === undefined ? undefined : this.#transports.get(line);
   }
 
   #settle(): void {
@@ -125,9 +121,12 @@ export class SessionDriver<S extends Session = Session> {
   }
 
   #transmit(): void {
+    for (let next = this.#session.pollBeside(); next !== undefined; next = this.#session.pollBeside()) {
+      this.#transports.get(next.line)?.send(next.batch);
+    }
     for (;;) {
       // Read anew: a transport may end inside `send`.
-      const transport = this.#line?.transport;
+      const { transport } = this;
       if (transport === undefined) return;
       const budget = TRANSPORT_BUFFERED_BYTES_MAX - transport.bufferedBytes;
       const batch = this.#session.pollTransmit(budget, this.#host.now());
@@ -149,8 +148,7 @@ export class SessionDriver<S extends Session = Session> {
     this.#turn = "dispatching";
     do {
       for (let event = this.#pending.shift(); event !== undefined; event = this.#pending.shift()) {
-        if (event.type === "closed") this.#release(event.transportCode);
-        if (event.type === "detached" && event.epoch === this.#line?.epoch) this.#release(event.transportCode);
+        this.#release(event);
         this.#handOn(event);
       }
       this.#endTurn();
@@ -194,8 +192,16 @@ export class SessionDriver<S extends Session = Session> {
     this.#endTurn();
   }
 
-  #release(code: number): void {
-    this.#line?.transport.close(code, "");
-    this.#line = undefined;
+  /** Ends the transports that the session has no use for any more. */
+  #release(event: SessionEvent): void {
+    if (event.type === "detached" || event.type === "abandoned") {
+      this.#transports.get(event.line)?.close(event.transportCode, "");
+      this.#transports.delete(event.line);
+    } else if (event.type === "closed") {
+      for (const [line, transport] of this.#transports) {
+        transport.close(line === this.#session.line ? event.transportCode : 1000, "");
+      }
+      this.#transports.clear();
+    }
   }
 }

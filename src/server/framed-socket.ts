@@ -228,7 +228,7 @@ export class FramedSocket extends ServerSocket {
         this.#keeper.handleEstablished();
         return;
       case "detached":
-        this.#keeper.handleParked(event.epoch);
+        this.#keeper.handleParked(event.line);
         callSafely(() => this.emit("park"));
         return;
       case "resumed":

@@ -248,7 +248,7 @@ describe("Lifeline: credentials", () => {
     expect(network.server.hellos).toEqual([]);
     answers[1]?.resolve("new");
     await network.settle();
-    expect(network.server.hellos).toMatchObject([{ auth: '"new"', hello: { epoch: 2 } }]);
+    expect(network.server.hellos).toMatchObject([{ auth: '"new"', hello: { epoch: 1 } }]);
     expect(story.at(-1)).toBe("established");
   });
 

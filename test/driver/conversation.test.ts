@@ -33,7 +33,7 @@ describe("Conversation", () => {
   it("tells of the session, and keeps the events of single messages to the receipts", () => {
     const receipt = client.send(0, say("hello"), {});
     talk.run(20);
-    expect(talk.client.story).toEqual(["dial", "greeted", "established"]);
+    expect(talk.client.story).toEqual(["dial", "greeted", "introduce", "established"]);
     expect(talk.server.story).toEqual(["established", "confirmed", "message"]);
     expect(receipt.state).toBe("delivered");
   });
@@ -88,10 +88,11 @@ describe("Conversation", () => {
     expect(receipts.map(({ state }) => state)).toEqual(["delivered", "delivered", "delivered"]);
     expect(talk.server.of("message").map(({ data }) => data.length)).toEqual([MIB, 2, 9]);
     expect(talk.client.of("message").map(({ data }) => data)).toEqual(["down"]);
-    expect(talk.client.story.filter((type) => type !== "message").slice(3)).toEqual([
+    expect(talk.client.story.filter((type) => type !== "message").slice(4)).toEqual([
       "detached",
       "dial",
       "greeted",
+      "introduce",
       "resumed",
     ]);
     // Greeted is not resumed yet.

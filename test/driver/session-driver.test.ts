@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { SluiceError } from "../../src/core/error.js";
 import type { MessageId } from "../../src/core/send/outgoing-message.js";
+import type { SessionEvent } from "../../src/core/session/events.js";
 import { type DrivenEnd, DrivenPair } from "../support/driven-pair.js";
 import { LinkedTransport } from "../support/linked-transport.js";
 import { binary, text } from "../support/pair.js";
@@ -301,7 +302,7 @@ describe("SessionDriver: the end", () => {
     pair.run(60_000);
     expect(client.transport.sent).toHaveLength(before);
     expect(client.of("closed")).toHaveLength(1);
-    expect(pair.lines.epochs).toEqual([1]);
+    expect(pair.lines.dials).toEqual([1]);
     expect(pair.host.timers).toHaveLength(0);
   });
 });
@@ -316,9 +317,9 @@ describe("SessionDriver: one transport after the other", () => {
     pair.lines.cut();
     expect(near?.ended).toBeUndefined();
     expect(client.driver.transport).toBeUndefined();
-    expect(client.of("detached")).toEqual([{ type: "detached", epoch: 1, transportCode: 1000 }]);
+    expect(client.of("detached")).toEqual([{ type: "detached", line: 1, transportCode: 1000 }]);
     pair.run(500);
-    expect(client.of("resumed")).toEqual([{ type: "resumed", epoch: 2 }]);
+    expect(client.of("resumed")).toEqual([{ type: "resumed", line: 2 }]);
     expect(client.driver.transport).toBe(pair.lines.near);
     send(client, text("b"));
     pair.settle();
@@ -339,40 +340,61 @@ describe("SessionDriver: one transport after the other", () => {
     expect(server.messages).toEqual(["a", "b"]);
   });
 
-  it("hears nothing any more of one that another has followed", () => {
+  it("hears nothing any more of one that the session has given up", () => {
     const pair = new DrivenPair().connect();
     const { driver } = pair.client;
     const [old, next] = [new LinkedTransport(), new LinkedTransport()];
     const opened: number[] = [];
     const oldHandler = driver.attach(7, old, () => opened.push(7));
     const nextHandler = driver.attach(8, next, () => opened.push(8));
-    const inputs: number[] = [];
     const { session } = driver;
-    session.handleBatch = (epoch) => void inputs.push(epoch);
-    session.handleTransportClosed = (epoch) => void inputs.push(epoch);
+    const given: SessionEvent[] = [{ type: "abandoned", line: 7, transportCode: 1000 }];
+    const pollEvent = session.pollEvent.bind(session);
+    session.pollEvent = () => given.shift() ?? pollEvent();
+    driver.input(() => {});
+    expect([old.ended, next.ended]).toEqual([{ how: "closed", code: 1000, afterBatches: 0 }, undefined]);
+    const inputs: number[] = [];
+    session.handleBatch = (line) => void inputs.push(line);
+    session.handleTransportClosed = (line) => void inputs.push(line);
     const turns = pair.client.turns;
     oldHandler.handleOpen({ subprotocol: "", extensions: "" });
     oldHandler.handleBatch(Uint8Array.of(0));
     oldHandler.handleWritable();
     oldHandler.handleClosed({ wasClean: false, code: 1006, reason: "" });
     expect([opened, inputs, pair.client.turns]).toEqual([[], [], turns]);
-    expect(driver.transport).toBe(next);
     nextHandler.handleOpen({ subprotocol: "", extensions: "" });
     nextHandler.handleBatch(Uint8Array.of(0));
     nextHandler.handleWritable();
     nextHandler.handleClosed({ wasClean: false, code: 1006, reason: "" });
     nextHandler.handleBatch(Uint8Array.of(0));
     expect([opened, inputs, pair.client.turns]).toEqual([[8], [8, 8], turns + 3]);
-    expect(driver.transport).toBeUndefined();
   });
 
-  it("ends one at once that another follows, and only that one", () => {
-    const pair = new DrivenPair();
-    const [old, next] = [new LinkedTransport(), new LinkedTransport()];
-    pair.client.driver.attach(1, old);
-    expect(old.ended).toBeUndefined();
-    pair.client.driver.attach(2, next);
-    expect([old.ended, next.ended]).toMatchObject([{ how: "terminated" }, undefined]);
+  it("RES-17: speaks on each of several, what the session has for it", () => {
+    const pair = new DrivenPair().connect();
+    const { driver } = pair.client;
+    const [one, two] = [new LinkedTransport(), new LinkedTransport()];
+    driver.attach(7, one);
+    driver.attach(8, two);
+    const batches = [7, 8, 7, 99].map((line, i) => ({ line, batch: Uint8Array.of(0, 7, 1, i) }));
+    driver.session.pollBeside = () => batches.shift();
+    const before = pair.lines.near.sent.length;
+    driver.input(() => {});
+    expect(one.sent).toEqual([Uint8Array.of(0, 7, 1, 0), Uint8Array.of(0, 7, 1, 2)]);
+    expect(two.sent).toEqual([Uint8Array.of(0, 7, 1, 1)]);
+    expect([pair.lines.near.sent.length, driver.transport]).toEqual([before, pair.lines.near]);
+  });
+
+  it("ends all of them with the session", () => {
+    const pair = new DrivenPair().connect();
+    const { driver } = pair.client;
+    const beside = new LinkedTransport();
+    driver.attach(7, beside);
+    driver.input((session, now) => session.abort(4000, "", new SluiceError("ERR_CONNECTION_LOST", "Over"), now));
+    expect([beside.ended, pair.lines.near.ended]).toMatchObject([
+      { how: "closed", code: 1000 },
+      { how: "closed", code: 4000 },
+    ]);
   });
 
   it("keeps the new one when the session says late that it has given up the old one", () => {
@@ -381,8 +403,8 @@ describe("SessionDriver: one transport after the other", () => {
     // The client's end of the first line is dead, and the server has not noticed: it takes the second over.
     lines.near.die();
     pair.run(500);
-    expect(server.of("detached")).toMatchObject([{ epoch: 1 }]);
-    expect(lines.fars.map(({ ended }) => ended?.how)).toEqual(["terminated", undefined]);
+    expect(server.of("detached")).toMatchObject([{ line: 1 }]);
+    expect(lines.fars.map(({ ended }) => ended?.how)).toEqual(["closed", undefined]);
     expect(server.driver.transport).toBe(lines.far);
     send(server, text("still here"));
     pair.settle();

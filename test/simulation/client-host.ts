@@ -194,9 +194,9 @@ export class ClientHost {
     this.#scene.world.tell?.(`${this.pair.name} client: ${describe(event)}`);
     switch (event.type) {
       case "dial":
-        return this.#dial(event.epoch);
-      case "greeted":
-        return this.#bringAuth(event.epoch);
+        return this.#dial(event.line);
+      case "introduce":
+        return this.#bringAuth(event.line);
       case "established":
       case "resumed":
         this.isAttached = true;
@@ -204,7 +204,7 @@ export class ClientHost {
         return;
       case "detached":
         this.isAttached = false;
-        return this.#release(event.epoch);
+        return this.#release(event.line);
       case "closing":
         this.pair.clientSawClose = true;
         return;
@@ -249,7 +249,7 @@ export class ClientHost {
     const opened = () => {
       this.input(() => {
         if (this.#line === line) this.#openLine = line;
-        this.session.handleTransportOpen(epoch, 64 * 1024, this.now);
+        this.session.handleTransportOpen(epoch, { batchBytesMax: 64 * 1024, greets: true }, this.now);
       });
     };
     if (reachability === "silent") return world.after(scene.model.delayMs, opened);

@@ -22,22 +22,33 @@ export interface Outlet {
   send(batch: Uint8Array): void;
 }
 
+/** Hands a batch to one of several transports. */
+type SendBeside = (line: number, batch: Uint8Array) => void;
+
 /** Runs one session after each input, as a driver does, and watches what only the host can see. */
 export class Endpoint {
   readonly session: Session;
   readonly app: App;
   readonly #bounds: Bounds;
   readonly #handle: (event: SessionEvent) => void;
+  readonly #sendBeside: SendBeside;
   readonly #later: (() => void)[] = [];
   #sentNumber = 0;
   #isSettling = false;
 
   /** @param handle what the host itself does about an event, before the application gets it */
-  constructor(session: Session, app: App, bounds: Bounds, handle: (event: SessionEvent) => void) {
+  constructor(
+    session: Session,
+    app: App,
+    bounds: Bounds,
+    handle: (event: SessionEvent) => void,
+    sendBeside: SendBeside = () => {},
+  ) {
     this.session = session;
     this.app = app;
     this.#bounds = bounds;
     this.#handle = handle;
+    this.#sendBeside = sendBeside;
   }
 
   /** Polls everything that follows from the last input. */
@@ -68,6 +79,9 @@ export class Endpoint {
   }
 
   #transmit(outlet: () => Outlet | undefined, now: number): void {
+    for (let next = this.session.pollBeside(); next !== undefined; next = this.session.pollBeside()) {
+      this.#sendBeside(next.line, next.batch);
+    }
     for (let polls = 0; ; polls++) {
       const transport = outlet();
       if (transport === undefined) return;

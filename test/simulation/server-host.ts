@@ -375,7 +375,7 @@ export class Guest {
         return registry.confirm(this.entry);
       case "detached":
         // Behind a takeover this tells of the transport before.
-        if (event.epoch !== this.epoch) return;
+        if (event.line !== this.epoch) return;
         this.#visit?.end();
         this.#visit = undefined;
         this.isAttached = false;

@@ -12,7 +12,7 @@ import { LinkedTransport } from "./linked-transport.js";
 
 /** What drivers and conversations have in common. */
 interface Driven<S> {
-  attach(epoch: number, transport: Transport, onOpen?: TransportHandler["handleOpen"]): TransportHandler;
+  attach(line: number, transport: Transport, onOpen?: TransportHandler["handleOpen"]): TransportHandler;
   input(run: (session: S, now: Millis) => void): void;
 }
 
@@ -47,7 +47,7 @@ export class DrivenLines {
   auth: string | undefined;
   /** What the server has been told, by attempt. */
   readonly hellos: { readonly hello: Hello; readonly auth: string | undefined }[] = [];
-  readonly epochs: number[] = [];
+  readonly dials: number[] = [];
   /** The client's end of each line, and the server's. */
   readonly nears: LinkedTransport[] = [];
   readonly fars: LinkedTransport[] = [];
@@ -61,13 +61,13 @@ export class DrivenLines {
   }
 
   /** What a client's event asks of its host. */
-  handleClientEvent(event: { readonly type: string; readonly epoch?: number }): void {
-    if (event.type === "dial") this.#dial(event.epoch as number);
-    if (event.type === "greeted" && this.introduces) this.introduce(event.epoch as number);
+  handleClientEvent(event: { readonly type: string; readonly line?: number }): void {
+    if (event.type === "dial") this.#dial(event.line as number);
+    if (event.type === "introduce" && this.introduces) this.introduce(event.line as number);
   }
 
-  introduce(epoch = this.epochs.length): void {
-    this.#init.client.input((session, now) => session.provideAuth(epoch, this.auth, now));
+  introduce(line = this.dials.length): void {
+    this.#init.client.input((session, now) => session.provideAuth(line, this.auth, now));
   }
 
   /** Lets everything happen that needs no time. */
@@ -94,14 +94,14 @@ export class DrivenLines {
     return this.fars.at(-1) as LinkedTransport;
   }
 
-  #dial(epoch: number): void {
+  #dial(line: number): void {
     const { client, host } = this.#init;
     const [near, far] = LinkedTransport.pair();
     this.nears.push(near);
     this.fars.push(far);
-    this.epochs.push(epoch);
-    const handler = client.attach(epoch, near, () =>
-      client.input((session, now) => session.handleTransportOpen(epoch, near.batchBytesMax, now)),
+    this.dials.push(line);
+    const handler = client.attach(line, near, () =>
+      client.input((session, now) => session.handleTransportOpen(line, near, now)),
     );
     near.start(handler);
     if (this.network === "down") return host.defer(() => near.die());

@@ -145,7 +145,7 @@ export class MemoryServer {
     const session = new ServerSession({ sessionId, protocol: this.#protocol, limits: this.#limits, ports: this.#host });
     const registry = this.#registry;
     const end = new ServerEnd(session, this.#host, (event) => {
-      if (event.type === "detached") registry.park(entry, this.#host.now(), event.epoch);
+      if (event.type === "detached") registry.park(entry, this.#host.now(), event.line);
       if (event.type === "confirmed") registry.confirm(entry);
       if (event.type === "closed") registry.remove(entry, this.#host.now());
       this.events.push(event);

@@ -237,6 +237,10 @@ export class Pair {
 
   #follow(end: End, events: EndEvent[]): void {
     const { session } = end;
+    for (let next = session.pollBeside(); next !== undefined; next = session.pollBeside()) {
+      const line = end.lines.get(next.line);
+      if (line !== undefined) this.#transmit(line, end.name, end, next.batch);
+    }
     for (;;) {
       const batch = session.pollTransmit(end.budgetBytes, this.now);
       if (batch === undefined) break;
@@ -277,16 +281,16 @@ export class Pair {
 
   #handleClientEvent(event: EndEvent): void {
     const { client } = this;
-    if (event.type === "dial") this.#open(event.epoch);
-    if (event.type === "greeted" && this.#auth !== "pending") {
-      this.input(client, (session, now) => session.provideAuth(event.epoch, this.#auth, now));
+    if (event.type === "dial") this.#open(event.line);
+    if (event.type === "introduce" && this.#auth !== "pending") {
+      this.input(client, (session, now) => session.provideAuth(event.line, this.#auth, now));
     }
-    const line = event.type === "detached" ? client.lines.get(event.epoch) : client.line;
+    const line = event.type === "detached" ? client.lines.get(event.line) : client.line;
     if (line !== undefined && (event.type === "detached" || event.type === "closed")) this.#endLine(line, "client");
   }
 
   #handleServerEvent(end: End<ServerSession>, event: EndEvent): void {
-    const line = event.type === "detached" ? end.lines.get(event.epoch) : end.line;
+    const line = event.type === "detached" ? end.lines.get(event.line) : end.line;
     if (line !== undefined && (event.type === "detached" || event.type === "closed")) this.#endLine(line, "server");
     this.host.handleEvent(end, event);
   }
@@ -297,10 +301,11 @@ export class Pair {
     return line;
   }
 
-  #open(epoch: number): void {
-    const line = this.#newLine(this.#owner, epoch);
+  #open(number: number): void {
+    const transport = { batchBytesMax: this.#transportBatchBytesMax, greets: true };
+    const line = this.#newLine(this.#owner, number);
     this.client.line = line;
-    this.client.lines.set(epoch, line);
+    this.client.lines.set(number, line);
     if (this.network === "hung") return;
     if (this.network === "down") {
       this.#schedule(undefined, this.now + this.#delayMs(), () => this.#tellClosed(line, "client", CUT));
@@ -310,7 +315,7 @@ export class Pair {
       this.host.receive(line);
       this.drainReception(line);
     }
-    this.input(this.client, (s) => s.handleTransportOpen(epoch, this.#transportBatchBytesMax, this.now));
+    this.input(this.client, (s) => s.handleTransportOpen(number, transport, this.now));
   }
 
   /** One side ends a line: the other learns of it behind all that was said, and the first one that it has happened. */

@@ -81,7 +81,7 @@ export class ServerHost {
     const entry = this.#entries.get(end);
     if (entry === undefined) return;
     // In a takeover the old transport goes after the new one has come.
-    if (event.type === "detached" && event.epoch === entry.epoch) this.registry.park(entry, this.#around.now);
+    if (event.type === "detached" && event.line === entry.epoch) this.registry.park(entry, this.#around.now);
     if (event.type === "confirmed") this.registry.confirm(entry);
     if (event.type === "closed") this.registry.remove(entry, this.#around.now);
     this.registry.account(entry, end.session.heldBytes, this.#around.now);

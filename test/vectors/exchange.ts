@@ -80,7 +80,9 @@ export function hold(exchange: Exchange): { batches: ExchangeBatch[]; events: st
       queue.push({ atMs: atMs + delayMs, end, run, arriving: { transport, index } });
     },
     end: () => {},
-    tell: (event) => events.push(`${atMs} ${from} ${told(event)}`),
+    tell(event) {
+      if (event.type !== "introduce") events.push(`${atMs} ${from} ${told(event)}`);
+    },
   });
   const hosts: Record<EndName, Host> = {
     client: new ClientHost(client, outlet("client")),
@@ -149,15 +151,15 @@ function applied(input: ExchangeInput, lose: (transport: number) => void): Due["
 function told(event: SessionEvent | { readonly type: "hello" }): string {
   switch (event.type) {
     case "dial":
-      return `dial ${event.epoch}`;
+      return `dial ${event.line}`;
     case "greeted":
       return `greeted ${event.protocol}`;
     case "message":
       return `message ${event.data}`;
     case "detached":
-      return `detached ${event.epoch}`;
+      return `detached ${event.line}`;
     case "resumed":
-      return `resumed ${event.epoch}`;
+      return `resumed ${event.line}`;
     case "closed":
       return `closed ${event.code} ${event.reason} ${event.wasClean}`;
     default:

@@ -13,6 +13,7 @@ import { bytesOf } from "./notation.js";
 
 const BUDGET_BYTES = 1 << 20;
 const TRANSPORT_BATCH_BYTES_MAX = 65 * 1024;
+const TRANSPORT = { batchBytesMax: TRANSPORT_BATCH_BYTES_MAX, greets: true };
 const CUT = { wasClean: false, code: 1006, reason: "" };
 
 /** What a host does to the world: its transports are numbers. */
@@ -42,7 +43,7 @@ export interface ClientSettings {
   readonly random: number;
 }
 
-/** The client's end. Its transports are numbered by their epochs. */
+/** The client's end. Its transports are numbered as it dials them. */
 export class ClientHost implements Host {
   readonly session: ClientSession;
   readonly #auth: string | undefined;
@@ -67,7 +68,7 @@ export class ClientHost implements Host {
 
   open(transport: number, now: number): void {
     if (transport !== this.#transport) throw new Error(`the client has not dialled for transport ${transport}`);
-    this.command((session) => session.handleTransportOpen(transport, TRANSPORT_BATCH_BYTES_MAX, now), now);
+    this.command((session) => session.handleTransportOpen(transport, TRANSPORT, now), now);
   }
 
   receive(transport: number, batch: Uint8Array, now: number): void {
@@ -88,19 +89,22 @@ export class ClientHost implements Host {
 
   #drain(now: number): void {
     const { session } = this;
+    for (let next = session.pollBeside(); next !== undefined; next = session.pollBeside()) {
+      this.#outlet.transmit(next.line, next.batch);
+    }
     for (let batch = poll(session, now); batch !== undefined; batch = poll(session, now)) {
       this.#outlet.transmit(this.#transport, batch);
     }
-    const greeted: number[] = [];
+    const known: number[] = [];
     for (let event = session.pollEvent(); event !== undefined; event = session.pollEvent()) {
-      if (event.type === "dial") this.#transport = event.epoch;
-      if (event.type === "greeted") greeted.push(event.epoch);
-      if (event.type === "detached") this.#outlet.end(event.epoch, event.transportCode);
+      if (event.type === "dial") this.#transport = event.line;
+      if (event.type === "introduce") known.push(event.line);
+      if (event.type === "detached") this.#outlet.end(event.line, event.transportCode);
       if (event.type === "closed") this.#outlet.end(this.#transport, event.transportCode);
       if (event.type === "message") session.take(event.channel, event.cost);
       this.#outlet.tell(event);
     }
-    for (const epoch of greeted) this.command(() => session.provideAuth(epoch, this.#auth, now), now);
+    for (const line of known) this.command(() => session.provideAuth(line, this.#auth, now), now);
   }
 }
 
@@ -286,8 +290,8 @@ export class ServerHost implements Host {
       if (event.type === "message") session.take(event.channel, event.cost);
       if (event.type === "confirmed") this.registry.confirm(entry);
       if (event.type === "detached") {
-        this.#outlet.end(transports.get(event.epoch) ?? 0, event.transportCode);
-        this.registry.park(entry, now, event.epoch);
+        this.#outlet.end(transports.get(event.line) ?? 0, event.transportCode);
+        this.registry.park(entry, now, event.line);
       }
       if (event.type === "closed") {
         this.registry.remove(entry, now);

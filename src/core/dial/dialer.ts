@@ -1,11 +1,13 @@
 import { Machine, type Transitions } from "../machine.js";
 import type { Millis } from "../time.js";
 import { type BackoffOptions, backoffMs } from "./backoff.js";
+import type { LineKind } from "./chooser.js";
+import type { Outlook } from "./outlook.js";
 
-/** When a client dials (PROTOCOL.md, RES). Which transport it then makes is its host's affair. */
+/** When a client dials (PROTOCOL.md, RES). With which transports is the affair of the `Chooser`. */
 export type DialerState =
   | { readonly name: "idle" }
-  /** A transport is being opened, or is in its handshake. */
+  /** Transports are being opened, or are in their handshake. */
   | { readonly name: "dialling" }
   /** The session has a transport. */
   | { readonly name: "attached" }
@@ -14,12 +16,18 @@ export type DialerState =
   | { readonly name: "suspended" }
   | { readonly name: "stopped" };
 
-export type DialerInput = "dial" | "welcome" | "fail" | "suspend" | "stop";
+export type DialerInput = "dial" | "welcome" | "fail" | "succeed" | "suspend" | "stop";
 
 export const DIALER_TRANSITIONS: Transitions<DialerState["name"], DialerInput> = {
   idle: { dial: ["dialling"], stop: ["stopped"] },
   dialling: { welcome: ["attached"], fail: ["waiting"], suspend: ["suspended"], stop: ["stopped"] },
-  attached: { fail: ["waiting"], suspend: ["suspended"], stop: ["stopped"] },
+  attached: {
+    fail: ["waiting"],
+    succeed: ["dialling"],
+    welcome: ["attached"],
+    suspend: ["suspended"],
+    stop: ["stopped"],
+  },
   waiting: { dial: ["dialling"], suspend: ["suspended"], stop: ["stopped"] },
   suspended: { dial: ["dialling"], stop: ["stopped"] },
   stopped: {},
@@ -31,6 +39,10 @@ export interface DialOptions {
   readonly connectTimeoutMs: Millis;
   /** Whether an attempt that never met a server of ours is followed by another one, before there is a session. */
   readonly retriesFirst: boolean;
+  /** The kinds of transport to use, the most wanted first. Default: a WebSocket alone. */
+  readonly kinds?: readonly LineKind[];
+  /** What is known of the network. Default: nothing. */
+  readonly outlook?: Outlook;
 }
 
 /** Decides when to dial, and when to give up. */
@@ -40,7 +52,6 @@ export class Dialer {
   readonly #machine = new Machine<DialerState, DialerInput>(DIALER_TRANSITIONS, { name: "idle" });
   /** Attempts since the last one that carried anything. */
   #failures = 0;
-  #epoch = 0;
   #giveUpAt: Millis | undefined;
   #isOffline = false;
 
@@ -49,18 +60,19 @@ export class Dialer {
     this.#random = random;
   }
 
-  /** The first attempt. Gives its epoch. */
-  start(now: Millis): number {
+  /** The first attempt. */
+  start(now: Millis): void {
     const { connectTimeoutMs } = this.#options;
     this.#giveUpAt = connectTimeoutMs === Number.POSITIVE_INFINITY ? undefined : now + connectTimeoutMs;
-    return this.#dial();
+    this.#dial();
   }
 
-  /** The wait is over, if it is, or is cut short: the network or the page has come back. Gives the epoch of the attempt. */
-  poll(now: Millis, input: "deadline" | "hurry"): number | undefined {
+  /** Whether to dial: the wait is over, or is cut short, as the network or the page has come back. */
+  poll(now: Millis, input: "deadline" | "hurry"): boolean {
     const { state } = this;
-    if (state.name !== "waiting" || (input === "deadline" && now < state.until)) return undefined;
-    return this.#dial();
+    if (state.name !== "waiting" || (input === "deadline" && now < state.until)) return false;
+    this.#dial();
+    return true;
   }
 
   /** The page is about to sleep. */
@@ -68,9 +80,16 @@ export class Dialer {
     if (this.#machine.allows("suspend")) this.#machine.enter("suspend", { name: "suspended" });
   }
 
-  /** The page is awake again. */
-  wake(): number | undefined {
-    return this.state.name === "suspended" ? this.#dial() : undefined;
+  /** The page is awake again. Whether to dial. */
+  wake(): boolean {
+    if (this.state.name !== "suspended") return false;
+    this.#dial();
+    return true;
+  }
+
+  /** The transport is gone, and another one is in its handshake already. */
+  handleSuccession(): void {
+    if (this.#machine.allows("succeed")) this.#machine.enter("succeed", { name: "dialling" });
   }
 
   handleWelcome(): void {
@@ -137,9 +156,7 @@ export class Dialer {
     return Math.min(until, this.#giveUpAt);
   }
 
-  #dial(): number {
+  #dial(): void {
     this.#machine.enter("dial", { name: "dialling" });
-    this.#epoch += 1;
-    return this.#epoch;
   }
 }

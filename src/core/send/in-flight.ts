@@ -57,7 +57,7 @@ export class InFlight {
 
   /** The batches that an ack newly covers; `undefined` when no honest receiver could have sent it (ACK-05). */
   take(number: number, bytes: number): SentBatch[] | undefined {
-    if (number > this.#lineNumber) return undefined;
+    if (number > this.lineNumber) return undefined;
     const taken = this.#takeUpTo(number);
     // An older ack than one before is no fault, only late (ACK-04).
     if (number < this.#ackedNumber) return taken;
@@ -74,10 +74,17 @@ export class InFlight {
     return this.#takeUpTo(number);
   }
 
-  /** Another transport: everything that is not acknowledged has to be sent on it, from the oldest on. */
-  rewind(): void {
+  /**
+   * Another transport: everything that is not acknowledged has to be sent on it, from the oldest on.
+   * @param lineNumber up to which it has had it before another one took its place for a while
+   */
+  rewind(lineNumber = 0): void {
     this.#cursor = this.#head;
     this.#lineBytes = 0;
+    for (let batch = this.due; batch !== undefined && batch.number <= lineNumber; batch = this.due) {
+      this.#cursor += 1;
+      this.#lineBytes += batch.batch.length;
+    }
   }
 
   /** The batch to send again next; `undefined` when the present transport has had them all. */
@@ -126,7 +133,7 @@ export class InFlight {
   }
 
   /** The highest number that the present transport has had. */
-  get #lineNumber(): number {
+  get lineNumber(): number {
     return this.#ackedNumber + this.#cursor - this.#head;
   }
 

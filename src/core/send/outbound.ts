@@ -127,9 +127,12 @@ export class Outbound {
     return this.#inFlight.canSettle(received);
   }
 
-  /** Another transport carries the session: everything that is not acknowledged is sent again on it. */
-  handleAttached(now: Millis): void {
-    this.#inFlight.rewind();
+  /**
+   * Another transport carries the session: everything that is not acknowledged is sent again on it.
+   * @param lineNumber up to which it has had it before, as early data
+   */
+  handleAttached(now: Millis, lineNumber = 0): void {
+    this.#inFlight.rewind(lineNumber);
     // Another line: what was learnt of the one before says nothing about it.
     this.#window = new WindowController(this.#limits);
     this.#path = new PathEstimator(this.#path.roundTripTimeMs);
@@ -171,6 +174,11 @@ export class Outbound {
   /** The last batch to be sent again that opens a channel; 0 for none (CHN-10). */
   get openingNumber(): number {
     return this.#inFlight.openingNumber;
+  }
+
+  /** The highest number that the present transport has had. */
+  get lineNumber(): number {
+    return this.#inFlight.lineNumber;
   }
 
   /** Bytes sent and not acknowledged, on whichever transport: what is kept for a replay. */

@@ -4,37 +4,43 @@ import type { Millis } from "../time.js";
 import type { HandshakeFrame } from "../wire/frame.js";
 
 /**
- * The session's hold on a transport (PROTOCOL.md, HSK and RES). A client walks from `dialling` to `attached`; a server is
- * handed transports whose HELLO has been decided on, and takes them at once. Every variant with an epoch belongs to the
- * transport of that epoch: what comes from another one is not for this session any more.
+ * A session's hold on a transport (PROTOCOL.md, HSK and RES). A client walks from `dialling` to `attached`; a server is
+ * handed transports whose HELLO has been decided on, and takes them at once. `line` names the transport, as its host does:
+ * by the number of the dial on the client, by its epoch on the server.
  */
 export type AttachmentState =
   /** No transport: not dialled yet, waiting to dial again, or parked. */
   | { readonly name: "detached" }
-  | { readonly name: "dialling"; readonly epoch: number }
-  | { readonly name: "awaiting-greeting"; readonly epoch: number }
-  /** Greeted; the host has yet to bring the credentials. */
-  | { readonly name: "awaiting-auth"; readonly epoch: number; readonly instance: string }
-  /** HELLO has left, and early data may. */
-  | { readonly name: "awaiting-welcome"; readonly epoch: number; readonly early: EarlyData }
+  | { readonly name: "dialling"; readonly line: number }
+  | { readonly name: "awaiting-greeting"; readonly line: number }
+  /** Greeted, beside a transport that carries the session: this one has yet to show that it carries anything (RES-17). */
+  | { readonly name: "proving"; readonly line: number; readonly instance: Uint8Array }
+  /** The host has yet to bring the credentials. `instance`: who has greeted; `undefined` where nobody does (HTTP-04). */
+  | { readonly name: "awaiting-auth"; readonly line: number; readonly instance: Uint8Array | undefined }
+  | AwaitingWelcome
   /** Server: WELCOME is on its way, and whether it has arrived is not known yet. */
-  | { readonly name: "unconfirmed"; readonly epoch: number }
-  | { readonly name: "attached"; readonly epoch: number; readonly leaveAt: Millis | undefined }
+  | { readonly name: "unconfirmed"; readonly line: number }
+  | { readonly name: "attached"; readonly line: number; readonly leaveAt: Millis | undefined }
   /** The server has asked to come back: nothing new is sent, so that nothing is in doubt when the transport ends. */
-  | { readonly name: "leaving"; readonly epoch: number; readonly until: Millis }
+  | { readonly name: "leaving"; readonly line: number; readonly until: Millis }
   | { readonly name: "ended" };
 
-/** What has left behind a HELLO that is not answered yet. */
-export interface EarlyData {
-  readonly bytes: number;
-  /** The server has not read a batch beyond this one, if it refuses (HSK-07). */
-  readonly readNumberMax: number;
+/** HELLO has left. */
+export interface AwaitingWelcome {
+  readonly name: "awaiting-welcome";
+  readonly line: number;
+  /** What the HELLO has said (RES-03). */
+  readonly epoch: number;
+  readonly instance: Uint8Array | undefined;
+  /** Bytes of numbered batches that have left behind the HELLO; `undefined` where none may (HSK-07). */
+  readonly earlyBytes: number | undefined;
 }
 
 export type AttachmentInput =
   | "dial"
   | "opened"
   | "greeted"
+  | "proved"
   | "auth"
   | "early"
   | "welcome"
@@ -47,8 +53,9 @@ export type AttachmentInput =
 
 export const ATTACHMENT_TRANSITIONS: Transitions<AttachmentState["name"], AttachmentInput> = {
   detached: { dial: ["dialling"], admitted: ["unconfirmed"], end: ["ended"] },
-  dialling: { opened: ["awaiting-greeting"], cut: ["detached"], end: ["ended"] },
-  "awaiting-greeting": { greeted: ["awaiting-auth"], cut: ["detached"], end: ["ended"] },
+  dialling: { opened: ["awaiting-greeting", "awaiting-auth"], cut: ["detached"], end: ["ended"] },
+  "awaiting-greeting": { greeted: ["awaiting-auth", "proving"], cut: ["detached"], end: ["ended"] },
+  proving: { proved: ["awaiting-auth"], cut: ["detached"], end: ["ended"] },
   "awaiting-auth": { auth: ["awaiting-welcome"], cut: ["detached"], end: ["ended"] },
   "awaiting-welcome": { early: ["awaiting-welcome"], welcome: ["attached"], cut: ["detached"], end: ["ended"] },
   unconfirmed: { confirmed: ["attached"], cut: ["detached"], end: ["ended"] },
@@ -60,7 +67,10 @@ export const ATTACHMENT_TRANSITIONS: Transitions<AttachmentState["name"], Attach
 /** How long a client that has been asked to leave waits for the acks of what is on the line. Arbitrary. */
 const LEAVE_TIMEOUT_MS = 2000;
 
-/** The attachments of one session, one after the other, and the handshake frame that is due on the present one. */
+/**
+ * The hold on one transport, or on several, one after the other, and the handshake frame that is due on it. A client has
+ * one for every dial, as several may be in their handshake at a time; a server has one for the whole session.
+ */
 export class Attachment {
   readonly #limits: Pick<Limits, "handshakeTimeoutMs">;
   readonly #machine = new Machine<AttachmentState, AttachmentInput>(ATTACHMENT_TRANSITIONS, { name: "detached" });
@@ -72,23 +82,45 @@ export class Attachment {
   }
 
   /** Client: a transport is being opened. */
-  dial(epoch: number, now: Millis): void {
-    this.#machine.enter("dial", { name: "dialling", epoch });
+  dial(line: number, now: Millis): void {
+    this.#machine.enter("dial", { name: "dialling", line });
     this.#deadline = now + this.#limits.handshakeTimeoutMs;
   }
 
-  handleOpen(epoch: number): void {
-    this.#machine.enter("opened", { name: "awaiting-greeting", epoch });
+  /** @param greets whether the server speaks first on it */
+  handleOpen(greets: boolean): void {
+    const { state } = this;
+    if (state.name !== "dialling") return;
+    const { line } = state;
+    const next = greets ? { name: "awaiting-greeting", line } : { name: "awaiting-auth", line, instance: undefined };
+    this.#machine.enter("opened", next as AttachmentState);
   }
 
-  /** @param instance whose memory it is that the server speaks from, as a key */
-  handleGreeting(epoch: number, instance: string): void {
-    this.#machine.enter("greeted", { name: "awaiting-auth", epoch, instance });
+  /**
+   * @param instance whose memory it is that the server speaks from
+   * @param mustProve whether the line has to show first that it carries something, both ways
+   */
+  handleGreeting(instance: Uint8Array, mustProve: boolean): void {
+    const { state } = this;
+    if (state.name !== "awaiting-greeting") return;
+    this.#machine.enter("greeted", { name: mustProve ? "proving" : "awaiting-auth", line: state.line, instance });
   }
 
-  /** The credentials are there: `hello` leaves. */
-  introduce(epoch: number, hello: HandshakeFrame, readNumberMax: number): void {
-    this.#machine.enter("auth", { name: "awaiting-welcome", epoch, early: { bytes: 0, readNumberMax } });
+  /** The line has shown it, or has no need to any more. */
+  handleProved(): void {
+    const { state } = this;
+    if (state.name === "proving") this.#machine.enter("proved", { ...state, name: "awaiting-auth" });
+  }
+
+  /**
+   * The credentials are there: `hello` leaves, as that of this epoch.
+   * @param isEarly whether numbered batches may follow at once
+   */
+  introduce(epoch: number, hello: HandshakeFrame, isEarly: boolean): void {
+    const { state } = this;
+    if (state.name !== "awaiting-auth") return;
+    const earlyBytes = isEarly ? 0 : undefined;
+    this.#machine.enter("auth", { ...state, name: "awaiting-welcome", epoch, earlyBytes });
     this.#due = hello;
   }
 
@@ -96,18 +128,19 @@ export class Attachment {
   handleSent(bytes: number): void {
     const { state } = this;
     if (state.name !== "awaiting-welcome") return;
-    const early = { ...state.early, bytes: state.early.bytes + bytes };
-    this.#machine.enter("early", { ...state, early });
+    this.#machine.enter("early", { ...state, earlyBytes: (state.earlyBytes ?? 0) + bytes });
   }
 
-  handleWelcome(epoch: number): void {
-    this.#machine.enter("welcome", { name: "attached", epoch, leaveAt: undefined });
+  handleWelcome(): void {
+    const { state } = this;
+    if (state.name !== "awaiting-welcome") return;
+    this.#machine.enter("welcome", { name: "attached", line: state.line, leaveAt: undefined });
     this.#deadline = undefined;
   }
 
   /** Server: the transport of a client that has been let in. */
-  admit(epoch: number, welcome: HandshakeFrame): void {
-    this.#machine.enter("admitted", { name: "unconfirmed", epoch });
+  admit(line: number, welcome: HandshakeFrame): void {
+    this.#machine.enter("admitted", { name: "unconfirmed", line });
     this.#due = welcome;
   }
 
@@ -115,7 +148,7 @@ export class Attachment {
   confirm(): boolean {
     const { state } = this;
     if (state.name !== "unconfirmed") return false;
-    this.#machine.enter("confirmed", { name: "attached", epoch: state.epoch, leaveAt: undefined });
+    this.#machine.enter("confirmed", { name: "attached", line: state.line, leaveAt: undefined });
     return true;
   }
 
@@ -129,7 +162,7 @@ export class Attachment {
   pollLeave(isQuiet: boolean, now: Millis): boolean {
     const { state } = this;
     if (state.name === "attached" && state.leaveAt !== undefined && now >= state.leaveAt) {
-      this.#machine.enter("leave", { name: "leaving", epoch: state.epoch, until: now + LEAVE_TIMEOUT_MS });
+      this.#machine.enter("leave", { name: "leaving", line: state.line, until: now + LEAVE_TIMEOUT_MS });
       return isQuiet;
     }
     return state.name === "leaving" && (isQuiet || now >= state.until);
@@ -160,9 +193,9 @@ export class Attachment {
     return this.#machine.state;
   }
 
-  /** Whose inputs are for this session; `undefined` while there is no transport. */
-  get epoch(): number | undefined {
-    return "epoch" in this.state ? this.state.epoch : undefined;
+  /** The transport; `undefined` while there is none. */
+  get line(): number | undefined {
+    return "line" in this.state ? this.state.line : undefined;
   }
 
   /** Whether both ends have agreed that this transport carries the session. */
@@ -170,15 +203,24 @@ export class Attachment {
     return ["unconfirmed", "attached", "leaving"].includes(this.state.name);
   }
 
-  /** Whether the other end of the transport is known to speak `sluice.v1`. */
+  /** Whether the other end of the transport is known to speak `sluice.v1`, or has been spoken to as if it did. */
   get isGreeted(): boolean {
-    return this.isAttached || this.state.name === "awaiting-auth" || this.state.name === "awaiting-welcome";
+    const { state } = this;
+    if (state.name === "awaiting-auth") return state.instance !== undefined;
+    return this.isAttached || state.name === "proving" || state.name === "awaiting-welcome";
+  }
+
+  /** Whether HELLO has left, and WELCOME has not come. */
+  get hasAsked(): boolean {
+    return this.state.name === "awaiting-welcome";
   }
 
   /** How much may leave in numbered batches that have not left on this transport. */
   get allowanceBytes(): number {
     const { state } = this;
-    if (state.name === "awaiting-welcome") return EARLY_BYTES_MAX - state.early.bytes;
+    if (state.name === "awaiting-welcome") {
+      return state.earlyBytes === undefined ? 0 : EARLY_BYTES_MAX - state.earlyBytes;
+    }
     return this.isAttached ? Number.POSITIVE_INFINITY : 0;
   }
 

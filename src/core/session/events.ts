@@ -1,3 +1,4 @@
+import type { LineKind } from "../dial/chooser.js";
 import type { SluiceError } from "../error.js";
 import type { InboundEvent } from "../receive/inbound.js";
 import type { ChannelKey } from "../send/send-channel.js";
@@ -8,19 +9,28 @@ import type { Priority } from "../wire/frame.js";
 export type SessionEvent =
   | SendEvent
   | InboundEvent
-  /** Open a transport, and report what it does under this epoch. Client only. */
-  | { readonly type: "dial"; readonly epoch: number; readonly sessionId: Uint8Array | undefined }
   /**
-   * The server on the transport of this epoch speaks `sluice.v1`: the host answers with `provideAuth` or `abort`. The first
-   * one means "open": messages may flow. Client only.
+   * Open a transport of this kind, and report what it does under this number. It may be for the session alone, or beside
+   * others. Client only.
    */
-  | { readonly type: "greeted"; readonly epoch: number; readonly protocol: string }
+  | {
+      readonly type: "dial";
+      readonly line: number;
+      readonly kind: LineKind;
+      readonly sessionId: Uint8Array | undefined;
+    }
+  /** The server on this transport speaks `sluice.v1`. The first one means "open": messages may flow. Client only. */
+  | { readonly type: "greeted"; readonly line: number; readonly protocol: string }
+  /** HELLO may leave on this transport: the host brings the credentials for it, with `provideAuth`. Client only. */
+  | { readonly type: "introduce"; readonly line: number }
   /** The session exists, and has a transport. */
   | { readonly type: "established"; readonly sessionId: Uint8Array }
-  /** The transport of this epoch is given up, and can be ended with this code; the session waits for another one. */
-  | { readonly type: "detached"; readonly epoch: number; readonly transportCode: number }
+  /** This transport is given up, and can be ended with this code; the session waits for another one. */
+  | { readonly type: "detached"; readonly line: number; readonly transportCode: number }
+  /** This transport is given up as well; what carries the session, or is to, is another one. Client only. */
+  | { readonly type: "abandoned"; readonly line: number; readonly transportCode: number }
   /** Another transport carries the session on. */
-  | { readonly type: "resumed"; readonly epoch: number }
+  | { readonly type: "resumed"; readonly line: number }
   /** The client has its WELCOME: what it came in with is of no use any more (RES-02). Server only. */
   | { readonly type: "confirmed" }
   /** The peer has opened a channel that this end does not know. */

@@ -62,10 +62,13 @@ export class Exchange {
     return this.sender.channelsCount <= limits.channelsMax;
   }
 
-  /** Another transport carries the session. What the handshake has said replaces the acks that were due. */
-  handleAttached(now: Millis): void {
+  /**
+   * Another transport carries the session. What the handshake has said replaces the acks that were due.
+   * @param lineNumber the last numbered batch that it has had before, as early data
+   */
+  handleAttached(now: Millis, lineNumber = 0): void {
     this.inbound.handleAttached(now);
-    this.outbound.handleAttached(now);
+    this.outbound.handleAttached(now, lineNumber);
   }
 
   /** What the peer says in its HELLO or WELCOME: of what was sent, be it less than it has acknowledged since. */

@@ -1,3 +1,4 @@
+import { keyOf } from "../bytes.js";
 import type { Limits } from "../limits.js";
 import type { Millis } from "../time.js";
 import type { HandshakeFrame } from "../wire/frame.js";
@@ -10,9 +11,8 @@ import { helloFrame, type Welcome } from "../wire/handshake.js";
 export class Identity {
   readonly #attemptId: Uint8Array;
   #welcome: Pick<Welcome, "sessionId" | "token" | "resumeWindowMs"> | undefined;
-  /** Who has greeted on the present transport, and who may have read batches of this attempt: instances, as keys. */
-  #greeter = "";
-  #reader: string | undefined;
+  /** The instance that may have read batches of this attempt. */
+  #reader: Uint8Array | undefined;
 
   constructor(attemptId: Uint8Array) {
     this.#attemptId = attemptId;
@@ -20,15 +20,14 @@ export class Identity {
 
   /**
    * The HELLO for a transport.
-   * @param greeter the instance that has greeted on it, as a key; empty where the server names none
+   * @param greeter the instance that has greeted on it, empty where the server names none; `undefined` where nobody greets
    */
-  hello(details: HelloDetails, greeter: string): HandshakeFrame {
-    const { limits, epoch, auth, received, opening } = details;
+  hello(details: HelloDetails, greeter: Uint8Array | undefined): HandshakeFrame {
+    const { limits, epoch, auth, received, opening, protocolsOffered } = details;
     const { sessionId, token } = this.#welcome ?? {};
     const resume = sessionId !== undefined && token !== undefined ? { sessionId, token } : undefined;
     // Another server cannot know whether the one before has read what was sent: it must not begin anew (RES-04).
-    const isAnother = this.#reader !== undefined && (this.#reader !== greeter || greeter === "");
-    this.#greeter = greeter;
+    const isAnother = this.#reader !== undefined && !isSame(this.#reader, greeter);
     const wantsKnown = resume !== undefined || isAnother;
     return helloFrame({
       limits,
@@ -38,12 +37,15 @@ export class Identity {
       resume,
       received: wantsKnown ? received : undefined,
       opening,
+      protocolsOffered: greeter === undefined ? protocolsOffered : undefined,
+      // Who is not known is told whom it is about, and can see for itself.
+      reader: greeter === undefined && resume === undefined ? this.#reader : undefined,
     });
   }
 
-  /** A numbered batch has left: who has greeted may read it. */
-  handleSent(): void {
-    this.#reader ??= this.#greeter;
+  /** A numbered batch has left behind a HELLO: `instance`, which has greeted, may read it. */
+  handleSent(instance: Uint8Array): void {
+    this.#reader ??= instance;
   }
 
   handleWelcome(welcome: Welcome): void {
@@ -82,4 +84,11 @@ interface HelloDetails {
   readonly auth: Uint8Array | undefined;
   readonly received: number;
   readonly opening: number;
+  /** For a server that no request has told them (HTTP-04), UTF-8. */
+  readonly protocolsOffered: Uint8Array;
+}
+
+/** Nobody is the same as one that is not named. */
+function isSame(reader: Uint8Array, greeter: Uint8Array | undefined): boolean {
+  return greeter !== undefined && greeter.length > 0 && keyOf(reader) === keyOf(greeter);
 }

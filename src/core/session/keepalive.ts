@@ -8,11 +8,12 @@ const PROBE_MS = 3000;
 
 /**
  * Tells a silent line from a dead one (KAL). Any byte that arrives is a sign of life. The server sends a ping every
- * interval and the client answers it; both give up when nothing at all has arrived for the interval and the grace. Who
- * has slept through that time asks first: what the line has brought meanwhile may only wait to be read.
+ * interval and the client answers it, or asks too, where the line is known to need that; both give up when nothing at all
+ * has arrived for the interval and the grace. Who has slept through that time asks first: what the line has brought meanwhile may only wait to be read.
  */
 export class Keepalive {
-  readonly #sendsPings: boolean;
+  /** How often this end sends pings; `undefined` for never. */
+  #pingMs: Millis | undefined;
   #intervalMs: Millis;
   #graceMs: Millis;
   #receivedAt: Millis;
@@ -21,7 +22,7 @@ export class Keepalive {
   #probeUntil: Millis | undefined;
 
   constructor(options: { sendsPings: boolean; intervalMs: Millis; graceMs: Millis }, now: Millis) {
-    this.#sendsPings = options.sendsPings;
+    this.#pingMs = options.sendsPings ? options.intervalMs : undefined;
     this.#intervalMs = options.intervalMs;
     this.#graceMs = options.graceMs;
     this.#receivedAt = now;
@@ -32,6 +33,11 @@ export class Keepalive {
   handleAnnounced(intervalMs: Millis, graceMs: Millis): void {
     this.#intervalMs = intervalMs;
     this.#graceMs = graceMs;
+  }
+
+  /** The line dies where it carries nothing for longer than this. */
+  handleLearnt(pingMs: Millis): void {
+    this.#pingMs = pingMs;
   }
 
   handleReceived(now: Millis): void {
@@ -51,13 +57,18 @@ export class Keepalive {
       this.probe(now);
       return "ping";
     }
-    if (!this.#sendsPings || now < this.#pingAt) return undefined;
+    if (now < this.#pingAt) return undefined;
     this.#pingedAt = now;
     return "ping";
   }
 
   get nextDeadline(): Millis {
-    return this.#sendsPings ? Math.min(this.#pingAt, this.#deadAt) : this.#deadAt;
+    return Math.min(this.#pingAt, this.#deadAt);
+  }
+
+  /** When something has arrived last. */
+  get receivedAt(): Millis {
+    return this.#receivedAt;
   }
 
   /** How long the line may be silent at the most, ms. */
@@ -66,7 +77,7 @@ export class Keepalive {
   }
 
   get #pingAt(): Millis {
-    return this.#pingedAt + this.#intervalMs;
+    return this.#pingMs === undefined ? Number.POSITIVE_INFINITY : this.#pingedAt + this.#pingMs;
   }
 
   get #deadAt(): Millis {

@@ -11,6 +11,7 @@ import { encodeBatch } from "../wire/encode.js";
 import type { CloseFrame, Frame, HandshakeFrame, Priority, Violation } from "../wire/frame.js";
 import { type AnnouncedLimits, UNANNOUNCED_LIMITS } from "../wire/parameters.js";
 import { Attachment } from "./attachment.js";
+import type { LineBatch } from "./candidates.js";
 import type { SessionEvent } from "./events.js";
 import { Exchange, type PeerCounters } from "./exchange.js";
 import type { Keepalive } from "./keepalive.js";
@@ -30,14 +31,15 @@ export type RoleFrame =
  * `pollTransmit`, `pollEvent` and `nextDeadline` give what follows. After every input the host polls batches as far
  * as its transport takes them, then events until there is none, then reads the deadline anew.
  *
- * It outlives its transports. Each has an epoch, and what comes from another than the present one is ignored. It wires
+ * It outlives its transports. Each has a name, and what comes from one that it has given up is ignored. It wires
  * its parts and holds no algorithm of its own; what only one end does is in `ClientSession` and `ServerSession`.
  */
 export abstract class Session {
   protected readonly limits: Limits;
   protected readonly ports: Ports;
   protected readonly exchange: Exchange;
-  protected readonly attachment: Attachment;
+  /** The hold on the transport that carries the session, or is to. */
+  protected attachment: Attachment;
   protected readonly unnumbered: UnnumberedQueue = new UnnumberedQueue();
   protected keepalive: Keepalive | undefined;
   protected peerLimits: AnnouncedLimits = UNANNOUNCED_LIMITS;
@@ -48,6 +50,8 @@ export abstract class Session {
   readonly #events: Fifo<SessionEvent> = new Fifo();
   /** How often a transport has carried the session. */
   #attachments = 0;
+  /** The last transport that was given up: what still has to be said leaves on it. */
+  #leftLine: number | undefined;
   #lastNow: Millis = Number.NEGATIVE_INFINITY;
   /** When HELLO or WELCOME has left, until it is answered. */
   #handshakeAt: Millis | undefined;
@@ -152,17 +156,17 @@ export abstract class Session {
   }
 
   /** A batch has arrived, whole. Never throws, whatever is in it. */
-  handleBatch(epoch: number, batch: Uint8Array, now: Millis): void {
+  handleBatch(line: number, batch: Uint8Array, now: Millis): void {
     this.begin(now);
-    if (epoch !== this.attachment.epoch) return;
+    if (line !== this.attachment.line) return;
     this.keepalive?.handleReceived(now);
     this.read(batch, now, now);
   }
 
   /** The transport has ended, or could not be opened; `error` where its maker knows why. */
-  handleTransportClosed(epoch: number, _death: Death, now: Millis, error?: SluiceError): void {
+  handleTransportClosed(line: number, _death: Death, now: Millis, error?: SluiceError): void {
     this.begin(now);
-    if (epoch === this.attachment.epoch) this.handleDeath(1000, now, error);
+    if (line === this.attachment.line) this.handleDeath(1000, now, error);
   }
 
   /** Call when `nextDeadline` has come; too early or too late does no harm. */
@@ -194,6 +198,11 @@ export abstract class Session {
     return this.#pollNews(now);
   }
 
+  /** The next batch for a transport that does not carry the session; only a client may have any. */
+  pollBeside(): LineBatch | undefined {
+    return undefined;
+  }
+
   pollEvent(): SessionEvent | undefined {
     return this.#events.shift();
   }
@@ -203,12 +212,17 @@ export abstract class Session {
     if (this.isClosed) return undefined;
     const { closing, sender } = this.exchange;
     const times = [closing.nextDeadline, sender.nextDeadline, this.attachment.nextDeadline, ...this.roleDeadlines];
-    if (this.attachment.epoch !== undefined) times.push(this.keepalive?.nextDeadline);
+    if (this.attachment.line !== undefined) times.push(this.keepalive?.nextDeadline);
     const { inbound } = this.exchange;
     if (this.attachment.isAttached) times.push(inbound.nextDeadline);
     if (this.#mayAck) times.push(inbound.acks.nextDeadline);
     const known = times.filter((time) => time !== undefined);
     return known.length === 0 ? undefined : Math.min(...known);
+  }
+
+  /** The transport that `pollTransmit` speaks on; `undefined` before the first one. */
+  get line(): number | undefined {
+    return this.attachment.line ?? this.#leftLine;
   }
 
   /** Whether the end has begun, by either side: nothing more is accepted from the application. */
@@ -285,22 +299,32 @@ export abstract class Session {
     return connectionLost();
   }
 
+  /** The largest batch that a HELLO may make. */
+  protected get helloBytesMax(): number {
+    return this.peerLimits.batchBytesMax;
+  }
+
+  /** Whether no ack may leave, as it would overtake what has to leave again (CHN-10). */
+  protected get isAckHeld(): boolean {
+    return false;
+  }
+
   /** When something is due that only this end waits for. */
   protected abstract readonly roleDeadlines: (Millis | undefined)[];
 
   /** Asks the line whether it is alive, and ends the attachment when it is not. */
   protected handleLineDeadlines(now: Millis): void {
-    if (this.attachment.epoch === undefined) return;
+    if (this.attachment.line === undefined) return;
     const due = this.keepalive?.poll(now);
     if (due === "ping") this.unnumbered.push({ type: "ping", payload: new Uint8Array(0) });
     if (due === "dead") this.handleDeath(1000, now);
   }
 
   /** The handshake on a transport is done. `counters`: what the peer says in there. */
-  protected handleAttached(epoch: number, sessionId: Uint8Array, counters: PeerCounters, now: Millis): void {
+  protected handleAttached(line: number, sessionId: Uint8Array, counters: PeerCounters, now: Millis): void {
     this.#attachments += 1;
     this.#handleHandshakeAnswer(now);
-    this.emit(this.#attachments === 1 ? { type: "established", sessionId } : { type: "resumed", epoch });
+    this.emit(this.#attachments === 1 ? { type: "established", sessionId } : { type: "resumed", line });
     this.exchange.handleReceived(counters, now);
     // A close handshake goes on, and has its time for that.
     this.exchange.closing.handleProgress(now);
@@ -308,12 +332,13 @@ export abstract class Session {
 
   /** The session loses its transport, and waits for another one. */
   protected detach(transportCode: number): void {
-    const { epoch } = this.attachment;
-    if (epoch === undefined) return;
+    const { line } = this.attachment;
+    if (line === undefined) return;
+    this.#leftLine = line;
     this.attachment.cut();
     this.keepalive = undefined;
     this.unnumbered.clear();
-    this.emit({ type: "detached", epoch, transportCode });
+    this.emit({ type: "detached", line, transportCode });
   }
 
   /** `false` when the session has ended over it. */
@@ -328,15 +353,20 @@ export abstract class Session {
   /** Reads a batch. */
   protected read(batch: Uint8Array, receivedAt: Millis, now: Millis): void {
     // What comes behind the end, or behind a violation, no longer concerns anybody.
-    if (this.attachment.epoch === undefined) return;
+    if (this.attachment.line === undefined) return;
     if (batch.length > this.limits.batchBytesMax) return this.fail({ code: 1009, reason: "batch too large" }, now);
     const reader = new BatchReader(batch);
     const { number } = reader;
     if (number > 0 && reader.violation === undefined && !this.#admit(number, batch.length, receivedAt, now)) return;
+    this.readFrames(reader, now);
+  }
+
+  /** Reads what is left of a batch. */
+  protected readFrames(reader: BatchReader, now: Millis): void {
     for (let frame = reader.next(); frame !== undefined; frame = reader.next()) {
-      const violation = this.#handleFrame(frame, number > 0, now);
+      const violation = this.#handleFrame(frame, reader.number > 0, now);
       if (violation !== undefined) return this.fail(violation, now);
-      if (this.attachment.epoch === undefined) return;
+      if (this.attachment.line === undefined) return;
     }
     if (reader.violation !== undefined) return this.fail(reader.violation, now);
     this.exchange.handleRead();
@@ -367,6 +397,7 @@ export abstract class Session {
     const { closing, inbound, sender } = this.exchange;
     if (!this.attachment.isAttached) inbound.acks.handleSent();
     if (closing.state.name !== "closed") closing.end();
+    this.#leftLine = this.line;
     this.attachment.end();
     this.unnumbered.clear();
     inbound.clear();
@@ -389,7 +420,7 @@ export abstract class Session {
     if (frame === undefined) return undefined;
     this.#handshakeAt = now;
     const batch = encodeBatch(0, [frame]);
-    if (batch.length <= this.peerLimits.batchBytesMax || frame.type === "welcome") return batch;
+    if (batch.length <= this.helloBytesMax || frame.type === "welcome") return batch;
     // Credentials that the server would refuse are refused here, where the application learns why (BAT-08).
     this.abortNow(1008, "", new SluiceError("ERR_MESSAGE_TOO_LARGE", "`auth` is over the limit of the server"));
     return undefined;
@@ -426,7 +457,7 @@ export abstract class Session {
   /** Whether an ack may leave alone: not before the handshake is done, and not ahead of what it must not overtake. */
   get #mayAck(): boolean {
     const { outbound, sender } = this.exchange;
-    return this.attachment.isAttached && !(outbound.isReplaying && sender.isControlWaiting);
+    return this.attachment.isAttached && !this.isAckHeld && !(outbound.isReplaying && sender.isControlWaiting);
   }
 
   /** Whether a numbered batch is to be read. */

@@ -18,21 +18,37 @@ function arrived(state: DialerState["name"], random = 0.5): Dialer {
 }
 
 describe("RES-12: the table of dialling", () => {
-  const inputs: readonly DialerInput[] = ["dial", "welcome", "fail", "suspend", "stop"];
-  describeLegality(DIALER_TRANSITIONS, inputs, 14);
+  const inputs: readonly DialerInput[] = ["dial", "welcome", "fail", "succeed", "suspend", "stop"];
+  describeLegality(DIALER_TRANSITIONS, inputs, 16);
 });
 
 describe("RES-12: Dialer", () => {
-  it("RES-03: counts attempts from 1, each with an epoch of its own", () => {
+  it("dials at the start, when a wait is over, in a hurry, and when the page wakes", () => {
     const dialer = arrived("idle");
-    expect(dialer.start(0)).toBe(1);
+    dialer.start(0);
+    expect(dialer.state.name).toBe("dialling");
     dialer.handleFailure(100);
-    expect(dialer.poll(350, "deadline")).toBe(2);
+    expect(dialer.poll(350, "deadline")).toBe(true);
     dialer.handleWelcome();
     dialer.handleFailure(1000);
-    expect(dialer.poll(1000, "hurry")).toBe(3);
+    expect(dialer.poll(1000, "hurry")).toBe(true);
     dialer.suspend();
-    expect(dialer.wake()).toBe(4);
+    expect([dialer.wake(), dialer.state.name]).toEqual([true, "dialling"]);
+  });
+
+  it("RES-17: does not wait where another transport is in its handshake already", () => {
+    const dialer = arrived("attached");
+    dialer.handleSuccession();
+    expect([dialer.state.name, dialer.poll(1e9, "hurry")]).toEqual(["dialling", false]);
+    dialer.handleWelcome();
+    // A transport has taken over from one that lives.
+    dialer.handleWelcome();
+    expect(dialer.state.name).toBe("attached");
+    for (const state of ["idle", "waiting", "suspended", "stopped"] as const) {
+      const other = arrived(state);
+      other.handleSuccession();
+      expect(other.state.name).toBe(state);
+    }
   });
 
   it("waits longer after each failure, with chance in it", () => {
@@ -52,19 +68,19 @@ describe("RES-12: Dialer", () => {
   it("is not done waiting before its time, and dials once", () => {
     const dialer = arrived("waiting");
     expect([dialer.poll(249, "deadline"), dialer.poll(250, "deadline"), dialer.poll(251, "deadline")]).toEqual([
-      undefined,
-      2,
-      undefined,
+      false,
+      true,
+      false,
     ]);
   });
 
   it("is done waiting at once when it is told to hurry", () => {
-    expect(arrived("waiting").poll(1, "hurry")).toBe(2);
+    expect(arrived("waiting").poll(1, "hurry")).toBe(true);
   });
 
   it.each(["idle", "dialling", "attached", "suspended", "stopped"] as const)("does not hurry while %s", (state) => {
-    expect(arrived(state).poll(1e9, "hurry")).toBeUndefined();
-    expect(arrived(state).poll(1e9, "deadline")).toBeUndefined();
+    expect(arrived(state).poll(1e9, "hurry")).toBe(false);
+    expect(arrived(state).poll(1e9, "deadline")).toBe(false);
   });
 
   it("begins with short waits again when something has come through, not when somebody has only greeted", () => {
@@ -92,7 +108,7 @@ describe("RES-12: Dialer", () => {
     dialer.handleWelcome();
     dialer.handleRecall(700);
     expect(dialer.nextDeadline).toBe(700);
-    expect(dialer.poll(700, "deadline")).toBe(7);
+    expect(dialer.poll(700, "deadline")).toBe(true);
     dialer.handleWelcome();
     dialer.handleFailure(1000);
     expect(dialer.nextDeadline).toBe(1250);
@@ -129,16 +145,16 @@ describe("RES-12: Dialer", () => {
       dialer.suspend();
       expect([dialer.state.name, dialer.poll(1e9, "deadline"), dialer.poll(1e9, "hurry")]).toEqual([
         "suspended",
-        undefined,
-        undefined,
+        false,
+        false,
       ]);
-      expect([dialer.wake(), dialer.wake()]).toEqual([2, undefined]);
+      expect([dialer.wake(), dialer.wake()]).toEqual([true, false]);
     });
 
     it.each(["idle", "stopped"] as const)("not while %s", (state) => {
       const dialer = arrived(state);
       dialer.suspend();
-      expect([dialer.state.name, dialer.wake()]).toEqual([state, undefined]);
+      expect([dialer.state.name, dialer.wake()]).toEqual([state, false]);
     });
 
     it("fails at nothing meanwhile", () => {

@@ -10,15 +10,17 @@ import { describeLegality } from "../../support/legality.js";
 
 const HELLO: HandshakeFrame = { type: "hello", parameters: new Map() };
 const WELCOME: HandshakeFrame = { type: "welcome", parameters: new Map() };
+const INSTANCE = Uint8Array.of(1, 2);
 const internal = expect.objectContaining({ code: "ERR_INTERNAL" });
 const STATES = Object.keys(ATTACHMENT_TRANSITIONS) as AttachmentState["name"][];
 
-/** An attachment of epoch 3 that has come as far as `state`, begun at 100. */
+/** An attachment of line 3 that has come as far as `state`, begun at 100. */
 function arrived(state: AttachmentState["name"]): Attachment {
   const attachment = new Attachment({ handshakeTimeoutMs: 5000 });
   const steps: Partial<Record<AttachmentState["name"], number>> = {
     dialling: 1,
     "awaiting-greeting": 2,
+    proving: 3,
     "awaiting-auth": 3,
     "awaiting-welcome": 4,
     attached: 5,
@@ -26,10 +28,10 @@ function arrived(state: AttachmentState["name"]): Attachment {
   };
   const count = steps[state] ?? 0;
   if (count >= 1) attachment.dial(3, 100);
-  if (count >= 2) attachment.handleOpen(3);
-  if (count >= 3) attachment.handleGreeting(3, "instance");
-  if (count >= 4) attachment.introduce(3, HELLO, 17);
-  if (count >= 5) attachment.handleWelcome(3);
+  if (count >= 2) attachment.handleOpen(true);
+  if (count >= 3) attachment.handleGreeting(INSTANCE, state === "proving");
+  if (count >= 4) attachment.introduce(9, HELLO, true);
+  if (count >= 5) attachment.handleWelcome();
   if (count >= 6) {
     attachment.recall(200);
     attachment.pollLeave(false, 200);
@@ -45,6 +47,7 @@ describe("RES-03: the table of the attachment", () => {
     "dial",
     "opened",
     "greeted",
+    "proved",
     "auth",
     "early",
     "welcome",
@@ -55,7 +58,7 @@ describe("RES-03: the table of the attachment", () => {
     "cut",
     "end",
   ];
-  describeLegality(ATTACHMENT_TRANSITIONS, inputs, 25);
+  describeLegality(ATTACHMENT_TRANSITIONS, inputs, 30);
 });
 
 describe("Attachment: a client's", () => {
@@ -63,31 +66,63 @@ describe("Attachment: a client's", () => {
     const attachment = new Attachment({ handshakeTimeoutMs: 5000 });
     expect([attachment.state.name, attachment.pollFrame()]).toEqual(["detached", undefined]);
     attachment.dial(1, 0);
-    attachment.handleOpen(1);
-    attachment.handleGreeting(1, "abc");
-    expect(attachment.state).toEqual({ name: "awaiting-auth", epoch: 1, instance: "abc" });
-    expect(attachment.pollFrame()).toBeUndefined();
-    attachment.introduce(1, HELLO, 4);
-    expect([attachment.pollFrame(), attachment.pollFrame()]).toEqual([HELLO, undefined]);
-    attachment.handleWelcome(1);
-    expect(attachment.state).toEqual({ name: "attached", epoch: 1, leaveAt: undefined });
+    attachment.handleOpen(true);
+    attachment.handleGreeting(INSTANCE, false);
+    expect(attachment.state).toEqual({ name: "awaiting-auth", line: 1, instance: INSTANCE });
+    expect([attachment.pollFrame(), attachment.hasAsked]).toEqual([undefined, false]);
+    attachment.introduce(4, HELLO, true);
+    expect([attachment.pollFrame(), attachment.pollFrame(), attachment.hasAsked]).toEqual([HELLO, undefined, true]);
+    expect(attachment.state).toEqual({ ...arrived("awaiting-welcome").state, line: 1, epoch: 4 });
+    attachment.handleWelcome();
+    expect(attachment.state).toEqual({ name: "attached", line: 1, leaveAt: undefined });
   });
 
-  it("comes back under a greater epoch, as often as it is cut", () => {
-    const attachment = arrived("attached");
-    for (const epoch of [4, 5, 6]) {
-      attachment.cut();
-      expect(attachment.epoch).toBeUndefined();
-      attachment.dial(epoch, 1000);
-      expect(attachment.epoch).toBe(epoch);
+  it("HTTP-04: waits for no greeting where nobody greets, and for no early data", () => {
+    const attachment = arrived("dialling");
+    attachment.handleOpen(false);
+    expect(attachment.state).toEqual({ name: "awaiting-auth", line: 3, instance: undefined });
+    expect(attachment.isGreeted).toBe(false);
+    attachment.introduce(1, HELLO, false);
+    expect([attachment.allowanceBytes, attachment.isGreeted, attachment.pollFrame()]).toEqual([0, true, HELLO]);
+  });
+
+  it("RES-17: has to prove itself beside another one, as long as that is there", () => {
+    const attachment = arrived("proving");
+    expect([attachment.state, attachment.nextDeadline]).toEqual([
+      { name: "proving", line: 3, instance: INSTANCE },
+      5100,
+    ]);
+    attachment.handleProved();
+    expect(attachment.state).toEqual({ name: "awaiting-auth", line: 3, instance: INSTANCE });
+  });
+
+  it("goes through its steps in order: what comes at another time changes nothing", () => {
+    for (const state of STATES) {
+      const attachment = arrived(state);
+      if (state !== "dialling") attachment.handleOpen(true);
+      if (state !== "awaiting-greeting") attachment.handleGreeting(INSTANCE, true);
+      if (state !== "proving") attachment.handleProved();
+      if (state !== "awaiting-auth") attachment.introduce(7, HELLO, true);
+      if (state !== "awaiting-welcome") attachment.handleWelcome();
+      expect(attachment.state.name).toBe(state);
     }
   });
 
-  it("HSK-07: counts what has left behind HELLO, whether new or again, and remembers what the server can have read", () => {
+  it("comes back on another line, as often as it is cut", () => {
+    const attachment = arrived("attached");
+    for (const line of [4, 5, 6]) {
+      attachment.cut();
+      expect(attachment.line).toBeUndefined();
+      attachment.dial(line, 1000);
+      expect(attachment.line).toBe(line);
+    }
+  });
+
+  it("HSK-07: counts what has left behind HELLO, whether new or again", () => {
     const attachment = arrived("awaiting-welcome");
     attachment.handleSent(1000);
     attachment.handleSent(24);
-    expect(attachment.state).toMatchObject({ early: { bytes: 1024, readNumberMax: 17 } });
+    expect(attachment.state).toMatchObject({ earlyBytes: 1024 });
     expect(attachment.allowanceBytes).toBe(31 * 1024);
     for (const state of ["attached", "unconfirmed", "detached"] as const) {
       const other = arrived(state);
@@ -97,7 +132,7 @@ describe("Attachment: a client's", () => {
   });
 
   it("HSK-10: takes its time from the dial to the WELCOME", () => {
-    for (const state of ["dialling", "awaiting-greeting", "awaiting-auth", "awaiting-welcome"] as const) {
+    for (const state of ["dialling", "awaiting-greeting", "proving", "awaiting-auth", "awaiting-welcome"] as const) {
       expect([arrived(state).handshakeDeadline, arrived(state).nextDeadline]).toEqual([5100, 5100]);
     }
     for (const state of ["detached", "unconfirmed", "attached", "ended"] as const) {
@@ -110,10 +145,10 @@ describe("Attachment: a server's", () => {
   it("RES-02: has a WELCOME on its way until something says that it has come, once", () => {
     const attachment = new Attachment({ handshakeTimeoutMs: 5000 });
     attachment.admit(2, WELCOME);
-    expect([attachment.state, attachment.isAttached]).toEqual([{ name: "unconfirmed", epoch: 2 }, true]);
+    expect([attachment.state, attachment.isAttached]).toEqual([{ name: "unconfirmed", line: 2 }, true]);
     expect([attachment.pollFrame(), attachment.pollFrame()]).toEqual([WELCOME, undefined]);
     expect([attachment.confirm(), attachment.confirm()]).toEqual([true, false]);
-    expect(attachment.state).toEqual({ name: "attached", epoch: 2, leaveAt: undefined });
+    expect(attachment.state).toEqual({ name: "attached", line: 2, leaveAt: undefined });
   });
 
   it.each(STATES.filter((state) => state !== "unconfirmed"))("confirms nothing while %s", (state) => {
@@ -127,7 +162,7 @@ describe("Attachment: a server's", () => {
       expect(() => attachment.admit(4, WELCOME)).toThrow(internal);
       attachment.cut();
       attachment.admit(4, WELCOME);
-      expect(attachment.epoch).toBe(4);
+      expect(attachment.line).toBe(4);
     }
   });
 });
@@ -173,19 +208,20 @@ describe("RES-15: Attachment: leaving", () => {
 });
 
 describe("Attachment: what holds", () => {
-  it.each<[AttachmentState["name"], { epoch: boolean; attached: boolean; greeted: boolean; bytes: number }]>([
-    ["detached", { epoch: false, attached: false, greeted: false, bytes: 0 }],
-    ["dialling", { epoch: true, attached: false, greeted: false, bytes: 0 }],
-    ["awaiting-greeting", { epoch: true, attached: false, greeted: false, bytes: 0 }],
-    ["awaiting-auth", { epoch: true, attached: false, greeted: true, bytes: 0 }],
-    ["awaiting-welcome", { epoch: true, attached: false, greeted: true, bytes: 32 * 1024 }],
-    ["unconfirmed", { epoch: true, attached: true, greeted: true, bytes: Number.POSITIVE_INFINITY }],
-    ["attached", { epoch: true, attached: true, greeted: true, bytes: Number.POSITIVE_INFINITY }],
-    ["leaving", { epoch: true, attached: true, greeted: true, bytes: Number.POSITIVE_INFINITY }],
-    ["ended", { epoch: false, attached: false, greeted: false, bytes: 0 }],
-  ])("HSK-07, HSK-13: while %s", (state, { epoch, attached, greeted, bytes }) => {
+  it.each<[AttachmentState["name"], { line: boolean; attached: boolean; greeted: boolean; bytes: number }]>([
+    ["detached", { line: false, attached: false, greeted: false, bytes: 0 }],
+    ["dialling", { line: true, attached: false, greeted: false, bytes: 0 }],
+    ["awaiting-greeting", { line: true, attached: false, greeted: false, bytes: 0 }],
+    ["proving", { line: true, attached: false, greeted: true, bytes: 0 }],
+    ["awaiting-auth", { line: true, attached: false, greeted: true, bytes: 0 }],
+    ["awaiting-welcome", { line: true, attached: false, greeted: true, bytes: 32 * 1024 }],
+    ["unconfirmed", { line: true, attached: true, greeted: true, bytes: Number.POSITIVE_INFINITY }],
+    ["attached", { line: true, attached: true, greeted: true, bytes: Number.POSITIVE_INFINITY }],
+    ["leaving", { line: true, attached: true, greeted: true, bytes: Number.POSITIVE_INFINITY }],
+    ["ended", { line: false, attached: false, greeted: false, bytes: 0 }],
+  ])("HSK-07, HSK-13: while %s", (state, { line, attached, greeted, bytes }) => {
     const attachment = arrived(state);
-    expect(attachment.epoch).toBe(epoch ? 3 : undefined);
+    expect(attachment.line).toBe(line ? 3 : undefined);
     expect([attachment.isAttached, attachment.isGreeted, attachment.allowanceBytes]).toEqual([
       attached,
       greeted,

@@ -7,7 +7,7 @@ import { binary, type End, Pair, text } from "../../support/pair.js";
 const connected = (options = {}) => new Pair(options).connect().run(100);
 const send = (pair: Pair, end: End, value: string) => pair.input(end, (s, now) => s.send(0, text(value), now));
 const endsOf = (end: End) => end.of("closed").map(({ code, error }) => [code, error?.code]);
-const epochs = (pair: Pair) => pair.client.of("dial").map(({ epoch }) => epoch);
+const epochs = (pair: Pair) => pair.client.of("dial").map(({ line }) => line);
 /** Cut, and no way back for the time being. */
 const away = (options = {}) => {
   const pair = connected(options);
@@ -22,14 +22,14 @@ describe("ClientSession: connecting", () => {
     expect(pair.client.of("dial")).toEqual([]);
     pair.network = "hung";
     pair.connect().connect();
-    expect(pair.client.of("dial")).toEqual([{ type: "dial", epoch: 1, sessionId: undefined }]);
+    expect(pair.client.of("dial")).toEqual([{ type: "dial", line: 1, kind: "websocket", sessionId: undefined }]);
   });
 
   it("names the session that it dials for, where there is one", () => {
     const pair = connected().cut().run(1000);
     expect(pair.client.of("dial")).toEqual([
-      { type: "dial", epoch: 1, sessionId: undefined },
-      { type: "dial", epoch: 2, sessionId: new Uint8Array(16).fill(2) },
+      { type: "dial", line: 1, kind: "websocket", sessionId: undefined },
+      { type: "dial", line: 2, kind: "websocket", sessionId: new Uint8Array(16).fill(2) },
     ]);
   });
 
@@ -93,7 +93,7 @@ describe("ClientSession: connecting", () => {
     pair.network = "hung";
     pair.connect();
     for (const epoch of [0, 2, 99]) {
-      pair.input(pair.client, (s, now) => s.handleTransportOpen(epoch, 1e6, now));
+      pair.input(pair.client, (s, now) => s.handleTransportOpen(epoch, { batchBytesMax: 1e6, greets: true }, now));
       pair.input(pair.client, (s, now) => s.handleBatch(epoch, Uint8Array.of(0xff), now));
       pair.input(pair.client, (s, now) =>
         s.handleTransportClosed(epoch, { wasClean: false, code: 1006, reason: "" }, now),
@@ -311,7 +311,7 @@ describe("ClientSession: a page that sleeps and wakes", () => {
     pair.connect().run(ms);
     pair.input(pair.client, (s, now) => s.suspend(now));
     pair.run(2000);
-    expect(pair.client.of("detached")).toMatchObject([{ epoch: 1 }]);
+    expect(pair.client.of("detached")).toMatchObject([{ line: 1 }]);
     pair.input(pair.client, (s, now) => s.wake(now));
     pair.run(500);
     expect([pair.server.messages, pair.host.registry.size, endsOf(pair.client)]).toEqual([["early"], 1, []]);
@@ -382,7 +382,7 @@ describe("ClientSession: hurry", () => {
     pair.input(pair.client, (s, now) => s.hurry("changed", now));
     expect(epochs(pair)).toEqual([1, 2, 3]);
     pair.run(100);
-    expect(pair.client.of("resumed")).toEqual([{ type: "resumed", epoch: 3 }]);
+    expect(pair.client.of("resumed")).toEqual([{ type: "resumed", line: 3 }]);
   });
 
   it("waits as long as may be while the network is said to be away, and dials at once when it is back", () => {
@@ -472,7 +472,7 @@ describe("RES-15: GOAWAY", () => {
     pair.run(1);
     expect([epochs(pair), pair.client.framesSentOf("detach").length]).toEqual([[1, 2], 1]);
     pair.run(100);
-    expect(pair.client.of("resumed")).toEqual([{ type: "resumed", epoch: 2 }]);
+    expect(pair.client.of("resumed")).toEqual([{ type: "resumed", line: 2 }]);
     expect(pair.lines[0]?.endedBy.size).toBe(2);
     expectBaseline(pair);
   });

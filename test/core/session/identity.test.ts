@@ -16,11 +16,24 @@ const WELCOME: Welcome = {
   opening: 0,
 };
 
-function said(identity: Identity, greeter = "a", details: Partial<{ epoch: number; received: number }> = {}): Hello {
-  const frame = identity.hello(
-    { limits: DEFAULT_LIMITS, epoch: 1, auth: undefined, received: 5, opening: 0, ...details },
-    greeter,
-  );
+const OFFERED = Uint8Array.of(0x78);
+const DETAILS = {
+  limits: DEFAULT_LIMITS,
+  epoch: 1,
+  auth: undefined,
+  received: 5,
+  opening: 0,
+  protocolsOffered: OFFERED,
+};
+const named = (name: string) => Uint8Array.from(name, (char) => char.charCodeAt(0));
+
+/** @param greeter who has greeted; `undefined` where nobody does */
+function said(
+  identity: Identity,
+  greeter: string | undefined = "a",
+  details: Partial<{ epoch: number; received: number }> = {},
+): Hello {
+  const frame = identity.hello({ ...DETAILS, ...details }, greeter === undefined ? undefined : named(greeter));
   return readHello(frame.parameters, UNANNOUNCED_LIMITS) as Hello;
 }
 
@@ -45,8 +58,7 @@ describe("Identity: before the first WELCOME", () => {
 
   it("CHN-10: says in every HELLO what it has yet to open", () => {
     const identity = new Identity(ATTEMPT);
-    const details = { limits: DEFAULT_LIMITS, epoch: 2, auth: undefined, received: 0, opening: 7 };
-    const frame = identity.hello(details, "a");
+    const frame = identity.hello({ ...DETAILS, opening: 7 }, named("a"));
     expect(readHello(frame.parameters, UNANNOUNCED_LIMITS)).toMatchObject({ opening: 7, received: undefined });
   });
 
@@ -65,7 +77,7 @@ describe("Identity: before the first WELCOME", () => {
   ])("RES-04: once batches have left, may begin anew with %s or not", (_, first, second, received) => {
     const identity = new Identity(ATTEMPT);
     said(identity, first);
-    identity.handleSent();
+    identity.handleSent(named(first));
     expect(identity.isBound).toBe(true);
     expect(said(identity, second)).toMatchObject({ resume: undefined, received });
   });
@@ -73,11 +85,35 @@ describe("Identity: before the first WELCOME", () => {
   it("RES-04: the first server that may have read something counts, whoever comes later", () => {
     const identity = new Identity(ATTEMPT);
     said(identity, "a");
-    identity.handleSent();
+    identity.handleSent(named("a"));
     said(identity, "b");
-    identity.handleSent();
+    identity.handleSent(named("b"));
     expect(said(identity, "b").received).toBe(5);
     expect(said(identity, "a").received).toBeUndefined();
+  });
+});
+
+describe("HTTP-04: Identity: where nobody greets", () => {
+  const spoken = (identity: Identity) =>
+    readHello(identity.hello(DETAILS, undefined).parameters, UNANNOUNCED_LIMITS) as Hello;
+
+  it("offers the protocols, which elsewhere a request has offered", () => {
+    const identity = new Identity(ATTEMPT);
+    expect(spoken(identity)).toMatchObject({ protocolsOffered: OFFERED, received: undefined, reader: undefined });
+    expect(said(identity).protocolsOffered).toBeUndefined();
+    identity.handleWelcome(WELCOME);
+    expect(spoken(identity)).toMatchObject({ protocolsOffered: OFFERED, resume: { token: TOKEN } });
+  });
+
+  it("RES-04: tells whoever it is which server may have read batches of the attempt", () => {
+    const identity = new Identity(ATTEMPT);
+    identity.handleSent(named("a"));
+    expect(spoken(identity)).toMatchObject({ received: 5, reader: named("a") });
+    expect(said(identity, "a")).toMatchObject({ received: undefined, reader: undefined });
+    expect(said(identity, "b")).toMatchObject({ received: 5, reader: undefined });
+    // Once there is a session, that alone will do.
+    identity.handleWelcome(WELCOME);
+    expect(spoken(identity).reader).toBeUndefined();
   });
 });
 

@@ -153,8 +153,8 @@ describe("ServerSession: attach", () => {
     bench.said();
     bench.do((s) => s.ping(new Uint8Array(0), bench.now)).attach({ epoch: 5, received: 0 });
     expect(bench.events.slice(-2)).toEqual([
-      { type: "detached", epoch: 1, transportCode: 1000 },
-      { type: "resumed", epoch: 5 },
+      { type: "detached", line: 1, transportCode: 1000 },
+      { type: "resumed", line: 5 },
     ]);
     bench.say(numbered(2, "late"), 1).say(Uint8Array.of(0xff), 1);
     bench.do((s) => s.handleTransportClosed(1, DEATH, bench.now));
@@ -238,7 +238,7 @@ describe("ServerSession: without a transport", () => {
     const bench = new Bench().attach();
     bench.said();
     end(bench);
-    expect(bench.events.at(-1)).toEqual({ type: "detached", epoch: 1, transportCode });
+    expect(bench.events.at(-1)).toEqual({ type: "detached", line: 1, transportCode });
     bench.send("waits").do((s) => s.ping(new Uint8Array(0), bench.now));
     bench.do((s) => s.recall(0, bench.now));
     expect([bench.said(), bench.session.nextDeadline(), bench.session.canAttach(0)]).toEqual([[], undefined, true]);

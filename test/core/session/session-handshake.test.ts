@@ -9,14 +9,14 @@ const codeOf = (end: End) => end.of("closed").map(({ code, error }) => [code, er
 describe("handshake", () => {
   it("HSK-01: opens on the greeting, one round trip after the transport, and is established by the welcome", () => {
     const pair = new Pair({ protocol: "chat.v2" }).connect().run(200);
-    expect(pair.client.of("greeted")).toEqual([{ type: "greeted", epoch: 1, protocol: "chat.v2" }]);
+    expect(pair.client.of("greeted")).toEqual([{ type: "greeted", line: 1, protocol: "chat.v2" }]);
     expect([pair.client.at("greeted"), pair.server.at("hello")]).toEqual([[20], [40]]);
     expect([pair.client.at("established"), pair.server.at("established")]).toEqual([[60], [40]]);
     for (const end of [pair.client, pair.server]) {
       expect(end.of("established")).toEqual([{ type: "established", sessionId: new Uint8Array(16).fill(2) }]);
     }
     expect(pair.server.story).toEqual(["hello", "established", "confirmed"]);
-    expect(pair.client.story).toEqual(["dial", "greeted", "established"]);
+    expect(pair.client.story).toEqual(["dial", "greeted", "introduce", "established"]);
     // RES-02: the WELCOME has arrived as soon as an answer can have come.
     expect(pair.server.at("confirmed")).toEqual([80]);
     expectBaseline(pair);
@@ -47,10 +47,10 @@ describe("handshake", () => {
 
   it("opens once, whatever else is told", () => {
     const pair = new Pair().connect().connect();
-    pair.input(pair.client, (s, now) => s.handleTransportOpen(1, 1e6, now));
+    pair.input(pair.client, (s, now) => s.handleTransportOpen(1, { batchBytesMax: 1e6, greets: true }, now));
     pair.run(50);
-    pair.input(pair.client, (s, now) => s.handleTransportOpen(1, 1e6, now));
-    pair.input(pair.client, (s, now) => s.handleTransportOpen(2, 1e6, now));
+    pair.input(pair.client, (s, now) => s.handleTransportOpen(1, { batchBytesMax: 1e6, greets: true }, now));
+    pair.input(pair.client, (s, now) => s.handleTransportOpen(2, { batchBytesMax: 1e6, greets: true }, now));
     pair.run(200);
     expect([pair.client.of("greeted").length, pair.client.framesSentOf("hello").length]).toEqual([1, 1]);
   });
@@ -141,7 +141,7 @@ describe("handshake", () => {
       const pair = new Pair({ auth: "pending" });
       send(pair, pair.client, "early");
       pair.connect().run(1000);
-      expect([pair.client.story, pair.client.batchesSent]).toEqual([["dial", "greeted"], []]);
+      expect([pair.client.story, pair.client.batchesSent]).toEqual([["dial", "greeted", "introduce"], []]);
       pair.input(pair.client, (s, now) => s.provideAuth(1, "late", now));
       pair.run(100);
       expect(pair.server.of("hello")).toMatchObject([{ auth: "late" }]);
@@ -163,7 +163,7 @@ describe("handshake", () => {
 
     it("RES-01: are asked for again on each transport, and those of the one before do not count on the next", () => {
       const pair = new Pair({ auth: "pending" }).connect().run(100).cut().run(1000);
-      expect(pair.client.of("greeted").map(({ epoch }) => epoch)).toEqual([1, 2]);
+      expect(pair.client.of("greeted").map(({ line }) => line)).toEqual([1, 2]);
       pair.input(pair.client, (s, now) => s.provideAuth(1, "old", now));
       expect(pair.client.batchesSent).toEqual([]);
       pair.input(pair.client, (s, now) => s.provideAuth(2, "new", now));
@@ -204,8 +204,8 @@ describe("handshake", () => {
         { transportCode: 1013, error: { code: "ERR_CONNECT_FAILED" } },
       ]);
       pair.run(1000);
-      expect(pair.client.of("detached")).toMatchObject([{ epoch: 1 }]);
-      expect(pair.client.of("greeted").map(({ epoch }) => epoch)).toEqual([1, 2]);
+      expect(pair.client.of("detached")).toMatchObject([{ line: 1 }]);
+      expect(pair.client.of("greeted").map(({ line }) => line)).toEqual([1, 2]);
       pair.run(5000);
       expect(codeOf(pair.client)).toEqual([[1006, "ERR_REFUSED"]]);
       expectBaseline(pair);
@@ -214,7 +214,7 @@ describe("handshake", () => {
     it("for the server, whose own application does not decide", () => {
       const pair = new Pair({ accepts: false }).connect().run(6000);
       expect(pair.server.at("turned-away")).toEqual([5000]);
-      expect(pair.client.of("detached")).toMatchObject([{ epoch: 1 }]);
+      expect(pair.client.of("detached")).toMatchObject([{ line: 1 }]);
       expect(codeOf(pair.client)).toEqual([]);
       pair.accepts = true;
       pair.accept().run(500);
@@ -242,7 +242,7 @@ describe("handshake", () => {
       pair.network = "up";
       expect(pair.client.of("detached")).toEqual([]);
       pair.run(1000);
-      expect(pair.client.of("detached")).toMatchObject([{ epoch: 1, transportCode: 1000 }]);
+      expect(pair.client.of("detached")).toMatchObject([{ line: 1, transportCode: 1000 }]);
       expect(pair.client.framesSentOf("abort")).toEqual([]);
       expect(pair.client.of("established")).toHaveLength(1);
       expectBaseline(pair);

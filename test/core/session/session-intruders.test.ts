@@ -299,6 +299,6 @@ describe("ACK-05: an ack from the future", () => {
     const ack = { type: "ack", number: 1, bytes: bytesSent, receivedTicks: 0, delayTicks: 0 } as const;
     pair.inject(pair.client, encodeBatch(0, [ack]));
     expect(pair.client.of("delivered")).toEqual([]);
-    expect(pair.client.of("detached").map(({ epoch }) => epoch)).toEqual([1, 2]);
+    expect(pair.client.of("detached").map(({ line }) => line)).toEqual([1, 2]);
   });
 });

@@ -31,7 +31,7 @@ describe("a lost line", () => {
   ])("CLS-08, RES-01: %s is dialled again, and the session is the same", (_, ms, sessions) => {
     const pair = new Pair().connect().run(ms).cut();
     expect([endsOf(pair.client), endsOf(pair.server)]).toEqual([[], []]);
-    expect(pair.client.of("detached")).toEqual([{ type: "detached", epoch: 1, transportCode: 1000 }]);
+    expect(pair.client.of("detached")).toEqual([{ type: "detached", line: 1, transportCode: 1000 }]);
     expect([pair.host.registry.size, pair.host.registry.parkedCount]).toEqual([sessions, sessions]);
     send(pair, pair.client, "after");
     pair.run(1000);
@@ -161,7 +161,8 @@ describe("a lost line", () => {
     pair.input(client, (s, now) => s.setPriority(key, "high", now));
     pair.input(client, (s, now) => s.start(now));
     pair.input(client, (s, now) => s.provideAuth(1, "x", now));
-    for (const epoch of [1, 2]) pair.input(client, (s, now) => s.handleTransportOpen(epoch, 1e6, now));
+    for (const epoch of [1, 2])
+      pair.input(client, (s, now) => s.handleTransportOpen(epoch, { batchBytesMax: 1e6, greets: true }, now));
     pair.input(client, (s, now) => s.suspend(now));
     pair.input(client, (s, now) => s.wake(now));
     pair.input(client, (s, now) => s.hurry("changed", now));

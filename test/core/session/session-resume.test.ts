@@ -39,9 +39,9 @@ function expectUnnoticed(pair: Pair, fromClient: readonly string[], fromServer: 
 describe("RES-01: a session outlives its transport", () => {
   it("with nothing said and nothing to say", () => {
     const pair = connected().cut().run(1000);
-    expect(pair.client.story.slice(3)).toEqual(["detached", "dial", "greeted", "resumed"]);
+    expect(pair.client.story.slice(4)).toEqual(["detached", "dial", "greeted", "introduce", "resumed"]);
     expect(pair.server.story.slice(3)).toEqual(["detached", "hello", "resumed", "confirmed"]);
-    expect(pair.client.of("resumed")).toEqual([{ type: "resumed", epoch: 2 }]);
+    expect(pair.client.of("resumed")).toEqual([{ type: "resumed", line: 2 }]);
     expect([pair.client.session.stats.resumes, pair.server.session.stats.resumes]).toEqual([1, 1]);
     expectUnnoticed(pair, [], []);
   });
@@ -396,7 +396,7 @@ describe("RES-09: takeover", () => {
       "detached",
       "resumed",
     ]);
-    expect(pair.server.of("detached")).toEqual([{ type: "detached", epoch: 1, transportCode: 1000 }]);
+    expect(pair.server.of("detached")).toEqual([{ type: "detached", line: 1, transportCode: 1000 }]);
     expect(pair.lines[0]?.endedBy.has("server")).toBe(true);
     expectUnnoticed(pair, ["a", "b"], ["c"]);
   });
@@ -423,7 +423,7 @@ describe("RES-09: takeover", () => {
     const death = { wasClean: false, code: 1006, reason: "" };
     for (const end of [pair.client, pair.server]) {
       pair.input(end, (s, now) => s.handleTransportClosed(1, death, now));
-      expect(end.of("detached").map(({ epoch }) => epoch)).toEqual([1]);
+      expect(end.of("detached").map(({ line }) => line)).toEqual([1]);
     }
     pair.run(100);
     expectUnnoticed(pair, [], []);

@@ -243,7 +243,7 @@ describe("BAT-04: a gap", () => {
         pair.run(100);
       }
       pair.inject(victim, encodeBatch(count + 2, [chunk({})]));
-      expect(victim.of("detached")).toEqual([{ type: "detached", epoch: 1, transportCode: 1002 }]);
+      expect(victim.of("detached")).toEqual([{ type: "detached", line: 1, transportCode: 1002 }]);
       expect(victim.messages).toHaveLength(count);
       expect(victim.framesSentOf("abort")).toEqual([]);
       // What comes behind it on the same transport is not read.
@@ -394,7 +394,7 @@ describe("ERR-05: who greets or answers badly may be anybody, and a session is s
   it("a client whose early data may have been read tries again", () => {
     const pair = greeted(new Pair(), true);
     pair.inject(pair.client, unnumbered(handshake("welcome")));
-    expect(pair.client.of("detached")).toEqual([{ type: "detached", epoch: 1, transportCode: 1002 }]);
+    expect(pair.client.of("detached")).toEqual([{ type: "detached", line: 1, transportCode: 1002 }]);
     expect(pair.client.framesSentOf("abort")).toEqual([]);
     pair.accepts = true;
     pair.run(1000);
@@ -413,7 +413,7 @@ describe("ERR-05: who greets or answers badly may be anybody, and a session is s
     pair.cut().run(300);
     const id = pair.input(pair.client, (s, now) => s.send(0, text("kept"), now));
     for (const batch of batches) pair.inject(pair.client, batch);
-    expect(pair.client.of("detached").map(({ epoch }) => epoch)).toEqual([1, 2]);
+    expect(pair.client.of("detached").map(({ line }) => line)).toEqual([1, 2]);
     pair.network = "up";
     pair.run(2000);
     expect([pair.server.messages, pair.client.of("closed"), pair.client.messages]).toEqual([["kept"], [], []]);
@@ -431,7 +431,7 @@ describe("ERR-05: who greets or answers badly may be anybody, and a session is s
       pair.client,
       unnumbered(handshake("welcome", [Parameter.SESSION, sessionId], [Parameter.RECEIVED, varint(1)])),
     );
-    expect(pair.client.of("detached").map(({ epoch }) => epoch)).toEqual([1, 2]);
+    expect(pair.client.of("detached").map(({ line }) => line)).toEqual([1, 2]);
     expect(pair.client.of("resumed")).toEqual([]);
   });
 });
