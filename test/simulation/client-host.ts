@@ -1,4 +1,6 @@
 import { keyOf } from "../../src/core/bytes.js";
+import type { LineKind } from "../../src/core/dial/chooser.js";
+import { Outlook } from "../../src/core/dial/outlook.js";
 import { SluiceError } from "../../src/core/error.js";
 import { ClientSession } from "../../src/core/session/client-session.js";
 import type { SessionEvent } from "../../src/core/session/events.js";
@@ -12,7 +14,7 @@ import { Alarm, Violation, worldTime } from "./world.js";
 /** How long an application waits after it has lost a session before it opens another one. */
 const REOPEN_MS = 200;
 
-/** A page with one socket: it dials, holds one transport at a time, and opens a new session where one is lost. */
+/** A page with one socket: it dials, holds the transports that it is told to, and opens a new session where one is lost. */
 export class ClientHost {
   /** Added to the world's time; steps of the clock. */
   skewMs = 0;
@@ -27,8 +29,9 @@ export class ClientHost {
   readonly #server: () => ServerHost;
   readonly #alarm: Alarm;
   #endpoint!: Endpoint;
-  #line: Line | undefined;
-  #openLine: Line | undefined;
+  /** The lines that the session has, by the number of the dial. */
+  readonly #held = new Map<number, Line>();
+  readonly #outlook: Outlook;
   /** What waits for the page to thaw; `undefined` while it runs. */
   #frozen: (() => void)[] | undefined;
   /** What the application does about its next `resumed`. */
@@ -42,6 +45,7 @@ export class ClientHost {
   constructor(scene: Scene, server: () => ServerHost) {
     this.#scene = scene;
     this.#server = server;
+    this.#outlook = new Outlook(undefined, this.now);
     const deadline = () => {
       const next = this.session.nextDeadline();
       return next === undefined ? undefined : worldTime(next, this.skewMs);
@@ -54,14 +58,20 @@ export class ClientHost {
     return this.#scene.world.now + this.skewMs;
   }
 
-  /** The line of the last dial, if the session still has it. */
+  /** The line that carries the session, or is to. */
   get line(): Line | undefined {
-    return this.#line;
+    const { line } = this.session;
+    return line === undefined ? undefined : this.#held.get(line);
+  }
+
+  /** Everything that it has. */
+  get lines(): readonly Line[] {
+    return [...this.#held.values()];
   }
 
   /** Another session, under another attempt. */
   open(): void {
-    const { world, ports, clientLimits, backoff, connectTimeoutMs, counts, stillbornShare } = this.#scene;
+    const { world, ports, clientLimits, backoff, connectTimeoutMs, counts, stillbornShare, kinds } = this.#scene;
     const attemptId = world.random.bytes(16);
     this.#generation += 1;
     this.#lines = [];
@@ -71,7 +81,7 @@ export class ClientHost {
       limits: clientLimits,
       ports,
       attemptId,
-      dial: { backoff, connectTimeoutMs, retriesFirst: true },
+      dial: { backoff, connectTimeoutMs, retriesFirst: true, kinds, outlook: this.#outlook },
     });
     const ledgers = { out: pair.up, incoming: () => pair.down };
     const generation = this.#generation;
@@ -79,7 +89,13 @@ export class ClientHost {
     app.hostNow = () => this.now;
     this.session = session;
     this.app = app;
-    this.#endpoint = new Endpoint(session, app, { ...clientLimits }, (event) => this.#handleEvent(event));
+    this.#endpoint = new Endpoint(
+      session,
+      app,
+      { ...clientLimits },
+      (event) => this.#handleEvent(event),
+      (line, batch) => this.#held.get(line)?.up.send(batch),
+    );
     if (world.random.chance(stillbornShare)) this.close(1000);
     this.input(() => session.start(this.now));
     this.do(this.#waiting.splice(0));
@@ -185,7 +201,7 @@ export class ClientHost {
   }
 
   #outlet() {
-    const line = this.#openLine;
+    const { line } = this;
     if (line === undefined || line.isClosing("client")) return undefined;
     return { budgetBytes: line.up.budgetBytes, send: (batch: Uint8Array) => line.up.send(batch) };
   }
@@ -194,16 +210,18 @@ export class ClientHost {
     this.#scene.world.tell?.(`${this.pair.name} client: ${describe(event)}`);
     switch (event.type) {
       case "dial":
-        return this.#dial(event.line);
+        return this.#dial(event.line, event.kind);
       case "introduce":
         return this.#bringAuth(event.line);
       case "established":
       case "resumed":
         this.isAttached = true;
-        if (event.type === "resumed") this.#handleResumed();
+        if (event.type === "resumed") this.#handleResumed(event.line);
         return;
       case "detached":
         this.isAttached = false;
+        return this.#release(event.line);
+      case "abandoned":
         return this.#release(event.line);
       case "closing":
         this.pair.clientSawClose = true;
@@ -214,8 +232,9 @@ export class ClientHost {
     }
   }
 
-  #handleResumed(): void {
+  #handleResumed(line: number): void {
     this.#scene.counts.resumes += 1;
+    this.#scene.counts[this.#held.get(line)?.kind === "http" ? "toHttp" : "toWebSocket"] += 1;
     const deeds = this.#onResumed.splice(0);
     if (deeds.length > 0) this.#endpoint.defer(() => this.#perform(deeds));
   }
@@ -232,69 +251,68 @@ export class ClientHost {
     }
   }
 
-  #dial(epoch: number): void {
+  #dial(number: number, kind: LineKind): void {
     const scene = this.#scene;
-    const { world, counts, reachability } = scene;
+    const { world, counts } = scene;
     counts.dials += 1;
-    const end = this.#lineEnd(epoch);
-    const line = new Line(world, scene.model, { number: counts.dials, epoch }, end);
+    const end = this.#lineEnd(number);
+    const line = new Line(world, scene.model, { number: counts.dials, epoch: number, kind }, end);
     scene.lines.push(line);
     this.#checkDials(line);
-    this.#line = line;
+    this.#held.set(number, line);
     scene.onLine?.(line);
+    const reachability = scene.reachability !== "ok" || kind === "http" ? scene.reachability : scene.webSockets;
     if (reachability !== "ok") line.blame ??= reachability;
     if (scene.mood !== "open") line.blame ??= scene.mood;
     if (reachability === "fails") return world.after(world.random.below(100), () => line.fail("client"));
     if (reachability === "hangs") return;
-    const opened = () => {
-      this.input(() => {
-        if (this.#line === line) this.#openLine = line;
-        this.session.handleTransportOpen(epoch, { batchBytesMax: 64 * 1024, greets: true }, this.now);
-      });
-    };
+    const transport = { batchBytesMax: 64 * 1024, greets: kind === "websocket" };
+    const opened = () => this.input(() => this.session.handleTransportOpen(number, transport, this.now));
+    // Where nothing gets through, a server may still think that it does: its half is there, and is not heard.
     if (reachability === "silent") return world.after(scene.model.delayMs, opened);
+    // What a line is opened by is what first goes up: on HTTP that is the HELLO (HTTP-04).
+    if (kind === "http") world.after(0, opened);
     line.up.send(() => {
-      line.down.send(opened);
+      if (kind === "websocket") line.down.send(opened);
       this.#server().accept(line);
     });
   }
 
   /** Everything goes to the session, also of lines that it has given up: it has to tell them apart itself. */
-  #lineEnd(epoch: number): LineEnd {
+  #lineEnd(number: number): LineEnd {
     const generation = this.#generation;
     const input = (run: () => void) => this.#inputFor(generation, run);
     return {
-      handleBatch: (batch) => input(() => this.session.handleBatch(epoch, batch, this.now)),
-      handleClosed: () =>
-        input(() => this.session.handleTransportClosed(epoch, { wasClean: false, code: 1006, reason: "" }, this.now)),
+      handleBatch: (batch) => input(() => this.session.handleBatch(number, batch, this.now)),
+      handleClosed: (isCut) => {
+        const death = { wasClean: !isCut, code: isCut ? 1006 : 1000, reason: "" };
+        input(() => this.session.handleTransportClosed(number, death, this.now));
+      },
       handleWritable: () => input(() => {}),
     };
   }
 
-  #bringAuth(epoch: number): void {
+  #bringAuth(number: number): void {
     const { world, authMs } = this.#scene;
     const generation = this.#generation;
-    const line = this.#line;
+    const line = this.#held.get(number);
     if (authMs === undefined || authMs > 1000) if (line !== undefined) line.blame ??= "auth";
     if (authMs === undefined) return;
     world.after(authMs, () => {
-      this.#inputFor(generation, () => this.session.provideAuth(epoch, "secret", this.now));
+      this.#inputFor(generation, () => this.session.provideAuth(number, "secret", this.now));
     });
   }
 
-  #release(epoch: number): void {
-    if (this.#line?.epoch !== epoch) return;
-    this.#line.close("client");
-    this.#line = undefined;
-    this.#openLine = undefined;
+  #release(number: number): void {
+    this.#held.get(number)?.close("client");
+    this.#held.delete(number);
   }
 
   #handleClosed(event: Extract<SessionEvent, { type: "closed" }>): void {
     const { counts, lossCause, world } = this.#scene;
     this.isAttached = false;
-    this.#line?.close("client");
-    this.#line = undefined;
-    this.#openLine = undefined;
+    for (const line of this.#held.values()) line.close("client");
+    this.#held.clear();
     this.pair.clientEnd = event.error === undefined && event.wasClean ? "clean" : "unclean";
     if (event.error === undefined) counts.closed += 1;
     else {
@@ -313,11 +331,13 @@ export class ClientHost {
     });
   }
 
-  /** A line that no fault has touched is the last one of its session. */
+  /** A line that no fault has touched is the last one of its session, unless it is not the best that can be had. */
   #checkDials(line: Line): void {
     for (const other of this.#lines) {
       // The server may have given up on a close handshake: that takes a line with it.
       if (other.blame !== undefined || this.pair.serverEnd === "unclean") continue;
+      // Who has not carried anything yet may be helped by another kind, and HTTP is to be replaced.
+      if (this.#scene.kinds.length > 1 && (!this.isAttached || this.line?.kind === "http")) continue;
       throw new Violation("dials", `${this.pair.name}: line ${other.number} was sound, and is followed by another one`);
     }
     this.#lines = [line];

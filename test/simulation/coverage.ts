@@ -1,3 +1,4 @@
+import { CHOOSER_TRANSITIONS } from "../../src/core/dial/chooser.js";
 import { DIALER_TRANSITIONS } from "../../src/core/dial/dialer.js";
 import { RECEPTION_TRANSITIONS } from "../../src/core/registry/reception.js";
 import { ATTACHMENT_TRANSITIONS } from "../../src/core/session/attachment.js";
@@ -7,6 +8,7 @@ type Table = Readonly<Record<string, Readonly<Partial<Record<string, readonly st
 
 const TABLES: Readonly<Record<string, Table>> = {
   attachment: ATTACHMENT_TRANSITIONS,
+  chooser: CHOOSER_TRANSITIONS,
   closing: CLOSING_TRANSITIONS,
   dialer: DIALER_TRANSITIONS,
   reception: RECEPTION_TRANSITIONS,

@@ -20,6 +20,13 @@ export type Trouble =
   | { readonly kind: "cut"; readonly cut: Cut }
   | { readonly kind: "stall"; readonly pipe: "up" | "down" | "both"; readonly forMs: number }
   | { readonly kind: "unreachable"; readonly how: Exclude<Reachability, "ok">; readonly forMs: number }
+  /** WebSockets come to nothing, HTTP does; those that are there are cut, at once or one by one after a while. */
+  | {
+      readonly kind: "block";
+      readonly how: Exclude<Reachability, "ok">;
+      readonly cut: Cut | undefined;
+      readonly forMs: number;
+    }
   | { readonly kind: "overload"; readonly forMs: number }
   | { readonly kind: "refusal"; readonly forMs: number }
   | { readonly kind: "slow-auth"; readonly ms: number | undefined; readonly forMs: number }
@@ -81,8 +88,7 @@ export class Faults {
     for (const { moment, trouble } of this.#plan) {
       if ("at" in moment) this.#scene.world.at(moment.at, () => this.#strike(trouble));
     }
-    const { line } = client;
-    if (line !== undefined) this.#hang(line);
+    for (const line of client.lines) this.#hang(line);
   }
 
   /** Faults whose moment never came are made up for: a schedule without any shows nothing. */
@@ -126,7 +132,7 @@ export class Faults {
     const line = at ?? this.#client.line;
     if (!HARMLESS.has(kind)) {
       if (line !== undefined) line.blame ??= kind;
-      if (this.#client.line !== undefined) this.#client.line.blame ??= kind;
+      for (const held of this.#client.lines) held.blame ??= kind;
     }
     if (!this.#strikeLine(trouble, line)) this.#strikeEnds(trouble);
   }
@@ -178,6 +184,12 @@ export class Faults {
         scene.reachability = trouble.how;
         return this.#cureAfter(trouble.forMs, () => {
           scene.reachability = "ok";
+        });
+      case "block":
+        scene.webSockets = trouble.how;
+        for (const line of client.lines) if (line.kind === "websocket" && trouble.cut) line.cut(trouble.cut);
+        return this.#cureAfter(trouble.forMs, () => {
+          scene.webSockets = "ok";
         });
       case "overload":
         scene.mood = "overloaded";
@@ -292,7 +304,7 @@ export class Faults {
     const cure = () => {
       if (!this.#cures.delete(cure)) return;
       // What is cured may have touched whatever line is there now.
-      if (this.#client.line !== undefined) this.#client.line.blame ??= "cure";
+      for (const held of this.#client.lines) held.blame ??= "cure";
       run();
     };
     this.#cures.add(cure);

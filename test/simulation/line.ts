@@ -1,10 +1,12 @@
+import type { LineKind } from "../../src/core/dial/chooser.js";
 import { Fifo } from "../../src/core/fifo.js";
 import type { World } from "./world.js";
 
 /** What a line does to one of its ends. */
 export interface LineEnd {
   handleBatch(batch: Uint8Array): void;
-  handleClosed(): void;
+  /** @param isCut whether nobody has ended it */
+  handleClosed(isCut: boolean): void;
   handleWritable(): void;
 }
 
@@ -173,7 +175,9 @@ const SILENT: LineEnd = { handleBatch() {}, handleClosed() {}, handleWritable() 
 /** One transport, both directions. Its ends keep hearing from it after they have given it up, as sockets do. */
 export class Line {
   readonly number: number;
+  /** What its client calls it. */
   readonly epoch: number;
+  readonly kind: LineKind;
   readonly up: Pipe;
   readonly down: Pipe;
   /** Why nobody may wonder that it does not last; `undefined` while no fault has touched it. */
@@ -188,10 +192,16 @@ export class Line {
   readonly #closing = new Set<"client" | "server">();
   readonly #told = new Set<"client" | "server">();
 
-  constructor(world: World, model: LineModel, names: { number: number; epoch: number }, client: LineEnd) {
+  constructor(
+    world: World,
+    model: LineModel,
+    names: { number: number; epoch: number; kind?: LineKind },
+    client: LineEnd,
+  ) {
     this.#world = world;
     this.number = names.number;
     this.epoch = names.epoch;
+    this.kind = names.kind ?? "websocket";
     this.#client = client;
     this.up = new Pipe(
       world,
@@ -218,7 +228,7 @@ export class Line {
     this.#closing.add(by);
     const other = by === "client" ? "server" : "client";
     (by === "client" ? this.up : this.down).send(() => {
-      this.#tell(other);
+      this.#tell(other, false);
       this.close(other);
     });
   }
@@ -226,7 +236,7 @@ export class Line {
   /** Tells an end that the line is gone. */
   fail(end: "client" | "server"): void {
     this.#closing.add(end);
-    this.#tell(end);
+    this.#tell(end, true);
   }
 
   cut(cut: Cut): void {
@@ -248,9 +258,9 @@ export class Line {
     return this.#closing.has(end);
   }
 
-  #tell(end: "client" | "server"): void {
+  #tell(end: "client" | "server", isCut: boolean): void {
     if (this.#told.has(end)) return;
     this.#told.add(end);
-    (end === "client" ? this.#client : this.#server).handleClosed();
+    (end === "client" ? this.#client : this.#server).handleClosed(isCut);
   }
 }

@@ -1,3 +1,4 @@
+import type { LineKind } from "../../src/core/dial/chooser.js";
 import { DEFAULT_LIMITS, type Limits } from "../../src/core/limits.js";
 import type { Deed } from "./app.js";
 import { makeDeluge } from "./deluge.js";
@@ -19,7 +20,11 @@ export const PROFILES = [
   "intruders",
   "loss",
   "all",
+  "races",
 ] as const;
+
+/** Profiles before there were more: what a seed means is not to change. */
+const SEED_PERIOD = 10;
 
 /** Which kinds of trouble a profile knows, and how often each. */
 const KINDS: Record<Exclude<Profile, "all">, Partial<Record<TroubleKind, number>>> = {
@@ -30,6 +35,24 @@ const KINDS: Record<Exclude<Profile, "all">, Partial<Record<TroubleKind, number>
   handshake: { cut: 6, stall: 2, "slow-auth": 1, hurry: 1, suspend: 1, "repeat-hello": 1 },
   closing: { close: 5, cut: 6, stall: 2, goaway: 3, suspend: 1, duplicate: 1 },
   channels: { cut: 10, stall: 2, goaway: 2, drop: 1, duplicate: 1 },
+  races: {
+    block: 8,
+    cut: 6,
+    stall: 4,
+    restart: 1,
+    "slow-auth": 2,
+    "slow-check": 2,
+    unreachable: 1,
+    overload: 1,
+    goaway: 1,
+    suspend: 1,
+    hurry: 2,
+    offline: 1,
+    drop: 1,
+    duplicate: 2,
+    "repeat-hello": 2,
+    intruder: 1,
+  },
   intruders: { intruder: 12, "repeat-hello": 3, cut: 4, stall: 1 },
   loss: {
     restart: 4,
@@ -58,6 +81,7 @@ interface DeedGroup {
 /** All of one schedule that is decided before it begins. */
 export interface Plan {
   readonly profile: Profile;
+  readonly kinds: readonly LineKind[];
   readonly clientLimits: Limits;
   readonly serverLimits: Limits;
   readonly model: LineModel;
@@ -92,7 +116,7 @@ export function makePlan(seed: number, random: Random, profile: Profile): Plan {
 function makePlanOfSmallOnes(seed: number, random: Random, profile: Profile): Plan {
   const plan = makeUsualPlan(seed, random, profile);
   // One in twenty of each profile.
-  if (profile === "channels" || Math.floor(seed / PROFILES.length) % 20 !== 7) return plan;
+  if (profile === "channels" || Math.floor(seed / SEED_PERIOD) % 20 !== 7) return plan;
   const deluge = makeDeluge(random, random.pick(CHANNELS), plan.spanMs);
   return {
     ...plan,
@@ -127,7 +151,7 @@ function withLargeMessages(plan: Plan, seed: number): Plan {
 }
 
 function makeUsualPlan(seed: number, random: Random, profile: Profile): Plan {
-  const spanMs = random.scale(300, SHORT.has(profile) ? 3000 : 20_000);
+  const spanMs = random.scale(300, SHORT.has(profile) ? 3000 : profile === "races" ? 120_000 : 20_000);
   const isLossy = profile === "loss";
   const serverLimits = makeLimits(random, isLossy);
   const clientLimits = { ...makeLimits(random, isLossy), handshakeTimeoutMs: random.pick([4000, 10_000]) };
@@ -135,6 +159,7 @@ function makeUsualPlan(seed: number, random: Random, profile: Profile): Plan {
   const slowest = Math.max(serverLimits.replayBytesMax, clientLimits.replayBytesMax) / SLOWEST_WINDOW_MS;
   return {
     profile,
+    kinds: profile === "races" ? ["websocket", "http"] : ["websocket"],
     serverLimits,
     clientLimits,
     model: {
@@ -321,7 +346,7 @@ function firstCut(random: Random): Fault {
  * by both: seeds walk through all of them, whatever else happens.
  */
 function enumerated(seed: number, random: Random): Fault[] {
-  let rest = Math.floor(seed / PROFILES.length);
+  let rest = Math.floor(seed / SEED_PERIOD);
   const pick = <T>(choices: readonly T[]): T => {
     const choice = choices[rest % choices.length] as T;
     rest = Math.floor(rest / choices.length);
@@ -350,7 +375,7 @@ function mixed(random: Random): Partial<Record<TroubleKind, number>> {
   const weights: Partial<Record<TroubleKind, number>> = { cut: 2 };
   for (const [profile, kinds] of Object.entries(KINDS)) {
     // What costs sessions hides what must not cost any.
-    if (profile === "loss" || profile === "closing") continue;
+    if (profile === "loss" || profile === "closing" || profile === "races") continue;
     for (const kind of Object.keys(kinds) as TroubleKind[])
       if (random.chance(0.4)) weights[kind] = random.between(1, 3);
   }
@@ -393,6 +418,13 @@ function makeTrouble(random: Random, kind: TroubleKind): Trouble {
       return { kind, pipe: random.pick(["up", "down", "both"]), forMs: random.scale(50, 40_000) };
     case "unreachable":
       return { kind, how: random.pick(["fails", "hangs", "silent"]), forMs };
+    case "block":
+      return {
+        kind,
+        how: random.pick(["fails", "hangs", "silent"]),
+        cut: random.chance(0.7) ? makeCut(random) : undefined,
+        forMs: random.scale(50, 60_000),
+      };
     case "overload":
     case "refusal":
     case "offline":

@@ -1,3 +1,4 @@
+import type { LineKind } from "../../src/core/dial/chooser.js";
 import type { Limits } from "../../src/core/limits.js";
 import type { Ports } from "../../src/core/ports.js";
 import type { Tally } from "./app.js";
@@ -10,6 +11,9 @@ import type { World } from "./world.js";
 export interface Counts extends Tally {
   dials: number;
   resumes: number;
+  /** Those of them that went to either kind of line. */
+  toHttp: number;
+  toWebSocket: number;
   /** Sessions whose client has lost them. */
   lost: number;
   /** Sessions that ended with a close handshake. */
@@ -52,7 +56,11 @@ export interface Scene {
   readonly counts: Counts;
   readonly lines: Line[];
   readonly pairs: Map<string, Pair>;
+  /** The kinds of line that clients use. */
+  readonly kinds: readonly LineKind[];
   reachability: Reachability;
+  /** The same for WebSockets alone. */
+  webSockets: Reachability;
   /** How long the client takes for its credentials; `undefined` while it never gets them. */
   authMs: number | undefined;
   /** How long the server takes to check them. */

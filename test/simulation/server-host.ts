@@ -21,7 +21,7 @@ export class ServerHost {
   readonly registry: Registry<Guest>;
   readonly guests = new Set<Guest>();
   readonly #scene: Scene;
-  readonly #instance: Uint8Array;
+  readonly instance: Uint8Array;
   readonly number: number;
   readonly #alarm: Alarm;
   readonly #visits = new Set<Visit>();
@@ -32,10 +32,10 @@ export class ServerHost {
   constructor(scene: Scene, number: number) {
     this.#scene = scene;
     this.number = number;
-    this.#instance = scene.world.random.bytes(16);
+    this.instance = scene.world.random.bytes(16);
     const { resumeWindowMs } = scene.serverLimits;
     const kept = { resumeWindowMs, ...scene.registry };
-    this.registry = new Registry(kept, cheapHash, this.#instance, (guest, received) =>
+    this.registry = new Registry(kept, cheapHash, this.instance, (guest, received) =>
       guest.session.canAttach(received),
     );
     this.#alarm = new Alarm(
@@ -62,7 +62,7 @@ export class ServerHost {
       line.blame ??= "down";
       return line.close("server");
     }
-    this.#visits.add(new Visit(this, this.#scene, line, this.#instance, owner));
+    this.#visits.add(new Visit(this, this.#scene, line, this.instance, owner));
   }
 
   /** What became of a client that was let in by the application. */
@@ -154,7 +154,8 @@ export class Visit {
     this.line = line;
     this.owner = owner;
     const { serverLimits: limits, ports } = scene;
-    this.reception = new Reception({ limits, ports, protocol: new Uint8Array(0), instance }, server.now);
+    const greets = line.kind === "websocket";
+    this.reception = new Reception({ limits, ports, protocol: new Uint8Array(0), instance, greets }, server.now);
     const deadline = () => {
       const next = this.reception.nextDeadline();
       return next === undefined ? undefined : worldTime(next, server.skewMs);
@@ -284,7 +285,9 @@ export class Guest {
     this.epoch = hello.epoch;
     this.isAttached = true;
     visit.seat(this, hello.epoch);
-    this.input(() => this.session.attach({ hello, token, batchBytesMax: 64 * 1024, held }, this.#server.now));
+    const instance = visit.line.kind === "websocket" ? undefined : this.#server.instance;
+    const admission = { hello, token, batchBytesMax: 64 * 1024, held, instance };
+    this.input(() => this.session.attach(admission, this.#server.now));
     old?.end();
   }
 

@@ -204,7 +204,7 @@ export class ClientSession extends Session {
   }
 
   override handleBatch(number: number, batch: Uint8Array, now: Millis): void {
-    const candidate = this.#beside.get(number);
+    const candidate = this.isClosed ? undefined : this.#beside.get(number);
     if (candidate === undefined) {
       super.handleBatch(number, batch, now);
     } else {
