@@ -138,13 +138,15 @@ describe("a client that comes back", () => {
     const again = await unsure.again();
     again.resume({ token });
     await again.next("welcome");
-    // The first of the new ones is good for nothing any more, and the newest is.
+    // Once it is known that the newest has arrived, the others are good for nothing any more.
     await park({ peer: again, server });
-    const { token: newest } = again.session;
-    const stale = await again.again();
-    stale.resume({ token: newer });
-    expect((await stale.closed)[0]).toBe(1008);
-    await again.resumed({ token: newest });
+    const line = await again.resumed({ token: again.session.token });
+    await park({ peer: line, server });
+    for (const stale of [token, newer]) {
+      const late = await line.again();
+      late.resume({ token: stale });
+      expect((await late.closed)[0]).toBe(1008);
+    }
   });
 
   it("ten times over: each time with another token, and one more resume in `stats`", async () => {

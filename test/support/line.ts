@@ -11,7 +11,9 @@ export class Line {
   readonly index: number;
   /** Whom the server takes the client for. */
   readonly owner: Owner;
-  /** The session at the client's end, by its epoch there; `undefined` for a line that a test speaks on by itself. */
+  /** Whether the server speaks first on it. */
+  readonly greets: boolean;
+  /** What the client's session calls it; `undefined` for a line that a test speaks on by itself. */
   readonly clientEpoch: number | undefined;
   /** `undefined` where nobody answers. */
   reception: Reception | undefined;
@@ -28,9 +30,10 @@ export class Line {
   /** What the server has said on it, as it has arrived. */
   readonly heard: Uint8Array[] = [];
 
-  constructor(index: number, owner: Owner, clientEpoch: number | undefined) {
+  constructor(index: number, owner: Owner, clientEpoch: number | undefined, greets = true) {
     this.index = index;
     this.owner = owner;
     this.clientEpoch = clientEpoch;
+    this.greets = greets;
   }
 }

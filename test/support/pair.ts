@@ -1,4 +1,5 @@
 import { DEFAULT_BACKOFF } from "../../src/core/dial/backoff.js";
+import type { LineKind } from "../../src/core/dial/chooser.js";
 import type { DialOptions } from "../../src/core/dial/dialer.js";
 import { DEFAULT_LIMITS, type Limits } from "../../src/core/limits.js";
 import type { Owner, RegistryLimits } from "../../src/core/registry/registry.js";
@@ -47,6 +48,8 @@ export class Pair {
   readonly client: End<ClientSession>;
   readonly server: End<ServerSession> = new End<ServerSession>("server");
   readonly host: ServerHost;
+  /** The same for HTTP where it is another. */
+  http: Network | undefined;
   network: Network = "up";
   /** Whether the server lets in who says HELLO. */
   accepts: boolean;
@@ -244,8 +247,9 @@ export class Pair {
     for (;;) {
       const batch = session.pollTransmit(end.budgetBytes, this.now);
       if (batch === undefined) break;
-      if (end.line === undefined) throw new Error(`the ${end.name} speaks without a line`);
-      this.#transmit(end.line, end.name, end, batch);
+      const line = end.lines.get(session.line ?? -1) ?? end.line;
+      if (line === undefined) throw new Error(`the ${end.name} speaks without a line`);
+      this.#transmit(line, end.name, end, batch);
       end.watch?.();
     }
     events.push(...this.#pollEvents(end));
@@ -281,12 +285,14 @@ export class Pair {
 
   #handleClientEvent(event: EndEvent): void {
     const { client } = this;
-    if (event.type === "dial") this.#open(event.line);
+    if (event.type === "dial") this.#open(event.line, event.kind);
     if (event.type === "introduce" && this.#auth !== "pending") {
       this.input(client, (session, now) => session.provideAuth(event.line, this.#auth, now));
     }
-    const line = event.type === "detached" ? client.lines.get(event.line) : client.line;
-    if (line !== undefined && (event.type === "detached" || event.type === "closed")) this.#endLine(line, "client");
+    for (const [number, line] of client.lines) {
+      const isGivenUp = (event.type === "detached" || event.type === "abandoned") && event.line === number;
+      if (isGivenUp || event.type === "closed") this.#endLine(line, "client");
+    }
   }
 
   #handleServerEvent(end: End<ServerSession>, event: EndEvent): void {
@@ -295,23 +301,25 @@ export class Pair {
     this.host.handleEvent(end, event);
   }
 
-  #newLine(owner: Owner, clientEpoch: number | undefined): Line {
-    const line = new Line(this.lines.length, owner, clientEpoch);
+  #newLine(owner: Owner, clientEpoch: number | undefined, greets = true): Line {
+    const line = new Line(this.lines.length, owner, clientEpoch, greets);
     this.lines.push(line);
     return line;
   }
 
-  #open(number: number): void {
-    const transport = { batchBytesMax: this.#transportBatchBytesMax, greets: true };
-    const line = this.#newLine(this.#owner, number);
+  #open(number: number, kind: LineKind): void {
+    const greets = kind === "websocket";
+    const transport = { batchBytesMax: this.#transportBatchBytesMax, greets };
+    const line = this.#newLine(this.#owner, number, greets);
+    const network = greets ? this.network : (this.http ?? this.network);
     this.client.line = line;
     this.client.lines.set(number, line);
-    if (this.network === "hung") return;
-    if (this.network === "down") {
+    if (network === "hung") return;
+    if (network === "down") {
       this.#schedule(undefined, this.now + this.#delayMs(), () => this.#tellClosed(line, "client", CUT));
       return;
     }
-    if (this.network === "up") {
+    if (network === "up") {
       this.host.receive(line);
       this.drainReception(line);
     }

@@ -45,7 +45,8 @@ export class ServerHost {
   receive(line: Line): void {
     const { limits, protocol } = this.#options;
     const options = { limits, ports: testPorts, protocol: testPorts.encodeUtf8(protocol), instance: this.instance };
-    line.reception = new Reception(options, this.#around.now);
+    const { greets } = line;
+    line.reception = new Reception({ ...options, greets }, this.#around.now);
   }
 
   /** The application lets in who waits on `line`; the registry has the last word. */
@@ -67,7 +68,8 @@ export class ServerHost {
     end.line = line;
     end.lines.set(hello.epoch, line);
     const { transportBatchBytesMax: batchBytesMax, limits } = this.#options;
-    const admission = { hello, token: limits.resumeWindowMs > 0 ? token : undefined, batchBytesMax, held };
+    const instance = line.greets ? undefined : this.instance;
+    const admission = { hello, token: limits.resumeWindowMs > 0 ? token : undefined, batchBytesMax, held, instance };
     this.#around.input(end, (session, at) => session.attach(admission, at));
   }
 

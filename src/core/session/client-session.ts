@@ -1,20 +1,16 @@
 import { keyOf } from "../bytes.js";
-import { Chooser, type LineKind } from "../dial/chooser.js";
-import { Dialer, type DialOptions } from "../dial/dialer.js";
-import { type LineDeath, Outlook } from "../dial/outlook.js";
+import type { DialOptions } from "../dial/dialer.js";
 import { SluiceError } from "../error.js";
 import { isDue, type Millis, millisToTicks } from "../time.js";
-import { BatchReader } from "../wire/decode.js";
 import { encodeBatch, frameBytes } from "../wire/encode.js";
-import type { AckFrame, Frame, Parameters, Violation } from "../wire/frame.js";
+import type { AckFrame, Parameters, Violation } from "../wire/frame.js";
 import { type Greeting, isViolation, readGreeting, readWelcome } from "../wire/handshake.js";
 import { UNANNOUNCED_LIMITS } from "../wire/parameters.js";
-import { Candidates, type LineBatch } from "./candidates.js";
-import { ClientLine } from "./client-line.js";
-import { Hellos } from "./hellos.js";
+import type { ClientLine } from "./client-line.js";
+import { ClientLines, type Loss } from "./client-lines.js";
 import { Identity } from "./identity.js";
-import { isOverslept, Keepalive } from "./keepalive.js";
-import { type RoleFrame, Session } from "./session.js";
+import { isOverslept } from "./keepalive.js";
+import type { RoleFrame } from "./session.js";
 import {
   abortedEnd,
   cleanEnd,
@@ -36,6 +32,8 @@ const FAREWELL_BYTES = 64 * 1024;
 /** Attempts that fit into the close timeout at the least. Arbitrary. */
 const CLOSING_ATTEMPTS = 5;
 
+const AUTH_TOO_LARGE = "`auth` is over the limit of the server";
+
 /** Codes of a server that wants to be asked again (ERR-01). */
 const TRY_LATER: ReadonlySet<number> = new Set([1012, 1013]);
 
@@ -50,43 +48,20 @@ export interface ClientSessionOptions extends SessionOptions {
 /** A GREETING, with its text read. */
 type SaidGreeting = Omit<Greeting, "protocol"> & { readonly protocol: string };
 
-/** Why a line is given up. */
-interface Loss {
-  readonly error?: SluiceError | undefined;
-  /** Whether it has broken off, or gone silent, and was not ended in order. */
-  readonly isDeath?: boolean;
-  /** Whether the server has said that it does not want it. */
-  readonly isRefused?: boolean;
-}
-
 /**
  * The client's end: it dials, introduces itself, and comes back when the line is cut. Several lines may be in their
  * handshake at a time; the first WELCOME decides who carries the session, and a later one may take it over (RES-17).
  */
-export class ClientSession extends Session {
-  readonly #dialer: Dialer;
-  readonly #chooser: Chooser;
-  readonly #outlook: Outlook;
+export class ClientSession extends ClientLines {
   readonly #identity: Identity;
   readonly #protocolsOffered: Uint8Array;
-  readonly #hellos = new Hellos();
-  /** The line that carries the session, or is first to: that of `attachment`. */
-  #main: ClientLine | undefined;
-  readonly #beside = new Candidates();
-  #linesCount = 0;
   /** Whether any server has greeted: to the application the socket is open from then on. */
   #isEverGreeted = false;
   /** Why the last attempt failed, where that is known. */
   #lastFailure: SluiceError | undefined;
-  #carriedSince: Millis = 0;
-  #sentAt: Millis = 0;
 
   constructor(options: ClientSessionOptions) {
     super(options);
-    const { kinds = ["websocket"], outlook = new Outlook(undefined, 0) } = options.dial;
-    this.#dialer = new Dialer(options.dial, () => options.ports.random());
-    this.#outlook = outlook;
-    this.#chooser = new Chooser(kinds, outlook);
     this.#identity = new Identity(options.attemptId);
     this.#protocolsOffered = options.ports.encodeUtf8(options.protocolsOffered ?? "");
   }
@@ -94,30 +69,30 @@ export class ClientSession extends Session {
   /** Begins to connect. */
   start(now: Millis): void {
     this.begin(now);
-    if (this.#dialer.state.name !== "idle") return;
-    this.#dialer.start(now);
-    this.#race(now);
+    if (this.dialer.state.name !== "idle") return;
+    this.dialer.start(now);
+    this.race(now);
   }
 
   /** The credentials for the HELLO on a line that has asked to `introduce` itself. Too late does no harm. */
   provideAuth(number: number, auth: string | undefined, now: Millis): void {
     this.begin(now);
-    const line = this.#lineOf(number);
+    const line = this.lineOf(number);
     if (line?.attachment.state.name !== "awaiting-auth") return;
     const { instance } = line.attachment.state;
     const { inbound, outbound } = this.exchange;
-    const epoch = this.#hellos.next();
+    const epoch = this.hellos.next();
     const bytes = auth === undefined ? undefined : this.ports.encodeUtf8(auth);
     const details = { received: inbound.receivedNumber, opening: outbound.openingNumber };
     const said = { limits: this.limits, epoch, auth: bytes, protocolsOffered: this.#protocolsOffered, ...details };
     const hello = this.#identity.hello(said, instance);
     line.toldOpening = details.opening;
     // Nothing else carries the session, and the server has shown that it is one of ours (HSK-07).
-    const isEarly = line === this.#main && instance !== undefined;
+    const isEarly = line === this.main && instance !== undefined;
     if (isEarly) this.exchange.handleAttached(now);
     line.attachment.introduce(epoch, hello, isEarly);
-    if (line !== this.#main && 1 + frameBytes(hello) > this.#helloBytesMaxOf(line)) {
-      this.#lose(line, 1000, now, { error: new SluiceError("ERR_MESSAGE_TOO_LARGE", AUTH_TOO_LARGE) });
+    if (line !== this.main && 1 + frameBytes(hello) > this.helloBytesMaxOf(line)) {
+      this.lose(line, 1000, now, { error: new SluiceError("ERR_MESSAGE_TOO_LARGE", AUTH_TOO_LARGE) });
     }
   }
 
@@ -129,24 +104,24 @@ export class ClientSession extends Session {
       return;
     }
     super.close(code, reason, now);
-    this.#redial("hurry", now);
+    this.redial("hurry", now);
   }
 
   /** The page is about to sleep, and may come back. The server is told, and keeps the session. */
   suspend(now: Millis): void {
     this.begin(now);
     if (this.isClosed) return;
-    this.#outlook.handleRoundTrip(this.#roundTripTimeMs, now);
-    this.#chooser.rest();
-    this.#abandonAll();
-    if (this.#main !== undefined) this.#leave(now);
-    this.#dialer.suspend();
+    this.outlook.handleRoundTrip(this.roundTripTimeMs, now);
+    this.chooser.rest();
+    this.abandonAll();
+    if (this.main !== undefined) this.#leave(now);
+    this.dialer.suspend();
   }
 
   /** The page is awake again. */
   wake(now: Millis): void {
     this.begin(now);
-    if (this.#dialer.wake()) this.#race(now);
+    if (this.dialer.wake()) this.race(now);
   }
 
   /**
@@ -156,24 +131,24 @@ export class ClientSession extends Session {
   hurry(network: "same" | "changed", now: Millis): void {
     this.begin(now);
     if (this.isClosed) return;
-    const main = this.#main;
-    if (network === "changed") this.#chooser.handleHint(now);
+    const main = this.main;
+    if (network === "changed") this.chooser.handleHint(now);
     if (this.attachment.isAttached) {
       this.#probe(now);
-      this.#pollChooser(now);
+      this.pollChooser(now);
     } else if (network === "changed" && main !== undefined && now - main.dialledAt > STALE_DIAL_MS) {
-      this.#chooser.rest();
-      this.#abandonAll();
-      this.#lose(main, 1000, now);
+      this.chooser.rest();
+      this.abandonAll();
+      this.lose(main, 1000, now);
     }
-    this.#redial("hurry", now);
+    this.redial("hurry", now);
   }
 
   /** What the platform thinks of the network. A hint. */
   handleOffline(isOffline: boolean, now: Millis): void {
     this.begin(now);
-    this.#dialer.handleOffline(isOffline);
-    this.#chooser.handleOffline(isOffline);
+    this.dialer.handleOffline(isOffline);
+    this.chooser.handleOffline(isOffline);
   }
 
   /**
@@ -195,21 +170,21 @@ export class ClientSession extends Session {
     now: Millis,
   ): void {
     this.begin(now);
-    const line = this.#lineOf(number);
+    const line = this.lineOf(number);
     if (line?.attachment.state.name !== "dialling") return;
     line.batchBytesMax = transport.batchBytesMax;
     line.attachment.handleOpen(transport.greets);
-    if (line === this.#main) this.#speakOn(line, now);
+    if (line === this.main) this.speakOn(line, now);
     if (!transport.greets) this.emit({ type: "introduce", line: number });
   }
 
   override handleBatch(number: number, batch: Uint8Array, now: Millis): void {
-    const candidate = this.isClosed ? undefined : this.#beside.get(number);
+    const candidate = this.isClosed ? undefined : this.beside.get(number);
     if (candidate === undefined) {
       super.handleBatch(number, batch, now);
     } else {
       this.begin(now);
-      this.#readBeside(candidate, batch, now);
+      this.readBeside(candidate, batch, now);
     }
     // An ack may be all that leaving has waited for (RES-15).
     this.#pollLeave(now);
@@ -217,27 +192,17 @@ export class ClientSession extends Session {
 
   override handleTransportClosed(number: number, death: Death, now: Millis, error?: SluiceError): void {
     this.begin(now);
-    const line = this.#lineOf(number);
-    if (line !== undefined) this.#lose(line, 1000, now, { error, isDeath: death.code === 1006 });
+    const line = this.lineOf(number);
+    if (line !== undefined) this.lose(line, 1000, now, { error, isDeath: death.code === 1006 });
   }
 
   override handleDeadline(now: Millis): void {
     super.handleDeadline(now);
-    for (const line of this.isClosed ? [] : this.#beside.overdue(now)) this.#lose(line, 1000, now);
+    for (const line of this.isClosed ? [] : this.beside.overdue(now)) this.lose(line, 1000, now);
     if (this.isClosed) return;
-    if (isDue(this.#dialer.giveUpAt, now)) this.#giveUp(sessionLost("The session has expired"));
-    this.#redial("deadline", now);
-    this.#pollChooser(now);
-  }
-
-  override pollTransmit(budgetBytes: number, now: Millis): Uint8Array | undefined {
-    const batch = super.pollTransmit(budgetBytes, now);
-    if (batch !== undefined) this.#sentAt = now;
-    return batch;
-  }
-
-  override pollBeside(): LineBatch | undefined {
-    return this.#beside.pollTransmit();
+    if (isDue(this.dialer.giveUpAt, now)) this.#giveUp(sessionLost("The session has expired"));
+    this.redial("deadline", now);
+    this.pollChooser(now);
   }
 
   /** Whether a server has made the session: it can be resumed, or lost. */
@@ -245,15 +210,19 @@ export class ClientSession extends Session {
     return this.#identity.isWelcomed;
   }
 
+  protected override get sessionId(): Uint8Array | undefined {
+    return this.#identity.sessionId;
+  }
+
   protected override handleRoleFrame(frame: RoleFrame, now: Millis): Violation | undefined {
-    const main = this.#main as ClientLine;
+    const main = this.main as ClientLine;
     switch (frame.type) {
       case "greeting":
-        return this.#handleGreeting(main, frame.parameters, now);
+        return this.handleGreeting(main, frame.parameters, now);
       case "welcome":
-        return this.#handleWelcome(main, frame.parameters, now);
+        return this.handleWelcome(main, frame.parameters, now);
       case "abort":
-        this.#handleAbort(main, frame.code, frame.reason, now);
+        this.handleAbort(main, frame.code, frame.reason, now);
         return undefined;
       case "goaway":
         this.attachment.recall(now + frame.delayMs);
@@ -266,7 +235,7 @@ export class ClientSession extends Session {
   }
 
   protected override handleDeath(transportCode: number, now: Millis, error?: SluiceError): void {
-    if (this.#main !== undefined) this.#lose(this.#main, transportCode, now, { error, isDeath: true });
+    if (this.main !== undefined) this.lose(this.main, transportCode, now, { error, isDeath: true });
   }
 
   protected override get closeFailure(): SluiceError {
@@ -274,7 +243,7 @@ export class ClientSession extends Session {
   }
 
   protected override get roleDeadlines(): (Millis | undefined)[] {
-    return [this.#dialer.nextDeadline, this.#stallDeadline, this.#chooser.nextDeadline, this.#beside.nextDeadline];
+    return [this.dialer.nextDeadline, this.#stallDeadline, this.chooser.nextDeadline, this.beside.nextDeadline];
   }
 
   protected override handleLineDeadlines(now: Millis): void {
@@ -292,7 +261,7 @@ export class ClientSession extends Session {
   }
 
   protected override handleProgress(): void {
-    this.#dialer.handleProgress();
+    this.dialer.handleProgress();
   }
 
   protected override handleNumberedSent(bytes: number): void {
@@ -301,66 +270,122 @@ export class ClientSession extends Session {
     if (state.name === "awaiting-welcome" && state.instance !== undefined) this.#identity.handleSent(state.instance);
   }
 
-  /** While another line carried the session, HELLO could not name every batch that is to open a channel (CHN-10). */
-  protected override get isAckHeld(): boolean {
-    const { openingNumber, lineNumber } = this.exchange.outbound;
-    return openingNumber > Math.max(this.#main?.toldOpening ?? 0, lineNumber);
-  }
-
-  protected override get helloBytesMax(): number {
-    return this.#main === undefined ? super.helloBytesMax : this.#helloBytesMaxOf(this.#main);
-  }
-
   /** Who is not attached may be anybody; the session is safe with the server that knows it (ERR-05). */
   protected override fail(violation: Violation, now: Millis): void {
-    const isAlone = this.#beside.size === 0 && !this.#chooser.hasReserve;
+    const isAlone = this.beside.size === 0 && !this.chooser.hasReserve;
     if (this.attachment.isAttached || (!this.#identity.isBound && isAlone)) super.fail(violation, now);
     else this.handleDeath(violation.code, now, violationError(violation));
   }
 
-  protected override abortNow(code: number, reason: string, error: SluiceError): void {
-    if (!this.isClosed) this.#beside.abort(code);
-    super.abortNow(code, reason, error);
+  /** A line is no more, or is given up. */
+  protected override lose(line: ClientLine, transportCode: number, now: Millis, loss: Loss = {}): void {
+    const { error, isDeath = false, isRefused = false } = loss;
+    this.doubt(line, isRefused);
+    if (line !== this.main) {
+      this.abandon(line, transportCode);
+      this.#lastFailure = error ?? this.#lastFailure;
+      this.chooser.handleFailed(line.kind, isRefused, now);
+      return this.dialDue(now);
+    }
+    const agreed = this.#agreedEnd;
+    // Both have said CLOSE: only for the server to fetch ours is the session kept (CLS-05).
+    if (agreed !== undefined && (this.exchange.isSettled || !this.#identity.canResume)) return this.end(agreed);
+    if (this.attachment.isAttached) {
+      this.outlook.handleRoundTrip(this.roundTripTimeMs, now);
+      this.chooser.handleLost(isDeath ? this.deathAt(now) : undefined, this.roundTripTimeMs, now);
+    } else {
+      this.chooser.handleFailed(line.kind, isRefused, now);
+    }
+    const isAlone = this.beside.size === 0 && this.chooser.isResting;
+    if (!this.#isEverGreeted && !this.dialer.retriesFirst && isAlone) {
+      this.end(uncleanEnd(error ?? connectFailed("No connection could be made")));
+    } else if (!this.#identity.canResume) {
+      this.#giveUp(sessionLost("The connection was lost, and the server keeps no sessions"));
+    } else {
+      this.#limitLoss(now);
+      this.detachMain(transportCode);
+      this.#lastFailure = error ?? this.#lastFailure;
+      if (this.succeed(now)) return;
+      // A close handshake gives up when nothing moves for its timeout: some attempts have to fit into that (CLS-06).
+      this.dialer.handleFailure(now, this.isClosing ? this.limits.closeTimeoutMs / CLOSING_ATTEMPTS : undefined);
+    }
   }
 
-  protected override end(end: SessionEnd, readNumberMax?: number): void {
-    this.#dialer.stop();
-    this.#chooser.stop();
-    super.end(end, readNumberMax);
-    this.#beside.end();
+  protected override handleGreeting(line: ClientLine, parameters: Parameters, now: Millis): Violation | undefined {
+    if (line.attachment.state.name !== "awaiting-greeting") return { code: 1002, reason: "greeting out of turn" };
+    const greeting = this.#readGreeting(parameters);
+    if (isViolation(greeting)) return greeting;
+    line.heartbeat = greeting;
+    this.chooser.handleGreeted(line.kind);
+    const mustProve = this.attachment.isAttached;
+    line.attachment.handleGreeting(greeting.instance, mustProve);
+    if (mustProve) {
+      line.askForProof();
+      return undefined;
+    }
+    this.withdrawHedges(line, now);
+    this.#handleOpen(line, greeting);
+    this.emit({ type: "introduce", line: line.number });
+    // What a session has agreed on holds for all its transports (LIM-07).
+    if (!this.#identity.isWelcomed) this.handlePeerLimits(greeting.limits);
+    return undefined;
   }
 
-  #lineOf(number: number): ClientLine | undefined {
-    if (this.isClosed) return undefined;
-    return this.#main?.number === number ? this.#main : this.#beside.get(number);
+  protected override handleWelcome(line: ClientLine, parameters: Parameters, now: Millis): Violation | undefined {
+    const { state } = line.attachment;
+    if (state.name !== "awaiting-welcome") return { code: 1002, reason: "welcome out of turn" };
+    const welcome = readWelcome(parameters, this.peerLimits);
+    if (isViolation(welcome)) return welcome;
+    // Where nobody greets, WELCOME says it all (HTTP-04).
+    const greeting = state.instance === undefined ? this.#readGreeting(parameters) : undefined;
+    if (greeting !== undefined && isViolation(greeting)) return greeting;
+    const { sessionId, received } = welcome;
+    const known = this.#identity.sessionId;
+    const isSame = known === undefined || keyOf(known) === keyOf(sessionId);
+    if (!isSame || !this.exchange.outbound.canSettle(received)) {
+      return { code: 1002, reason: "welcome to another session" };
+    }
+    const isMain = line === this.main;
+    if (!isMain) this.promote(line, now);
+    if (!isMain || state.earlyBytes === undefined) this.exchange.handleAttached(now, line.sentNumber);
+    if (greeting !== undefined) this.#handleOpen(line, greeting);
+    if (!this.#identity.isWelcomed && !this.handlePeerLimits(welcome.limits)) return undefined;
+    this.#identity.handleWelcome(welcome);
+    this.attachment.handleWelcome();
+    this.dialer.handleWelcome();
+    this.chooser.handleWelcome(line.kind, this.#identity.canResume, now);
+    this.abandonOutrun(state.epoch);
+    this.carriedSince = now;
+    const { keepaliveMs } = this.outlook;
+    if (line.kind === "websocket" && keepaliveMs !== undefined) this.keepalive?.handleLearnt(keepaliveMs);
+    // The server learns that its WELCOME has arrived (RES-02).
+    this.unnumbered.push(this.#firstAck(now));
+    this.handleAttached(line.number, sessionId, welcome, now);
+    return undefined;
   }
 
-  /** Nothing carries the session, and nothing is dialled. */
-  #race(now: Millis): void {
-    this.#chooser.begin(this.#roundTripTimeMs, now);
-    this.#dialDue(now);
-  }
-
-  #pollChooser(now: Millis): void {
-    this.#chooser.handleDeadline(now);
-    this.#dialDue(now);
-  }
-
-  #dialDue(now: Millis): void {
-    for (let kind = this.#chooser.pollDial(); kind !== undefined; kind = this.#chooser.pollDial())
-      this.#dial(kind, now);
-  }
-
-  #dial(kind: LineKind, now: Millis): void {
-    this.#linesCount += 1;
-    const line = new ClientLine(this.#linesCount, kind, this.limits, now);
-    if (this.#main === undefined) this.#seat(line);
-    else this.#beside.add(line);
-    this.emit({ type: "dial", line: line.number, kind, sessionId: this.#identity.sessionId });
-  }
-
-  #redial(input: "deadline" | "hurry", now: Millis): void {
-    if (!this.isClosed && this.#dialer.poll(now, input)) this.#race(now);
+  protected override handleAbort(line: ClientLine, code: number, reasonBytes: Uint8Array, now: Millis): void {
+    const reason = this.ports.decodeUtf8(reasonBytes) ?? "";
+    const isMain = line === this.main;
+    if (isMain && this.attachment.isAttached) {
+      if (!TRY_LATER.has(code)) return this.end(abortedEnd(code, reason));
+      return this.#giveUp(sessionLost("The server has ended the session, and wants to be asked again"));
+    }
+    const error = new SluiceError("ERR_REFUSED", `The server refused the session: ${code} ${reason}`);
+    const epoch = line.askedEpoch;
+    const isTransient = TRY_LATER.has(code);
+    if (epoch !== undefined && !isTransient) this.hellos.handleRefused({ epoch, code, reason });
+    const others = [...this.beside.all(), this.main].filter((other) => other !== undefined && other !== line);
+    // Somebody carries the session, or may be let in yet.
+    const isOpen = others.some((other) => other?.hasSpoken);
+    const { verdict, readNumberMax } = this.hellos;
+    // Before the HELLO nothing was refused but this transport.
+    const isOver = epoch === undefined ? !this.#identity.isBound && others.length === 0 : verdict !== undefined;
+    if (isTransient || isOpen || !isOver) return this.lose(line, 1000, now, { error, isRefused: true });
+    // What was sent behind an earlier HELLO may have been read.
+    const isLost = this.#identity.isWelcomed || readNumberMax > 0;
+    if (isLost) this.#giveUp(sessionLost("The server does not know the session any more"), readNumberMax);
+    else this.end(abortedEnd(verdict?.code ?? code, verdict?.reason ?? reason, error), 0);
   }
 
   #probe(now: Millis): void {
@@ -373,142 +398,13 @@ export class ClientSession extends Session {
     return this.attachment.isAttached ? this.exchange.outbound.stallDeadline : undefined;
   }
 
-  get #roundTripTimeMs(): Millis | undefined {
-    return this.exchange.outbound.path.roundTripTimeMs;
-  }
-
-  /** What a HELLO may take: where the server has not said it yet, what the line carries (HTTP-04). */
-  #helloBytesMaxOf({ attachment, batchBytesMax }: ClientLine): number {
-    const { state } = attachment;
-    const isGreeted = state.name !== "awaiting-welcome" || state.instance !== undefined;
-    return isGreeted ? this.peerLimits.batchBytesMax : batchBytesMax;
-  }
-
-  /** `line` carries the session from here on, or is the first to. */
-  #seat(line: ClientLine): void {
-    this.#main = line;
-    this.attachment = line.attachment;
-  }
-
-  /** What there is to say is said on `line`. What has not left on the one before is not meant for it. */
-  #speakOn(line: ClientLine, now: Millis): void {
-    this.unnumbered.clear();
-    this.transportBatchBytesMax = line.batchBytesMax;
-    const { heartbeatMs: intervalMs, heartbeatGraceMs: graceMs } = line.heartbeat;
-    this.keepalive = new Keepalive({ sendsPings: false, intervalMs, graceMs }, now);
-  }
-
-  /** The line before is gone, and this one, already in its handshake, is the next to carry the session. */
-  #adopt(line: ClientLine, now: Millis): void {
-    this.#beside.delete(line);
-    this.#seat(line);
-    if (line.isOpen) this.#speakOn(line, now);
-    // There is nothing left to take over from, and so nothing to prove.
-    if (line.attachment.state.name === "proving") this.#handleProved(line);
-    if (line.hasEarlyData) this.exchange.handleAttached(now, line.sentNumber);
-  }
-
-  /** `line` has been welcomed while another one carried the session, or was to. */
-  #promote(line: ClientLine, now: Millis): void {
-    const old = this.#main;
-    this.#beside.delete(line);
-    if (old !== undefined) {
-      // It may yet be welcomed itself.
-      if (old.hasEarlyData) old.sentNumber = this.exchange.outbound.lineNumber;
-      this.#beside.add(old);
-    }
-    this.#seat(line);
-    this.#speakOn(line, now);
-  }
-
-  /** Lines that can bring nothing any more once `epoch` has been welcomed. */
-  #abandonOutrun(epoch: number): void {
-    const { state } = this.#chooser;
-    for (const line of this.#beside.all()) {
-      const isLater = (line.askedEpoch ?? epoch + 1) > epoch && !line.attachment.isAttached;
-      if (state.name !== "trying" || !isLater || line.kind !== "websocket") this.#abandon(line, 1000);
-    }
-  }
-
-  #abandon(line: ClientLine, transportCode: number): void {
-    this.#beside.delete(line);
-    line.attachment.cut();
-    this.emit({ type: "abandoned", line: line.number, transportCode });
-  }
-
-  #abandonAll(): void {
-    for (const line of this.#beside.all()) this.#abandon(line, 1000);
-  }
-
-  /** A line is no more, or is given up. */
-  #lose(line: ClientLine, transportCode: number, now: Millis, loss: Loss = {}): void {
-    const { error, isDeath = false, isRefused = false } = loss;
-    this.#doubt(line, isRefused);
-    if (line !== this.#main) {
-      this.#abandon(line, transportCode);
-      this.#lastFailure = error ?? this.#lastFailure;
-      this.#chooser.handleFailed(line.kind, isRefused, now);
-      return this.#dialDue(now);
-    }
-    const agreed = this.#agreedEnd;
-    // Both have said CLOSE: only for the server to fetch ours is the session kept (CLS-05).
-    if (agreed !== undefined && (this.exchange.isSettled || !this.#identity.canResume)) return this.end(agreed);
-    if (this.attachment.isAttached) {
-      this.#outlook.handleRoundTrip(this.#roundTripTimeMs, now);
-      this.#chooser.handleLost(isDeath ? this.#deathAt(now) : undefined, this.#roundTripTimeMs, now);
-    } else {
-      this.#chooser.handleFailed(line.kind, isRefused, now);
-    }
-    const isAlone = this.#beside.size === 0 && this.#chooser.isResting;
-    if (!this.#isEverGreeted && !this.#dialer.retriesFirst && isAlone) {
-      this.end(uncleanEnd(error ?? connectFailed("No connection could be made")));
-    } else if (!this.#identity.canResume) {
-      this.#giveUp(sessionLost("The connection was lost, and the server keeps no sessions"));
-    } else {
-      this.#limitLoss(now);
-      this.#detachMain(transportCode);
-      this.#lastFailure = error ?? this.#lastFailure;
-      if (this.#succeed(now)) return;
-      // A close handshake gives up when nothing moves for its timeout: some attempts have to fit into that (CLS-06).
-      this.#dialer.handleFailure(now, this.isClosing ? this.limits.closeTimeoutMs / CLOSING_ATTEMPTS : undefined);
-    }
-  }
-
-  #detachMain(transportCode: number): void {
-    this.detach(transportCode);
-    this.#main = undefined;
-  }
-
-  /** Whether another line goes on with what the last one has left. */
-  #succeed(now: Millis): boolean {
-    const next = this.#beside.best;
-    if (next !== undefined) {
-      this.#adopt(next, now);
-      this.#dialer.handleSuccession();
-    }
-    this.#dialDue(now);
-    return this.#main !== undefined;
-  }
-
-  /** What has left on a line that ends, and has no answer, may have been read, unless it was refused. */
-  #doubt({ attachment }: ClientLine, isRefused: boolean): void {
-    const { state } = attachment;
-    const hasSent = attachment.isAttached || (state.name === "awaiting-welcome" && (state.earlyBytes ?? 0) > 0);
-    if (hasSent && !isRefused) this.#hellos.handleDoubt(this.exchange.outbound.sentNumber);
-  }
-
-  #deathAt(now: Millis): LineDeath {
-    const receivedAt = this.keepalive?.receivedAt ?? now;
-    return { ageMs: now - this.#carriedSince, idleMs: now - Math.max(receivedAt, this.#sentAt) };
-  }
-
   /** Leaves for another transport, when the server has asked for that and the time has come. */
   #pollLeave(now: Millis): boolean {
     if (!this.attachment.pollLeave(this.exchange.outbound.isQuiet, now)) return false;
     this.#leave(now);
     if (this.isClosed) return true;
-    this.#chooser.handleLost(undefined, this.#roundTripTimeMs, now);
-    if (!this.#succeed(now)) this.#dialer.handleRecall(now);
+    this.chooser.handleLost(undefined, this.roundTripTimeMs, now);
+    if (!this.succeed(now)) this.dialer.handleRecall(now);
     return true;
   }
 
@@ -517,17 +413,17 @@ export class ClientSession extends Session {
     const agreed = this.#agreedEnd;
     // There is nothing to come back for.
     if (agreed !== undefined && this.exchange.isSettled) return this.end(agreed);
-    const main = this.#main as ClientLine;
-    if (this.attachment.isAttached) this.#beside.bid(main.number, encodeBatch(0, [{ type: "detach" }]));
-    this.#doubt(main, false);
+    const main = this.main as ClientLine;
+    if (this.attachment.isAttached) this.beside.bid(main.number, encodeBatch(0, [{ type: "detach" }]));
+    this.doubt(main, false);
     this.#limitLoss(now);
-    this.#detachMain(1000);
+    this.detachMain(1000);
   }
 
   /** The server notices late that the transport is gone, and then waits for its window: afterwards nothing is left. */
   #limitLoss(now: Millis): void {
     if (!this.#identity.isWelcomed) return;
-    this.#dialer.limit(now + this.#identity.resumeWindowMs + (this.keepalive?.patienceMs ?? 0));
+    this.dialer.limit(now + this.#identity.resumeWindowMs + (this.keepalive?.patienceMs ?? 0));
   }
 
   /** The session cannot be had, or not any more. */
@@ -546,75 +442,6 @@ export class ClientSession extends Session {
     return this.#lastFailure ?? connectFailed("No connection could be made in time");
   }
 
-  /** Reads a batch on a line that does not carry the session. */
-  #readBeside(line: ClientLine, batch: Uint8Array, now: Millis): void {
-    const reader = new BatchReader(batch);
-    let violation = this.#besideViolation(reader, batch);
-    for (let frame = violation ?? reader.next(); frame !== undefined && "type" in frame; frame = reader.next()) {
-      violation = this.#handleBesideFrame(line, frame, now);
-      // It has been welcomed, and what is behind that is for the session.
-      if (line === this.#main) return this.readFrames(reader, now);
-      if (this.#beside.get(line.number) !== line) return;
-      if (violation !== undefined) break;
-    }
-    violation ??= reader.violation;
-    if (violation !== undefined) this.#lose(line, violation.code, now, { error: violationError(violation) });
-  }
-
-  #besideViolation({ number }: BatchReader, batch: Uint8Array): Violation | undefined {
-    if (batch.length > this.limits.batchBytesMax) return { code: 1009, reason: "batch too large" };
-    return number > 0 ? { code: 1002, reason: "batch before the handshake is done" } : undefined;
-  }
-
-  #handleBesideFrame(line: ClientLine, frame: Frame, now: Millis): Violation | undefined {
-    switch (frame.type) {
-      case "greeting":
-        return this.#handleGreeting(line, frame.parameters, now);
-      case "welcome":
-        return this.#handleWelcome(line, frame.parameters, now);
-      case "abort":
-        this.#handleAbort(line, frame.code, frame.reason, now);
-        return undefined;
-      case "ping":
-        line.unnumbered.pushPong(frame.payload);
-        return undefined;
-      case "pong":
-        if (line.attachment.state.name === "proving" && line.isProof(frame.payload)) this.#handleProved(line);
-        return undefined;
-      case "ack":
-      case "hello":
-      case "detach":
-        return { code: 1002, reason: `${frame.type} out of turn` };
-      default:
-        return undefined;
-    }
-  }
-
-  #handleProved(line: ClientLine): void {
-    line.attachment.handleProved();
-    this.emit({ type: "introduce", line: line.number });
-  }
-
-  #handleGreeting(line: ClientLine, parameters: Parameters, now: Millis): Violation | undefined {
-    if (line.attachment.state.name !== "awaiting-greeting") return { code: 1002, reason: "greeting out of turn" };
-    const greeting = this.#readGreeting(parameters);
-    if (isViolation(greeting)) return greeting;
-    line.heartbeat = greeting;
-    this.#chooser.handleGreeted(line.kind);
-    const mustProve = this.attachment.isAttached;
-    line.attachment.handleGreeting(greeting.instance, mustProve);
-    if (mustProve) {
-      line.askForProof();
-      return undefined;
-    }
-    this.#withdrawHedges(line, now);
-    this.#handleOpen(line, greeting);
-    this.emit({ type: "introduce", line: line.number });
-    // What a session has agreed on holds for all its transports (LIM-07).
-    if (!this.#identity.isWelcomed) this.handlePeerLimits(greeting.limits);
-    return undefined;
-  }
-
   #readGreeting(parameters: Parameters): SaidGreeting | Violation {
     const greeting = readGreeting(parameters, UNANNOUNCED_LIMITS, this.limits);
     if (isViolation(greeting)) return greeting;
@@ -625,56 +452,9 @@ export class ClientSession extends Session {
   /** The server has said who it is: to the application the socket is open, if it was not. */
   #handleOpen(line: ClientLine, greeting: SaidGreeting): void {
     const { protocol, heartbeatMs, heartbeatGraceMs } = greeting;
-    if (line === this.#main) this.keepalive?.handleAnnounced(heartbeatMs, heartbeatGraceMs);
+    if (line === this.main) this.keepalive?.handleAnnounced(heartbeatMs, heartbeatGraceMs);
     this.#isEverGreeted = true;
     this.emit({ type: "greeted", line: line.number, protocol });
-  }
-
-  /** A line that gets on well needs no hedge: a HELLO on one would take the session there. */
-  #withdrawHedges(winner: ClientLine, now: Millis): void {
-    for (const line of [...this.#beside.all(), this.#main]) {
-      if (line === undefined || line === winner || line.kind === "websocket" || line.hasSpoken) continue;
-      if (line === this.#main) {
-        this.#detachMain(1000);
-        this.#adopt(winner, now);
-      } else {
-        this.#abandon(line, 1000);
-      }
-      this.#chooser.handleWithdrawn(line.kind);
-    }
-  }
-
-  #handleWelcome(line: ClientLine, parameters: Parameters, now: Millis): Violation | undefined {
-    const { state } = line.attachment;
-    if (state.name !== "awaiting-welcome") return { code: 1002, reason: "welcome out of turn" };
-    const welcome = readWelcome(parameters, this.peerLimits);
-    if (isViolation(welcome)) return welcome;
-    // Where nobody greets, WELCOME says it all (HTTP-04).
-    const greeting = state.instance === undefined ? this.#readGreeting(parameters) : undefined;
-    if (greeting !== undefined && isViolation(greeting)) return greeting;
-    const { sessionId, received } = welcome;
-    const known = this.#identity.sessionId;
-    const isSame = known === undefined || keyOf(known) === keyOf(sessionId);
-    if (!isSame || !this.exchange.outbound.canSettle(received)) {
-      return { code: 1002, reason: "welcome to another session" };
-    }
-    const isMain = line === this.#main;
-    if (!isMain) this.#promote(line, now);
-    if (!isMain || state.earlyBytes === undefined) this.exchange.handleAttached(now, line.sentNumber);
-    if (greeting !== undefined) this.#handleOpen(line, greeting);
-    if (!this.#identity.isWelcomed && !this.handlePeerLimits(welcome.limits)) return undefined;
-    this.#identity.handleWelcome(welcome);
-    this.attachment.handleWelcome();
-    this.#dialer.handleWelcome();
-    this.#chooser.handleWelcome(line.kind, this.#identity.canResume, now);
-    this.#abandonOutrun(state.epoch);
-    this.#carriedSince = now;
-    const { keepaliveMs } = this.#outlook;
-    if (line.kind === "websocket" && keepaliveMs !== undefined) this.keepalive?.handleLearnt(keepaliveMs);
-    // The server learns that its WELCOME has arrived (RES-02).
-    this.unnumbered.push(this.#firstAck(now));
-    this.handleAttached(line.number, sessionId, welcome, now);
-    return undefined;
   }
 
   #firstAck(now: Millis): AckFrame {
@@ -684,30 +464,4 @@ export class ClientSession extends Session {
     acks.handleDuplicate(now);
     return { type: "ack", number: 0, bytes: 0, receivedTicks: millisToTicks(now), delayTicks: 0 };
   }
-
-  #handleAbort(line: ClientLine, code: number, reasonBytes: Uint8Array, now: Millis): void {
-    const reason = this.ports.decodeUtf8(reasonBytes) ?? "";
-    const isMain = line === this.#main;
-    if (isMain && this.attachment.isAttached) {
-      if (!TRY_LATER.has(code)) return this.end(abortedEnd(code, reason));
-      return this.#giveUp(sessionLost("The server has ended the session, and wants to be asked again"));
-    }
-    const error = new SluiceError("ERR_REFUSED", `The server refused the session: ${code} ${reason}`);
-    const epoch = line.askedEpoch;
-    const isTransient = TRY_LATER.has(code);
-    if (epoch !== undefined && !isTransient) this.#hellos.handleRefused({ epoch, code, reason });
-    const others = [...this.#beside.all(), this.#main].filter((other) => other !== undefined && other !== line);
-    // Somebody carries the session, or may be let in yet.
-    const isOpen = others.some((other) => other?.hasSpoken);
-    const { verdict, readNumberMax } = this.#hellos;
-    // Before the HELLO nothing was refused but this transport.
-    const isOver = epoch === undefined ? !this.#identity.isBound && others.length === 0 : verdict !== undefined;
-    if (isTransient || isOpen || !isOver) return this.#lose(line, 1000, now, { error, isRefused: true });
-    // What was sent behind an earlier HELLO may have been read.
-    const isLost = this.#identity.isWelcomed || readNumberMax > 0;
-    if (isLost) this.#giveUp(sessionLost("The server does not know the session any more"), readNumberMax);
-    else this.end(abortedEnd(verdict?.code ?? code, verdict?.reason ?? reason, error), 0);
-  }
 }
-
-const AUTH_TOO_LARGE = "`auth` is over the limit of the server";
