@@ -46,7 +46,7 @@ const KINDS: Record<Exclude<Profile, "all">, Partial<Record<TroubleKind, number>
     overload: 1,
     goaway: 1,
     suspend: 1,
-    hurry: 2,
+    hurry: 8,
     offline: 1,
     drop: 1,
     duplicate: 2,
@@ -163,7 +163,7 @@ function makeUsualPlan(seed: number, random: Random, profile: Profile): Plan {
     serverLimits,
     clientLimits,
     model: {
-      delayMs: random.scale(1, 150),
+      delayMs: random.scale(1, profile === "races" && random.chance(0.5) ? 900 : 150),
       jitterMs: random.chance(0.5) ? 0 : random.scale(1, 100),
       bytesPerMs: random.chance(profile === "closing" ? 0.2 : 0.6)
         ? Number.POSITIVE_INFINITY
@@ -182,7 +182,9 @@ function makeUsualPlan(seed: number, random: Random, profile: Profile): Plan {
     stillbornShare: isLossy ? 0.1 : 0,
     connectTimeoutMs: isLossy ? random.pick([5000, 60_000]) : 1e9,
     deeds:
-      profile === "channels" ? makeChannelDeeds(random, spanMs) : makeDeeds(random, spanMs, PERISHABLE.has(profile)),
+      profile === "channels" || (profile === "races" && random.chance(0.4))
+        ? makeChannelDeeds(random, spanMs)
+        : makeDeeds(random, spanMs, PERISHABLE.has(profile)),
     faults: [...firstFaults(seed, random, profile, spanMs), ...makeFaults(random, profile, spanMs)],
     closer: random.pick(["client", "server"]),
     spanMs,
@@ -308,6 +310,7 @@ function makeFaults(random: Random, profile: Profile, spanMs: number): Fault[] {
 /** What a profile needs to have happened before chance takes over. */
 function firstFaults(seed: number, random: Random, profile: Profile, spanMs: number): Fault[] {
   if (profile === "handshake") return enumerated(seed, random);
+  if (profile === "races") return firstRaces(random, spanMs);
   if (profile === "channels") return [...lopsidedCut(random, spanMs), ...lopsidedCut(random, spanMs)];
   if (profile !== "closing" || random.chance(0.4)) return [];
   // A close while there is something to be sent again.
@@ -318,6 +321,23 @@ function firstFaults(seed: number, random: Random, profile: Profile, spanMs: num
     count: random.between(1, 5),
   } as const;
   return [firstCut(random), { moment, trouble: makeTrouble(random, "close") }];
+}
+
+/** WebSockets are blocked at first, and are tried again when they are not any more; servers take their time meanwhile. */
+function firstRaces(random: Random, spanMs: number): Fault[] {
+  const forMs = random.scale(100, spanMs / 2);
+  const how = random.pick(["fails", "hangs", "silent"] as const);
+  const faults: Fault[] = [];
+  if (random.chance(0.7)) faults.push({ moment: { at: 0 }, trouble: { kind: "block", how, cut: undefined, forMs } });
+  if (random.chance(0.5)) {
+    const ms = random.scale(50, 900);
+    faults.push({ moment: { at: random.unit() * spanMs }, trouble: { kind: "slow-check", ms, forMs: spanMs } });
+  }
+  for (let i = random.between(0, 4); i > 0; i--) {
+    const at = forMs + random.unit() * (spanMs - forMs);
+    faults.push({ moment: { at }, trouble: { kind: "hurry", network: "changed" } });
+  }
+  return faults;
 }
 
 /** One direction of the line holds back what it has for a while, the other does not; then it is cut, and that is lost. */

@@ -99,7 +99,7 @@ export class Chooser {
   readonly #outlook: Outlook;
   readonly #machine = new Machine<ChooserState, ChooserInput>(CHOOSER_TRANSITIONS, { name: "resting" });
   #due: LineKind[] = [];
-  /** WebSockets that have been tried in vain beside HTTP. */
+  /** WebSockets that have been tried beside HTTP since one was sound. */
   #probes = 0;
   #isOffline = false;
 
@@ -171,7 +171,6 @@ export class Chooser {
     const isProbe = state.by === "http";
     if (isProbe && !isRefused) this.#outlook.block(now);
     const tryAt = isProbe ? now + this.#probeMs(isRefused) : undefined;
-    if (isProbe) this.#probes += 1;
     this.#machine.enter("failed", { name: "carried", by: state.by, tryAt, soundAt: undefined });
   }
 
@@ -183,11 +182,7 @@ export class Chooser {
   handleLost(death: LineDeath | undefined, roundTripTimeMs: Millis | undefined, now: Millis): void {
     const { state } = this;
     if (state.name !== "carried" && state.name !== "trying") return;
-    if (state.by === "websocket" && death !== undefined) {
-      // One that took over from HTTP and did not live shows how much trying it was worth.
-      if (this.#outlook.isBlocked(now)) this.#probes += 1;
-      this.#outlook.handleDeath(death, now);
-    }
+    if (state.by === "websocket" && death !== undefined) this.#outlook.handleDeath(death, now);
     if (state.name === "carried") {
       this.#machine.enter("lost", { name: "resting" });
       return;
@@ -226,6 +221,7 @@ export class Chooser {
         this.#machine.enter("sound", { ...state, soundAt: undefined });
       }
       if (!isDue(state.tryAt, now) || this.#isOffline) return;
+      if (state.by === "http") this.#probes += 1;
       this.#machine.enter("try", { name: "trying", by: state.by, runner: "running" });
       this.#due.push("websocket");
     }
