@@ -27,6 +27,8 @@ export class ClientLine {
   heartbeat: Heartbeat;
   /** The last numbered batch that has left on it, for a line with early data that another one has overtaken. */
   sentNumber = 0;
+  /** When its HELLO has left. */
+  askedAt: Millis | undefined;
   /** What its HELLO has named as the last batch that opens a channel (CHN-10). */
   toldOpening = 0;
 

@@ -233,6 +233,7 @@ export abstract class ClientLines extends Session {
   /** `line` carries the session from here on, or is the first to. */
   #seat(line: ClientLine): void {
     this.main = line;
+    this.handshakeAt = line.askedAt;
     this.attachment = line.attachment;
   }
 

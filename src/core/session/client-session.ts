@@ -87,6 +87,7 @@ export class ClientSession extends ClientLines {
     const said = { limits: this.limits, epoch, auth: bytes, protocolsOffered: this.#protocolsOffered, ...details };
     const hello = this.#identity.hello(said, instance);
     line.toldOpening = details.opening;
+    line.askedAt = now;
     // Nothing else carries the session, and the server has shown that it is one of ours (HSK-07).
     const isEarly = line === this.main && instance !== undefined;
     if (isEarly) this.exchange.handleAttached(now);

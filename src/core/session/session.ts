@@ -47,14 +47,14 @@ export abstract class Session {
   protected transportBatchBytesMax: number = BATCH_BYTES_MIN;
   /** What may leave beyond the window. */
   protected overdraftBytes = 0;
+  /** When HELLO or WELCOME has left, until it is answered. */
+  protected handshakeAt: Millis | undefined;
   readonly #events: Fifo<SessionEvent> = new Fifo();
   /** How often a transport has carried the session. */
   #attachments = 0;
   /** The last transport that was given up: what still has to be said leaves on it. */
   #leftLine: number | undefined;
   #lastNow: Millis = Number.NEGATIVE_INFINITY;
-  /** When HELLO or WELCOME has left, until it is answered. */
-  #handshakeAt: Millis | undefined;
 
   constructor(options: SessionOptions) {
     this.limits = options.limits;
@@ -411,14 +411,14 @@ export abstract class Session {
   }
 
   #handleHandshakeAnswer(now: Millis): void {
-    if (this.#handshakeAt !== undefined) this.exchange.handleHandshakeAnswer(now - this.#handshakeAt);
-    this.#handshakeAt = undefined;
+    if (this.handshakeAt !== undefined) this.exchange.handleHandshakeAnswer(now - this.handshakeAt);
+    this.handshakeAt = undefined;
   }
 
   #pollHandshake(now: Millis): Uint8Array | undefined {
     const frame = this.attachment.pollFrame();
     if (frame === undefined) return undefined;
-    this.#handshakeAt = now;
+    this.handshakeAt = now;
     const batch = encodeBatch(0, [frame]);
     if (batch.length <= this.helloBytesMax || frame.type === "welcome") return batch;
     // Credentials that the server would refuse are refused here, where the application learns why (BAT-08).
