@@ -180,7 +180,7 @@ export class PlainConversation implements ClientConversation {
   }
 
   wake(): void {
-    if (this.#dialer.wake() !== undefined) this.#dial();
+    if (this.#dialer.wake()) this.#dial();
     this.#turn();
   }
 
@@ -322,12 +322,12 @@ export class PlainConversation implements ClientConversation {
     if (this.#state.name === "dialling" && isDue(this.#state.deadline, now)) {
       return this.#handleAttemptFailed(new SluiceError("ERR_CONNECT_FAILED", "The handshake took too long"));
     }
-    if (this.#dialer.poll(now, "deadline") !== undefined) this.#dial();
+    if (this.#dialer.poll(now, "deadline")) this.#dial();
     this.#turn();
   }
 
   #hurry(): void {
-    if (this.#dialer.poll(this.#now, "hurry") !== undefined) this.#dial();
+    if (this.#dialer.poll(this.#now, "hurry")) this.#dial();
   }
 
   /** What follows from what the application asks for happens when its script has ended: it may think again. */
