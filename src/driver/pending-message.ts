@@ -108,7 +108,9 @@ export class PendingMessage {
     this.#isHeld = true;
     const { source } = this.payload;
     source.start?.();
-    this.control.onSettled(() => source.cancel?.(this.failure ?? cancelled()));
+    this.control.onSettled((error) => {
+      if (error !== undefined) source.cancel?.(error);
+    });
   }
 }
 

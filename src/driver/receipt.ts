@@ -88,7 +88,7 @@ export class ReceiptControl {
   #written: Milestone;
   #delivered: Milestone;
   readonly #onCancel: () => boolean;
-  #onSettled: (() => void)[] | undefined;
+  #onSettled: ((error: SluiceError | undefined) => void)[] | undefined;
   #holder: Holder | undefined;
   #heldBytes = 0;
   #state: ReceiptState = "queued";
@@ -117,7 +117,7 @@ export class ReceiptControl {
     this.#state = "delivered";
     this.#written = settled(this.#written, "reached");
     this.#delivered = settled(this.#delivered, "reached");
-    this.#settled();
+    this.#settled(undefined);
   }
 
   /** No session has sent it: the next one will. */
@@ -129,7 +129,7 @@ export class ReceiptControl {
     this.#state = state;
     this.#written = settled(this.#written, error);
     this.#delivered = settled(this.#delivered, error);
-    this.#settled();
+    this.#settled(error);
   }
 
   /** `holder` gets `bytes` back once the message has ended, in whatever way. */
@@ -138,8 +138,8 @@ export class ReceiptControl {
     this.#heldBytes = bytes;
   }
 
-  /** Calls `run` once the message has ended, in whatever way. */
-  onSettled(run: () => void): void {
+  /** Calls `run` once the message has ended, in whatever way; with the reason, unless it was delivered. */
+  onSettled(run: (error: SluiceError | undefined) => void): void {
     if (this.#onSettled === undefined) this.#onSettled = [run];
     else this.#onSettled.push(run);
   }
@@ -164,13 +164,13 @@ export class ReceiptControl {
     return deferred.promise;
   }
 
-  #settled(): void {
+  #settled(error: SluiceError | undefined): void {
     const holder = this.#holder;
     this.#holder = undefined;
     holder?.release(this.#heldBytes);
     const waiting = this.#onSettled;
     if (waiting === undefined) return;
     this.#onSettled = undefined;
-    for (const run of waiting) run();
+    for (const run of waiting) run(error);
   }
 }

@@ -143,6 +143,24 @@ describe("Outbox: streams", () => {
     expect(pair.server.driver.session.stats.reassemblyBytes).toBe(0);
   });
 
+  it("may be longer than this end's limit, but not than what the peer takes: it says so, and the rest is not read", async () => {
+    const { pair, outbox } = outboxPair({
+      client: { messageBytesMax: 64 * KIB },
+      server: { messageBytesMax: 512 * KIB },
+    });
+    pair.connect();
+    const fits = post(outbox, endless(8).stream);
+    await run(pair);
+    expect(fits.state).toBe("delivered");
+    const { stream, seen } = endless();
+    const receipt = post(outbox, stream);
+    await run(pair);
+    await expect(receipt.delivered).rejects.toEqual(failure("ERR_MESSAGE_TOO_LARGE"));
+    expect(seen.cancelled).toEqual(failure("ERR_MESSAGE_TOO_LARGE"));
+    expect(seen.made * 64 * KIB).toBeLessThan(2048 * KIB);
+    expect(pair.server.driver.session.stats.reassemblyBytes).toBe(0);
+  });
+
   it("begin anew in the next session when nothing of them was read", async () => {
     const { pair, outbox } = outboxPair();
     const { stream, seen } = endless(6);
