@@ -34,9 +34,9 @@ export class HttpEndpoint {
   readonly #lines: HttpLines;
 
   /** @param onEmpty called when the last line has gone */
-  constructor(door: Door, onEmpty: () => void) {
+  constructor(door: Door, { batchBytesMax }: { readonly batchBytesMax: number }, onEmpty: () => void) {
     this.#door = door;
-    this.#lines = new HttpLines({}, onEmpty);
+    this.#lines = new HttpLines({ batchBytesMax }, onEmpty);
   }
 
   /**

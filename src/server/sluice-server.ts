@@ -304,7 +304,7 @@ export class SluiceServer extends EventEmitter<SluiceServerEvents> {
         this.#state === "running" && (!this.#sessions.isFull || this.#sessions.has(sessionId)),
       enter: (request: IncomingMessage) => this.#enter(request),
     };
-    return new HttpEndpoint(door, () => {
+    return new HttpEndpoint(door, this.#limits, () => {
       if (this.#state !== "running") this.#stopTaking();
     });
   }

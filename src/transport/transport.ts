@@ -37,13 +37,16 @@ export interface Transport {
   readonly name: TransportName;
   /** Whether the server speaks first on it (HSK-01). Where it cannot, the client's HELLO begins (HTTP-04). */
   readonly greets: boolean;
-  /** The largest batch that it carries, bytes. */
+  /** The largest batch to make for it, bytes. */
   readonly batchBytesMax: number;
   /** Bytes handed over and not yet passed on, as far as the platform tells. */
   readonly bufferedBytes: number;
   /** Begins to connect, or to read where it is connected already. Called once. */
   start(handler: TransportHandler): void;
-  /** Hands over a batch of at most `batchBytesMax`; the transport owns the bytes. Ignored once it has ended. */
+  /**
+   * Hands over a batch of at most `batchBytesMax`, or one that another transport has had before (BAT-05); the transport
+   * owns the bytes. Ignored once it has ended.
+   */
   send(batch: Uint8Array): void;
   /** Ends in order: what was handed over is passed on first. Nothing is told to the handler any more. */
   close(code: number, reason: string): void;

@@ -53,6 +53,16 @@ describe.each(RIGS)("conformance: $name", (rig) => {
     expect(to.story.batches).toHaveLength(batches.length);
   });
 
+  it.each(["up", "down"])(
+    "BAT-05: brings what was made for another transport, larger than its own: %s",
+    async (direction) => {
+      const [from, to] = ends(direction);
+      const batches = [66_560, 10, 66_560].map(patterned);
+      sendAll(from, batches);
+      expect(hashes(await to.story.batchesWhen(3))).toEqual(hashes(batches));
+    },
+  );
+
   it("brings batches in both directions at once, each answered from where it arrives", async () => {
     const { client, server } = pair;
     server.story.onBatch = (batch) => server.transport.send(batch);

@@ -1,6 +1,6 @@
 import { BatchStreamReader } from "../http/batch-stream.js";
 import { EventStreamReader } from "../http/event-stream.js";
-import { BATCHES_TYPE, EVENTS_TYPE, Header, HTTP_BATCH_BYTES_MAX, isMediaType, parseCount } from "../http/headers.js";
+import { BATCHES_TYPE, EVENTS_TYPE, Header, isMediaType, parseCount, TAKEN_BATCH_BYTES_MAX } from "../http/headers.js";
 import type { TransportName } from "../transport.js";
 import { Patience } from "./http-patience.js";
 import type { LineRequest, Outcome, Requests } from "./http-requests.js";
@@ -88,7 +88,7 @@ export class Downlink {
       request.abort();
       return this.#handleFailedStream(outcome, request);
     }
-    const reader = new EventStreamReader(HTTP_BATCH_BYTES_MAX);
+    const reader = new EventStreamReader(TAKEN_BATCH_BYTES_MAX);
     let batches = 0;
     await request.read(outcome.response, (piece) => {
       request.expectWithin(undefined);
@@ -142,7 +142,7 @@ export class Downlink {
       return this.#fail(outcome.type === "failed" ? outcome.httpStatus : 413);
     }
     const { response } = outcome;
-    const reader = new BatchStreamReader(HTTP_BATCH_BYTES_MAX);
+    const reader = new BatchStreamReader(TAKEN_BATCH_BYTES_MAX);
     const first = parseCount(response.headers.get(Header.POSITION)) ?? 0;
     let position = first;
     const isWhole = await request.read(response, (piece) => {

@@ -1,5 +1,5 @@
 import { BatchStreamReader, batchStream, framedBytes } from "../http/batch-stream.js";
-import { BATCHES_TYPE, Header, HTTP_BATCH_BYTES_MAX, parseCount } from "../http/headers.js";
+import { BATCHES_TYPE, Header, parseCount, TAKEN_BATCH_BYTES_MAX } from "../http/headers.js";
 import { Patience } from "./http-patience.js";
 import type { LineRequest, Outcome, Requests } from "./http-requests.js";
 
@@ -190,7 +190,7 @@ export class Uplink {
   }
 
   async #readBatches(response: Response, request: LineRequest): Promise<void> {
-    const reader = new BatchStreamReader(HTTP_BATCH_BYTES_MAX);
+    const reader = new BatchStreamReader(TAKEN_BATCH_BYTES_MAX);
     let position = parseCount(response.headers.get(Header.POSITION)) ?? 0;
     const isWhole = await request.read(response, (piece) => {
       for (const batch of reader.push(piece)) this.#handler.handleBatch(position++, batch);

@@ -17,8 +17,14 @@ export const Header = {
 export const BATCHES_TYPE = "application/octet-stream";
 export const EVENTS_TYPE = "text/event-stream";
 
-/** Largest batch on an HTTP line, bytes: passes the small body limits of proxies. */
+/** Largest batch that is made for an HTTP line, bytes: passes the small body limits of proxies. */
 export const HTTP_BATCH_BYTES_MAX: number = 16 * 1024;
+
+/**
+ * Largest batch that is taken by default, bytes: those that were first sent on a WebSocket are sent again as they were
+ * (BAT-05).
+ */
+export const TAKEN_BATCH_BYTES_MAX: number = 65 * 1024;
 
 /** Largest body of an answer, bytes. A server stops adding batches above it. */
 export const ANSWER_BYTES_MAX: number = 256 * 1024;

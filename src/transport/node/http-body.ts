@@ -12,6 +12,7 @@ export type BodyEnd =
   | { readonly type: "cut" };
 
 export interface BodyLimits {
+  /** Largest batch, bytes. */
   readonly batchBytesMax: number;
   /** Largest body, bytes. */
   readonly bodyBytesMax: number;

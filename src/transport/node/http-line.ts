@@ -13,7 +13,7 @@ import { EventStream, LongPoll } from "./http-downlink.js";
 import { Outgoing } from "./http-outgoing.js";
 
 /** Bounds of one line. */
-export interface LineLimits extends Omit<BodyLimits, "batchBytesMax"> {
+export interface LineLimits extends BodyLimits {
   /** How long a poll that has nothing to bring is held, ms. */
   readonly holdMs: number;
   /** How long the first request waits for something to take along, ms. */
@@ -121,8 +121,7 @@ export class HttpLine implements Transport {
       this.#received = position;
       this.#handler?.handleBatch(batch);
     };
-    const limits = { ...this.#limits, batchBytesMax: this.batchBytesMax };
-    upload.stop = readBatches(request, limits, onBatch, (end) => this.#handleBodyEnd(upload, end));
+    upload.stop = readBatches(request, this.#limits, onBatch, (end) => this.#handleBodyEnd(upload, end));
   }
 
   /** A GET: what goes down goes into its answer from here on. */

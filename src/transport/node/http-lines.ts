@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { BATCHES_TYPE, Header, isMediaType, parseCount, parseKey } from "../http/headers.js";
+import { BATCHES_TYPE, Header, isMediaType, parseCount, parseKey, TAKEN_BATCH_BYTES_MAX } from "../http/headers.js";
 import type { Transport } from "../transport.js";
 import { refuse } from "./http-answers.js";
 import { HttpLine, type LineLimits, type LineRequest } from "./http-line.js";
@@ -10,6 +10,7 @@ export interface HttpLinesLimits extends LineLimits {
 }
 
 const DEFAULT_LIMITS: HttpLinesLimits = {
+  batchBytesMax: TAKEN_BATCH_BYTES_MAX,
   bodyBytesMax: 256 * 1024,
   bodyTimeoutMs: 30_000,
   // Below the 30 s after which some load balancers end any request.

@@ -223,7 +223,7 @@ describe("HttpLines: up", () => {
 
   it.each([
     ["a batch of no bytes", 1002, bytes(0)],
-    ["a batch over the limit", 1009, bytes(0x80, 0x00, 0x40, 0x01, 0)],
+    ["a batch over the limit", 1009, bytes(0x80, 0x01, 0x04, 0x01, 0)],
   ])("ends the line on %s", async (_, code, body) => {
     const { story } = await open();
     const headers = ours(1, { "sluice-position": 2, "content-type": "application/octet-stream" });
