@@ -168,7 +168,7 @@ async function installBench({ clockPort, pings, createEnd: createPageEnd, connec
       await receiver.reset();
       await sender.start({ fileBytes, intervalMs: 0 });
       await receiver.wait({ file: true });
-      sender.stop();
+      await sender.stop();
     },
 
     /** @param {{ direction: string, fileBytes: number, intervalMs: number }} plan */
