@@ -339,6 +339,20 @@ describe.each(Object.entries(worlds))("the surface of `ws`, in %s:", (_, world) 
     expect(stream.destroyed).toBe(true);
   });
 
+  it("a stream that nobody reads pauses the socket, and goes on when it is read", async () => {
+    const { socket, client } = await meet(world);
+    const stream = createWebSocketStream(socket as unknown as WebSocket, { readableHighWaterMark: 10_000 });
+    for (let count = 0; count < 100; count++) client.send(Buffer.alloc(1000, count));
+    while (!socket.isPaused) await reactions();
+    expect(stream.readableLength).toBeLessThan(20_000);
+    const bytes: Buffer[] = [];
+    stream.on("data", (piece: Buffer) => bytes.push(piece));
+    client.close();
+    await once(stream, "end");
+    expect(Buffer.concat(bytes)).toEqual(Buffer.concat(Array.from({ length: 100 }, (_, i) => Buffer.alloc(1000, i))));
+    expect(socket.isPaused).toBe(false);
+  });
+
   it("a stream that is destroyed cuts the socket, and one over a closed socket ends", async () => {
     const { socket } = await meet(world);
     const stream = createWebSocketStream(socket as unknown as WebSocket);
