@@ -228,6 +228,38 @@ describe("plain mode: messages", () => {
     expect(socket.stats()).toMatchObject({ messagesReceived: 3, bytesReceived: 7 });
   });
 
+  it("are taken by loops, streams and as they begin, too, across a lost connection", async () => {
+    await serve();
+    const loop = await connect(["chat"]);
+    loop.peer.send("1");
+    const seen: unknown[] = [];
+    for await (const data of loop.socket) {
+      seen.push(data);
+      if (data === "1") {
+        loop.peer.terminate();
+        (await server.connections.next()).socket.send("2");
+      } else {
+        break;
+      }
+    }
+    expect(seen).toEqual(["1", "2"]);
+
+    const stream = await connect(["chat"]);
+    stream.peer.send("3");
+    const reader = stream.socket.readable.getReader();
+    expect((await reader.read()).value).toBe("3");
+    await reader.cancel();
+
+    const begun = await connect(["chat"]);
+    const { incoming } = begun.socket;
+    begun.peer.send(Uint8Array.of(4, 5));
+    for await (const message of incoming) {
+      expect(message).toMatchObject({ type: "binary", size: 2 });
+      expect(await message.arrayBuffer()).toEqual(Uint8Array.of(4, 5).buffer);
+      break;
+    }
+  });
+
   it("are written, and never acknowledged", async () => {
     await serve();
     const { socket } = await connect(["chat"]);
