@@ -82,6 +82,14 @@ describe("SupplyIterator", () => {
     expect(returned).toBe(1);
   });
 
+  it("fails for the first of those who wait, and is over for the others", async () => {
+    const iterated = iterator();
+    const calls = [iterated.next(), iterated.next()] as const;
+    supply.end(new SluiceError("ERR_SESSION_LOST", "lost"));
+    await expect(calls[0]).rejects.toMatchObject({ code: "ERR_SESSION_LOST" });
+    expect([await calls[1], returned]).toEqual([DONE, 1]);
+  });
+
   it("tells each iterator of the failure", async () => {
     supply.end(new SluiceError("ERR_SESSION_LOST", "lost"));
     await expect(iterator().next()).rejects.toMatchObject({ code: "ERR_SESSION_LOST" });
