@@ -28,7 +28,7 @@ const ALLOWED_HEADERS = ["content-type", Header.LINE, Header.POSITION, Header.RE
 /** For how long a browser may keep the answer to its question, s; Chromium takes no more than two hours. */
 const PREFLIGHT_SECONDS = 7200;
 
-/** The HTTP transports of a server: knows whose a request is, and who may send it. */
+/** The HTTP transports of a server: knows whose a request is, and who may send it (HTTP-26). */
 export class HttpEndpoint {
   readonly #door: Door;
   readonly #lines: HttpLines;

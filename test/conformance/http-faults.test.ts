@@ -69,7 +69,7 @@ function strike(fate: Fate, times: number, isMeant: (request: ProxiedRequest) =>
   return () => times - left;
 }
 
-describe.each(["auto", "long-poll"] as const)("faults on the way of an HTTP line, %s", (downlink) => {
+describe.each(["auto", "long-poll"] as const)("HTTP-09, HTTP-22: faults on the way of an HTTP line, %s", (downlink) => {
   it.each<[string, Fate]>([
     ["get lost", "lose-request"],
     ["get lost with their answers", "lose-answer"],
@@ -131,7 +131,7 @@ describe.each(["auto", "long-poll"] as const)("faults on the way of an HTTP line
     expect(rig.ends.items).toHaveLength(1);
   });
 
-  it("a limit on bodies is found out, batch by batch, and nothing is lost", async () => {
+  it("HTTP-12: a limit on bodies is found out, batch by batch, and nothing is lost", async () => {
     const server = await open({ downlink });
     proxy.fate = ({ method, bodyBytes }) => (method === "POST" && bodyBytes > 20_000 ? { status: 413 } : "pass");
     const large = range(10, 20);
@@ -225,7 +225,7 @@ describe.each(["auto", "long-poll"] as const)("faults on the way of an HTTP line
   });
 });
 
-describe("an event stream that does not get through", () => {
+describe("HTTP-19: an event stream that does not get through", () => {
   it("is held back from its head on: long polls take over, on the same line", async () => {
     await start();
     proxy.fate = ({ isStream }) => (isStream ? "hold-back" : "pass");
@@ -313,7 +313,7 @@ describe("an event stream that does not get through", () => {
   });
 });
 
-it("is never asked for over more than two connections at a time", async () => {
+it("HTTP-03: is never asked for over more than two connections at a time", async () => {
   await start();
   let open = 0;
   let most = 0;

@@ -69,8 +69,7 @@ function httpRig(name: string, downlink: "auto" | "long-poll"): Rig {
     passesCodes: true,
     tellsWritable: ["up", "down"],
     async open() {
-      // A client that has gone is noticed by its silence.
-      const http = await HttpRig.start({ idleMs: 300 });
+      const http = await HttpRig.start();
       const near = httpTransport(new TestPlatform(), http.url, { downlink });
       return await introduced(near, http.ends.next(), () => http.stop());
     },

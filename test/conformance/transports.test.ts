@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { reactions } from "../support/event-loop.js";
 import { type End, type Pair, RIGS } from "./rigs.js";
 
@@ -25,6 +25,7 @@ describe.each(RIGS)("conformance: $name", (rig) => {
   });
 
   afterEach(async () => {
+    vi.useRealTimers();
     expect([pair.client.story.breaches, pair.server.story.breaches]).toEqual([[], []]);
     await pair.stop();
   });
@@ -130,9 +131,17 @@ describe.each(RIGS)("conformance: $name", (rig) => {
   });
 
   it.each(["up", "down"])("the other end learns of terminate, once, and this one of nothing: %s", async (direction) => {
+    await pair.stop();
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+    pair = await rig.open();
     const [from, to] = ends(direction);
     from.story.call((transport) => transport.terminate());
     to.transport.send(Uint8Array.of(2));
+    while (to.story.deaths.length === 0) {
+      await reactions();
+      // An HTTP client that has gone is noticed by its silence.
+      vi.advanceTimersByTime(1000);
+    }
     const death = await to.story.death();
     // A page cannot end a WebSocket without a close handshake.
     if (direction === "down" || !rig.greets) expect(death).toMatchObject({ wasClean: false, code: 1006 });

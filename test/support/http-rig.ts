@@ -48,6 +48,8 @@ export class HttpRig {
   readonly lines: HttpLines;
   /** The server's ends of lines, as they come; started. */
   readonly ends = new Inbox<{ readonly transport: Transport; readonly story: TransportStory }>();
+  /** How many requests have been taken. */
+  taken = 0;
   readonly http: Server;
   readonly #sockets = new Set<Socket>();
 
@@ -96,5 +98,6 @@ export class HttpRig {
       if (onNew === undefined) return open(start);
       void onNew(request).then((isWelcome) => isWelcome && open(start));
     });
+    this.taken += 1;
   }
 }

@@ -29,7 +29,7 @@ export interface DownlinkHandler {
   handleLost(httpStatus: number | undefined): void;
 }
 
-/** Brings batches down: by an event stream as long as one gets through, then by long polls. */
+/** Brings batches down: by an event stream as long as one gets through, then by long polls (HTTP-15, HTTP-19). */
 export class Downlink {
   readonly #requests: Requests;
   readonly #handler: DownlinkHandler;

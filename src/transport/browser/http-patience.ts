@@ -7,7 +7,7 @@ const PATIENCE_MS = 10_000;
 const WAIT_MIN_MS = 100;
 const WAIT_MAX_MS = 2000;
 
-/** How long the requests of one direction may fail, and when the next one is tried. */
+/** How long the requests of one direction may fail, and when the next one is tried (HTTP-22). */
 export class Patience {
   readonly #platform: HttpPlatform;
   #failures = 0;

@@ -25,7 +25,7 @@ export interface UplinkHandler {
 }
 
 /**
- * Takes batches up, one POST at a time, each with as many as fit; what was not confirmed is sent again. A POST says the
+ * Takes batches up, one POST at a time (HTTP-03), each with as many as fit; what was not confirmed is sent again. A POST says the
  * position of its first batch, so the server takes each batch once.
  */
 export class Uplink {
@@ -221,7 +221,7 @@ export class Uplink {
     return this.#fitting().length === queue.length;
   }
 
-  /** Something on the way takes smaller bodies only, or is too slow for large ones. */
+  /** Something on the way takes smaller bodies only, or is too slow for large ones (HTTP-12). */
   #halve(batches: readonly Uint8Array[]): void {
     const bytes = batches.reduce((sum, batch) => sum + framedBytes(batch), 0);
     this.#bodyBytesMax = Math.max(1, Math.floor(bytes / 2));

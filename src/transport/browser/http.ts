@@ -19,7 +19,7 @@ export interface HttpOptions {
 
 const BODY_BYTES_MAX = 64 * 1024;
 
-/** So much may come down without a request that says so; the server keeps it until then. */
+/** So much may come down without a request that says so; the server keeps it until then (HTTP-14). */
 const UNACKNOWLEDGED_BYTES_MAX = 256 * 1024;
 
 /**

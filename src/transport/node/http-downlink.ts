@@ -14,7 +14,7 @@ interface DownlinkInit {
   readonly onGone: () => void;
 }
 
-/** An event stream: stays open, one event for each batch. */
+/** An event stream: stays open, one event for each batch (HTTP-16). */
 export class EventStream {
   readonly type = "stream";
   /** Of the last batch written. */
@@ -72,7 +72,7 @@ export class EventStream {
   }
 }
 
-/** A poll: answered once, at once where there is something to bring. */
+/** A poll: answered once, at once where there is something to bring (HTTP-17). */
 export class LongPoll {
   readonly type = "poll";
   readonly received: number;

@@ -105,7 +105,7 @@ export class HttpLine implements Transport {
   /** A POST: its body brings batches. */
   handleUpload(said: LineRequest): void {
     const { request, response } = said;
-    // What is between has never come, and never will.
+    // HTTP-10: what is between has never come, and never will.
     if (said.position > this.#received + 1) return refuse(request, response, 409, this.progress);
     if (!this.#acknowledge(said)) return;
     this.#supersede();
@@ -178,7 +178,7 @@ export class HttpLine implements Transport {
     }
     upload.state = "held";
     upload.stop = () => {};
-    // Until the first one is answered, no GET can come to take anything down. (A late copy of it is not waited with.)
+    // HTTP-13: until the first one is answered, no GET can come to take anything down. (A late copy of it is not waited with.)
     const isFirst = upload.position === 1 && this.#outgoing.sent === 0;
     if (isFirst && !this.#hasNews(upload.received)) {
       const timer = setTimeout(() => this.#answerUpload(upload), this.#limits.firstHoldMs);
@@ -188,7 +188,7 @@ export class HttpLine implements Transport {
     }
   }
 
-  /** `false` when the request has been refused: what it says cannot be, or is out of date. */
+  /** `false` when the request has been refused: what it says cannot be, or is out of date (HTTP-10). */
   #acknowledge({ request, response, received }: LineRequest): boolean {
     const { sent, acknowledged } = this.#outgoing;
     if (received > sent) {
@@ -204,7 +204,7 @@ export class HttpLine implements Transport {
     return true;
   }
 
-  /** Browsers and proxies repeat requests: the older copy must not wait for ever. */
+  /** Browsers and proxies repeat requests: the older copy must not wait for ever (HTTP-18). */
   #supersede(): void {
     const upload = this.#upload;
     if (upload === undefined) return;
@@ -295,7 +295,7 @@ export class HttpLine implements Transport {
     this.#handler?.handleRenamed?.();
   }
 
-  /** A line that no request is under way for has lost its client, sooner or later. */
+  /** A line that no request is under way for has lost its client, sooner or later (HTTP-21). */
   #arm(): void {
     if (this.#state !== "open") return;
     clearTimeout(this.#timer);

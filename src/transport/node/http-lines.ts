@@ -54,7 +54,7 @@ export class HttpLines {
     const line = this.#lines.get(said.key);
     const isUpload = request.method === "POST";
     if (line !== undefined) return isUpload ? line.handleUpload(said) : line.handleDownlink(said);
-    // Nothing but a first POST makes a line: a late request must not bring back one that has ended.
+    // HTTP-05: nothing but a first POST makes a line; a late request must not bring back one that has ended.
     if (!isUpload || said.position !== 1 || said.received !== 0) return refuse(request, response, 404);
     if (this.#lines.size >= this.#limits.linesMax) return refuse(request, response, 503);
     onNew((start) => this.#open(said, start));
@@ -91,7 +91,7 @@ function checked(
   const received = parseCount(headers[Header.RECEIVED]);
   if (key === undefined || received === undefined) return 400;
   if (method === "GET") return { key, request, response, received, position: 0, close: undefined };
-  // A form of another site can send neither this type nor our header.
+  // HTTP-11. A form of another site can send neither this type nor our header.
   if (!isMediaType(headers["content-type"], BATCHES_TYPE)) return 415;
   if ((headers["content-encoding"] ?? "identity") !== "identity") return 415;
   if (Number(headers["content-length"] ?? 0) > bodyBytesMax) return 413;

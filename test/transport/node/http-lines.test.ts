@@ -3,7 +3,7 @@ import { request as httpRequest, type IncomingHttpHeaders } from "node:http";
 import { connect as connectTcp } from "node:net";
 import { text } from "node:stream/consumers";
 import { gzipSync } from "node:zlib";
-import { afterEach, describe, expect, it } from "vitest";
+import { afterEach, describe, expect, it, vi } from "vitest";
 import { BatchStreamReader, batchStream } from "../../../src/transport/http/batch-stream.js";
 import { EventStreamReader } from "../../../src/transport/http/event-stream.js";
 import type { HttpLinesLimits } from "../../../src/transport/node/http-lines.js";
@@ -22,6 +22,7 @@ async function serve(limits: Partial<HttpLinesLimits> = {}): Promise<HttpRig> {
 }
 
 afterEach(async () => {
+  vi.useRealTimers();
   await rig?.stop();
   expect(rig?.lines.size ?? 0).toBe(0);
   rig = undefined;
@@ -86,6 +87,25 @@ function get(received: number, more = {}) {
   return send((rig as HttpRig).url, { headers: ours(received, more) });
 }
 
+/** A request that has come to the server. */
+async function arrived<T>(ask: () => T): Promise<T> {
+  const { taken } = rig as HttpRig;
+  const made = ask();
+  while ((rig as HttpRig).taken === taken) await reactions();
+  return made;
+}
+
+/** From here on the timers of lines wait for `pass`; those of Node go on. */
+function holdTime(): void {
+  vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "setInterval", "clearInterval"] });
+}
+
+/** Lets time pass for the lines, and everything happen that follows. */
+async function pass(ms: number): Promise<void> {
+  vi.advanceTimersByTime(ms);
+  for (let i = 0; i < 5; i++) await reactions();
+}
+
 const bytes = (...values: number[]) => Uint8Array.from(values);
 const batchesIn = (body: Uint8Array) => new BatchStreamReader(20_000).push(body).map((batch) => [...batch]);
 
@@ -100,7 +120,7 @@ async function open(limits: Partial<HttpLinesLimits> = {}) {
   return end;
 }
 
-describe("HttpLines: requests that are refused, completely and at once", () => {
+describe("HTTP-24: requests that are refused, completely and at once", () => {
   const valid = ours(0, { "sluice-position": 1, "content-type": "application/octet-stream" });
 
   it.each<[string, number, Ask]>([
@@ -175,7 +195,7 @@ describe("HttpLines: requests that are refused, completely and at once", () => {
   });
 });
 
-describe("HttpLines: up", () => {
+describe("HTTP-09, HTTP-11: up", () => {
   it("takes each position once, however often it comes", async () => {
     const { story } = await open();
     for (const [position, values] of [
@@ -233,7 +253,7 @@ describe("HttpLines: up", () => {
     expect((await get(1).answer()).status).toBe(404);
   });
 
-  it("lets the newer of two uploads have the line, and answers the older", async () => {
+  it("HTTP-18: lets the newer of two uploads have the line, and answers the older", async () => {
     const { story } = await open();
     const headers = ours(1, { "sluice-position": 2, "content-type": "application/octet-stream", "content-length": 4 });
     const slow = httpRequest((rig as HttpRig).url, { method: "POST", headers, agent: false });
@@ -252,8 +272,7 @@ describe("HttpLines: up", () => {
     transport.send(bytes(101));
     expect((await get(9).answer()).status).toBe(400);
     expect(batchesIn((await get(1).answer()).body)).toEqual([[101]]);
-    const poll = get(2);
-    await reactions();
+    const poll = await arrived(() => get(2));
     expect((await post(2, [bytes(2)], {}, 2).answer()).status).toBe(200);
     // Both would take the line back to where it was.
     expect((await get(1).answer()).status).toBe(409);
@@ -263,7 +282,7 @@ describe("HttpLines: up", () => {
   });
 });
 
-describe("HttpLines: the first request", () => {
+describe("HTTP-05, HTTP-13: the first request", () => {
   it("waits for something to take along, up to its time", async () => {
     const server = await serve({ firstHoldMs: 20 });
     const first = await post(1, [bytes(1)], CARRY).answer();
@@ -297,7 +316,7 @@ describe("HttpLines: the first request", () => {
   });
 });
 
-describe("HttpLines: down, by polls", () => {
+describe("HTTP-17: down, by polls", () => {
   it("keeps what goes down until a later request says that it has come", async () => {
     const { transport } = await open();
     for (const value of [101, 102]) transport.send(bytes(value));
@@ -311,24 +330,23 @@ describe("HttpLines: down, by polls", () => {
   });
 
   it("answers at once where there is something, and otherwise when there is, or the time is over", async () => {
-    const { transport, story } = await open({ holdMs: 40 });
+    const { transport, story } = await open();
     expect(transport.name).toBe("sse");
-    const poll = get(1);
-    await poll.request.on("socket", () => {});
+    holdTime();
+    const poll = await arrived(() => get(1));
+    expect([transport.name, story.of("renamed").length]).toEqual(["long-poll", 1]);
+    await pass(25_000);
     const empty = await poll.answer();
     expect([empty.status, empty.body.length]).toEqual([200, 0]);
-    expect([transport.name, story.of("renamed").length]).toEqual(["long-poll", 1]);
-    const next = get(1);
-    await reactions();
+    const next = await arrived(() => get(1));
     // In one go, so in one answer.
     for (const value of [101, 102, 103]) transport.send(bytes(value));
     expect(batchesIn((await next.answer()).body)).toEqual([[101], [102], [103]]);
   });
 
-  it("lets the newer of two polls have the line, and answers the older", async () => {
+  it("HTTP-18: lets the newer of two polls have the line, and answers the older", async () => {
     const { transport } = await open();
-    const older = get(1);
-    await reactions();
+    const older = await arrived(() => get(1));
     const newer = get(1);
     const empty = await older.answer();
     expect([empty.status, empty.body.length]).toEqual([200, 0]);
@@ -355,17 +373,19 @@ describe("HttpLines: down, by polls", () => {
   });
 
   it("forgets a line that was closed, in a while", async () => {
-    const { transport } = await open({ lingerMs: 20 });
-    const poll = get(1);
-    await reactions();
+    const { transport } = await open();
+    const poll = await arrived(() => get(1));
+    holdTime();
     transport.close(1000, "");
     expect((await poll.answer()).headers["sluice-close"]).toBe("1000");
-    while ((rig as HttpRig).lines.size > 0) await reactions();
+    await pass(4999);
+    expect((rig as HttpRig).lines.size).toBe(1);
+    await pass(1);
     expect((await get(1).answer()).status).toBe(404);
   });
 });
 
-describe("HttpLines: down, by an event stream", () => {
+describe("HTTP-16: down, by an event stream", () => {
   const events = (data: Buffer) => new EventStreamReader(20_000).push(data);
   const values = (data: Buffer) => events(data).map((event) => (event.type === "batch" ? event.batch[0] : event.code));
 
@@ -444,21 +464,28 @@ describe("HttpLines: down, by an event stream", () => {
   });
 });
 
-describe("HttpLines: the end", () => {
+describe("HTTP-20, HTTP-21: the end", () => {
   it("takes a client for gone that asks for nothing any more", async () => {
-    const { story } = await open({ idleMs: 30 });
+    const { story } = await open();
+    holdTime();
+    expect((await post(2, [bytes(2)], {}, 1).answer()).status).toBe(200);
+    await pass(14_999);
+    expect(story.deaths).toEqual([]);
+    await pass(1);
     expect(await story.death()).toEqual({ wasClean: false, code: 1006, reason: "" });
     expect((rig as HttpRig).lines.size).toBe(0);
     expect((await get(1).answer()).status).toBe(404);
   });
 
   it("does not as long as a request is under way, and does when its connection is cut", async () => {
-    const { story } = await open({ idleMs: 30 });
-    const stream = get(1, { ...EVENTS });
+    const { story } = await open();
+    holdTime();
+    const stream = await arrived(() => get(1, EVENTS));
     await stream.head;
-    for (let i = 0; i < 200; i++) await reactions();
+    await pass(60_000);
     expect(story.deaths).toEqual([]);
     stream.abort();
+    while (story.deaths.length === 0) await pass(1000);
     expect(await story.death()).toMatchObject({ code: 1006 });
   });
 
@@ -474,12 +501,8 @@ describe("HttpLines: the end", () => {
 
   it("answers everything that is under way when it ends at once", async () => {
     const { transport } = await open();
-    const poll = get(1);
-    await reactions();
-    while ((rig as HttpRig).lines.size > 0) {
-      await reactions();
-      transport.terminate();
-    }
+    const poll = await arrived(() => get(1));
+    transport.terminate();
     expect((await poll.answer()).status).toBe(404);
   });
 });
