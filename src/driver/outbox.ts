@@ -49,7 +49,7 @@ export class Outbox {
         wantsProgress: message.onprogress !== undefined,
         expiresAt,
         key,
-        ...(payload.type === "source" ? {} : { bytes: payload.bytes }),
+        bytes: payload.type === "source" ? undefined : payload.bytes,
       };
       const given = session.send(channel, init, now);
       this.#entries.set(given, { channel, message });

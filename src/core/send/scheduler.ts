@@ -75,7 +75,8 @@ export class Scheduler {
    */
   pick(ask: Ask): SendChannel | undefined {
     this.#isTaking = false;
-    if (this.#tokens > 0) {
+    const isHighThere = this.#lists.high.length > 0;
+    if (isHighThere && this.#tokens > 0) {
       const { channel, isHeld } = this.#pickHigh((candidate) => ask(candidate, this.#tokens));
       if (channel !== undefined) {
         this.#isTaking = ask(channel, 0) !== "ready" || this.#isSomebodyWaiting(ask);
@@ -84,7 +85,7 @@ export class Scheduler {
       if (isHeld) return undefined;
     }
     const fair = this.#pickFair((candidate) => ask(candidate, 0));
-    if (fair.channel !== undefined || fair.isHeld || this.#tokens > 0) return fair.channel;
+    if (fair.channel !== undefined || fair.isHeld || !isHighThere || this.#tokens > 0) return fair.channel;
     return this.#pickHigh((candidate) => ask(candidate, 0)).channel;
   }
 

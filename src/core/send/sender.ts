@@ -138,7 +138,7 @@ export class Sender {
     this.#channels.delete(key);
   }
 
-  send(key: ChannelKey, init: OutgoingInit & { readonly bytes?: Uint8Array }): MessageId {
+  send(key: ChannelKey, init: OutgoingInit & { readonly bytes?: Uint8Array | undefined }): MessageId {
     const channel = this.#channel(key);
     this.#messagesSent += 1;
     const message = new OutgoingMessage(this.#messagesSent, init, init.bytes === undefined);

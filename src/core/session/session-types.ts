@@ -30,7 +30,7 @@ export interface Admission {
 
 export interface MessageInit extends OutgoingInit {
   /** The whole message; without it the engine asks with `pull` events, and `supply` answers. */
-  readonly bytes?: Uint8Array;
+  readonly bytes?: Uint8Array | undefined;
 }
 
 export interface SessionStats {
