@@ -123,7 +123,8 @@ async function measure(browser, contender, pieces) {
       if (bytes > last) quietSince = Date.now();
       last = bytes;
     }
-    await page.evaluate(() => globalThis.half.goOn());
+    // Not what it returns: the page goes on for as long as it lives.
+    await page.evaluate(() => void globalThis.half.goOn());
     const arrivedBytes = await arrival(page, pieces * MEBIBYTE);
     const isOurs = contender.name.startsWith("sluice");
     return { title: contender.title, isOurs, acceptedBytes: last, growthBytes: peak - before, arrivedBytes };

@@ -77,16 +77,18 @@ export class Scheduler {
     this.#isTaking = false;
     const isHighThere = this.#lists.high.length > 0;
     if (isHighThere && this.#tokens > 0) {
-      const { channel, isHeld } = this.#pickHigh((candidate) => ask(candidate, this.#tokens));
-      if (channel !== undefined) {
-        this.#isTaking = ask(channel, 0) !== "ready" || this.#isSomebodyWaiting(ask);
-        return channel;
+      const high = this.#pickHigh(ask, this.#tokens);
+      if (high === "held") return undefined;
+      if (high !== undefined) {
+        this.#isTaking = ask(high, 0) !== "ready" || this.#isSomebodyWaiting(ask);
+        return high;
       }
-      if (isHeld) return undefined;
     }
-    const fair = this.#pickFair((candidate) => ask(candidate, 0));
-    if (fair.channel !== undefined || fair.isHeld || !isHighThere || this.#tokens > 0) return fair.channel;
-    return this.#pickHigh((candidate) => ask(candidate, 0)).channel;
+    const fair = this.#pickFair(ask);
+    if (fair === "held") return undefined;
+    if (fair !== undefined || !isHighThere || this.#tokens > 0) return fair;
+    const behind = this.#pickHigh(ask, 0);
+    return behind === "held" ? undefined : behind;
   }
 
   /** Charges `bytes` to the channel that was picked. */
@@ -107,7 +109,7 @@ export class Scheduler {
     return channel.turn === "high" ? Math.max(0, this.#tokens) : 0;
   }
 
-  #pickHigh(ask: (channel: SendChannel) => Readiness): Pick {
+  #pickHigh(ask: Ask, overdraftBytes: number): Pick {
     const { high } = this.#lists;
     for (let i = 0; i < high.length; ) {
       const channel = high[i] as SendChannel;
@@ -115,12 +117,12 @@ export class Scheduler {
         this.#leave(channel);
         continue;
       }
-      const readiness = ask(channel);
-      if (readiness === "ready") return { channel, isHeld: false };
-      if (readiness === "no-room") return { channel: undefined, isHeld: true };
+      const readiness = ask(channel, overdraftBytes);
+      if (readiness === "ready") return channel;
+      if (readiness === "no-room") return "held";
       i += 1;
     }
-    return NOBODY;
+    return undefined;
   }
 
   /** Whether some other channel than the high ones would send now, room or not. */
@@ -129,34 +131,40 @@ export class Scheduler {
     return this.#lists.fresh.some(isWaiting) || this.#lists.old.some(isWaiting);
   }
 
-  #pickFair(ask: (channel: SendChannel) => Readiness): Pick {
-    // While somebody whose turn it is lacks nothing but room, the round stands still: if it went on, those behind would
-    // gain weight, or become fresh again, with every look at a full window.
-    let isHeld = false;
-    for (const list of [this.#lists.fresh, this.#lists.old]) {
-      // Those before `i` may not cut now. They keep their places, outside the rounds: a round of nothing else would never end.
-      for (let i = 0; i < list.length; ) {
-        const channel = list[i] as SendChannel;
-        if (channel.deficitBytes > 0 && channel.isBacklogged) {
-          const readiness = ask(channel);
-          if (readiness === "ready") return { channel, isHeld };
-          if (readiness === "no-room") isHeld = true;
-          i += 1;
-        } else if (isHeld) {
-          i += 1;
-        } else if (channel.deficitBytes <= 0) {
-          channel.deficitBytes += this.#quantum(channel.priority);
-          this.#leave(channel);
-          this.#enter(channel, "old");
-        } else {
-          // From fresh to old first: leaving at once would make it fresh again with its next message.
-          const next = channel.turn === "fresh" && this.#lists.old.length > 0 ? "old" : "none";
-          this.#leave(channel);
-          if (next === "old") this.#enter(channel, "old");
-        }
+  #pickFair(ask: Ask): Pick {
+    const fresh = this.#pickFrom(this.#lists.fresh, ask, false);
+    if (fresh !== undefined && fresh !== "held") return fresh;
+    return this.#pickFrom(this.#lists.old, ask, fresh === "held");
+  }
+
+  /**
+   * While somebody whose turn it is lacks nothing but room, the round stands still: if it went on, those behind would gain
+   * weight, or become fresh again, with every look at a full window.
+   */
+  #pickFrom(list: SendChannel[], ask: Ask, isHeldBefore: boolean): Pick {
+    let isHeld = isHeldBefore;
+    // Those before `i` may not cut now. They keep their places, outside the rounds: a round of nothing else would never end.
+    for (let i = 0; i < list.length; ) {
+      const channel = list[i] as SendChannel;
+      if (channel.deficitBytes > 0 && channel.isBacklogged) {
+        const readiness = ask(channel, 0);
+        if (readiness === "ready") return channel;
+        if (readiness === "no-room") isHeld = true;
+        i += 1;
+      } else if (isHeld) {
+        i += 1;
+      } else if (channel.deficitBytes <= 0) {
+        channel.deficitBytes += this.#quantum(channel.priority);
+        this.#leave(channel);
+        this.#enter(channel, "old");
+      } else {
+        // From fresh to old first: leaving at once would make it fresh again with its next message.
+        const next = channel.turn === "fresh" && this.#lists.old.length > 0 ? "old" : "none";
+        this.#leave(channel);
+        if (next === "old") this.#enter(channel, "old");
       }
     }
-    return { channel: undefined, isHeld };
+    return isHeld ? "held" : undefined;
   }
 
   #enter(channel: SendChannel, list: "high" | "fresh" | "old"): void {
@@ -176,10 +184,5 @@ export class Scheduler {
   }
 }
 
-interface Pick {
-  readonly channel: SendChannel | undefined;
-  /** Whether somebody waits for nothing but room. */
-  readonly isHeld: boolean;
-}
-
-const NOBODY: Pick = { channel: undefined, isHeld: false };
+/** `held`: nobody, as somebody waits for nothing but room. No object: it is asked for with each small message. */
+type Pick = SendChannel | "held" | undefined;

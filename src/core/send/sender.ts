@@ -10,7 +10,7 @@ import { varintBytes } from "../wire/varint.js";
 import { cutBytes, cutChunk } from "./chunker.js";
 import type { SentBatch, SentChunk } from "./in-flight.js";
 import { type MessageId, type OutgoingInit, OutgoingMessage } from "./outgoing-message.js";
-import { HIGH_TOKENS_MAX, type Readiness, Scheduler } from "./scheduler.js";
+import { type Ask, HIGH_TOKENS_MAX, type Readiness, Scheduler } from "./scheduler.js";
 import { type ChannelKey, DEFAULT_CHANNEL, SendChannel } from "./send-channel.js";
 
 /** What became of messages and sources, in order. */
@@ -295,12 +295,17 @@ export class Sender {
     // What is left would be overtaken: a chunk by the CHANNEL_OPEN of its channel, or by the RESET before it.
     if (this.#control.length > 0) return frames.length === 0 ? undefined : { frames, chunks, closes };
     let priority: Priority | undefined;
+    // One for the whole batch, and one question about it: a thousand small messages may leave in it.
+    const offer = { ...space, overdraftBytes: 0, isFirstInBatch: true };
+    const ask: Ask = (candidate, overdraftBytes) => {
+      offer.overdraftBytes = overdraftBytes;
+      return this.#readiness(candidate, offer);
+    };
     for (;;) {
-      const rest = { ...space, spaceBytes: space.spaceBytes - usedBytes, roomBytes: space.roomBytes - usedBytes };
-      const isFirstInBatch = chunks.length === 0;
-      const channel = this.#scheduler.pick((candidate, overdraftBytes) =>
-        this.#readiness(candidate, { ...rest, overdraftBytes, isFirstInBatch }),
-      );
+      offer.spaceBytes = space.spaceBytes - usedBytes;
+      offer.roomBytes = space.roomBytes - usedBytes;
+      offer.isFirstInBatch = chunks.length === 0;
+      const channel = this.#scheduler.pick(ask);
       if (channel === undefined || (priority ?? channel.priority) !== channel.priority) break;
       priority = channel.priority;
       const message = channel.messages.peek();
@@ -310,9 +315,8 @@ export class Sender {
         channel.end = "sent";
         closes.push(channel);
       } else {
-        const overdraftBytes = this.#scheduler.overdraftBytes(channel);
-        const size = this.#size(channel, { ...rest, overdraftBytes, isFirstInBatch }) as number;
-        frame = cutChunk(channel.id as number, message, size);
+        offer.overdraftBytes = this.#scheduler.overdraftBytes(channel);
+        frame = cutChunk(channel.id as number, message, this.#size(channel, offer) as number);
         this.#account(message, channel, frame);
         message.firstNumber ??= space.number;
         chunks.push({ channel, message, bytes: frame.payload.length, last: frame.last });
