@@ -297,7 +297,7 @@ describe("KAL-07: ServerSession: a client that takes nothing of what is on its l
     expect(bench.events.some(({ type }) => type === "detached")).toBe(false);
     bench.now += 10_000;
     bench.do((s) => s.handleDeadline(bench.now));
-    expect(bench.events.at(-1)).toEqual({ type: "detached", epoch: 1, transportCode: 1000 });
+    expect(bench.events.at(-1)).toMatchObject({ type: "detached", transportCode: 1000 });
     bench.attach({ epoch: 2, received: 0 });
     expect(bench.said().flatMap(({ frames }) => frames.map(({ type }) => type))).toContain("chunk");
   });
