@@ -148,6 +148,13 @@ describe("HttpEndpoint: the handshake", () => {
     expect(await raw.closed).toMatchObject({ wasClean: true, code: 1011 });
   });
 
+  it("RES-08: shows the application the URL that it knows", async () => {
+    const urls: unknown[] = [];
+    await serve({ authenticate: ({ request }) => urls.push(request.url) > 0 });
+    await client({}, `live?a=1&sluice-session=${"0f".repeat(16)}&b=2`).established();
+    expect(urls).toEqual(["/live?a=1&b=2"]);
+  });
+
   it("HSK-06: asks `authenticate`, with the first request, and refuses as ever", async () => {
     const asked: unknown[] = [];
     const { connections } = await serve({
@@ -288,6 +295,35 @@ describe("HttpEndpoint: who may come", () => {
     const answer = await ask(loopback.url, { method: "POST", headers: FIRST });
     expect([answer.status, answer.headers["retry-after"]]).toEqual([503, "5"]);
     expect(waiting.frames.items).toEqual([]);
+  });
+
+  it("SEC-05: counts a handshake once, however often its first request comes", async () => {
+    let asked = 0;
+    const { connections } = await serve({
+      limits: { addressHandshakesMax: 2 },
+      verifyClient: (_info, answer) => setImmediate(() => answer(true)),
+      authenticate: () => {
+        asked += 1;
+        return asked === 1 || new Promise(() => {});
+      },
+    });
+    const raw = client();
+    const { fetch } = raw.platform;
+    raw.platform.fetch = (url, init) => {
+      const headers = new Headers(init?.headers);
+      if (headers.get("sluice-position") === "1") void fetch(url, init).catch(() => {});
+      return fetch(url, init);
+    };
+    await raw.established();
+    await connections.next();
+    // There is room for two again.
+    const others = [client().hello(), client().hello()];
+    const refused = Promise.race(others.map(({ closed }) => closed)).then(() => "refused");
+    const admitted = (async () => {
+      while (asked < 3) await reactions();
+      return "admitted";
+    })();
+    expect(await Promise.race([refused, admitted])).toBe("admitted");
   });
 
   it("takes nobody new when it is closed, and those that are there go on", async () => {
