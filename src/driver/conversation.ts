@@ -27,7 +27,7 @@ export interface Stats {
   readonly transport: TransportName | null;
   /** Smoothed round trip to the peer's session, ms. */
   readonly roundTripTimeMs: number | undefined;
-  /** What went through lately; less than the line could carry when less was sent. */
+  /** What the line has shown to carry; less than it could where less was sent. Of this end's direction. */
   readonly bandwidthBitsPerSecond: number | undefined;
   /** How many bytes may be sent and not yet acknowledged. */
   readonly windowBytes: number;

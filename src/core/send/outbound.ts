@@ -4,7 +4,6 @@ import { encodeBatch, frameBytes } from "../wire/encode.js";
 import type { AckFrame, CloseFrame, Frame, Violation } from "../wire/frame.js";
 import { varintBytes } from "../wire/varint.js";
 import { InFlight, type SentBatch } from "./in-flight.js";
-import { PathEstimator } from "./path-estimator.js";
 import type { ChannelKey } from "./send-channel.js";
 import type { Sender } from "./sender.js";
 import { WindowController } from "./window.js";
@@ -49,7 +48,6 @@ export class Outbound {
   readonly #limits: OutboundLimits;
   #window: WindowController;
   readonly #inFlight = new InFlight();
-  #path = new PathEstimator();
   /** When the line was last known to carry our batches: the last news, or when it was idle for the last time. */
   #progressAt: Millis = 0;
 
@@ -117,7 +115,6 @@ export class Outbound {
       newBytes: batches.reduce((sum, { batch }) => sum + batch.length, 0),
       lineBytes: this.#inFlight.lineBytes,
     };
-    this.#path.handleAck({ ...sample, ackedBytes: sample.totalBytes });
     this.#window.handleAck(sample, now);
     return this.#news(batches);
   }
@@ -134,8 +131,7 @@ export class Outbound {
   handleAttached(now: Millis, lineNumber = 0): void {
     this.#inFlight.rewind(lineNumber);
     // Another line: what was learnt of the one before says nothing about it.
-    this.#window = new WindowController(this.#limits);
-    this.#path = new PathEstimator(this.#path.roundTripTimeMs);
+    this.#window = new WindowController(this.#limits, this.#window.path.smoothedRoundTripMs);
     this.#progressAt = now;
   }
 
@@ -158,7 +154,7 @@ export class Outbound {
   /** When the line counts as dead because it does not carry our batches; `undefined` while nothing is on it. */
   get stallDeadline(): Millis | undefined {
     if (this.#inFlight.lineBytes === 0) return undefined;
-    const patienceMs = STALL_ROUND_TRIPS * (this.#path.roundTripTimeMs ?? STALL_MAX_MS);
+    const patienceMs = STALL_ROUND_TRIPS * (this.#window.path.smoothedRoundTripMs ?? STALL_MAX_MS);
     return this.#progressAt + Math.min(STALL_MAX_MS, Math.max(STALL_MIN_MS, patienceMs));
   }
 
@@ -205,8 +201,8 @@ export class Outbound {
     return this.#window.windowBytes;
   }
 
-  get path(): Pick<PathEstimator, "roundTripTimeMs" | "bandwidthBitsPerSecond"> {
-    return this.#path;
+  get path(): WindowController["path"] {
+    return this.#window.path;
   }
 
   /**

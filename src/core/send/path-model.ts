@@ -22,6 +22,9 @@ const SPAN_MS = 50;
 const BANDWIDTH_ROUND_TRIPS = 10;
 const BANDWIDTH_WINDOW_MS = 1000;
 
+/** Weight of a new sample in the smoothed round trip (RFC 6298, 2.3). */
+const SMOOTHING = 1 / 8;
+
 /** How long a minimum of the round trip counts: routes change. */
 export const ROUND_TRIP_WINDOW_MS = 10_000;
 
@@ -44,10 +47,19 @@ export class PathModel {
   #rates: { readonly at: Millis; readonly bytesPerMs: number }[] = [];
   #peakBytesPerMs: number | undefined;
   #isPeakWanted = true;
+  /** Smoothed, with all that waits in the line; a guess until the first sample. */
+  #smoothedMs: Millis | undefined;
+  #isGuess = true;
   #quickest: { readonly at: Millis; readonly roundTripMs: Millis } | undefined;
+
+  /** @param smoothedMs what is known of another line to the same peer: a guess until the first sample */
+  constructor(smoothedMs?: Millis) {
+    this.#smoothedMs = smoothedMs;
+  }
 
   /** @param isLimited whether the window was what held the sender back: else the rate says what was sent, not what fits */
   handleSample(sample: PathSample, isLimited: boolean): void {
+    this.#smooth(sample.roundTripTimeMs);
     this.#handleRoundTrip(sample);
     this.#handleSpacing(sample);
     const rate = this.#rate(sample);
@@ -81,6 +93,11 @@ export class PathModel {
     this.#isPeakWanted = false;
   }
 
+  /** Smoothed, without the receiver's ack delay; `undefined` before the first sample where nothing was guessed. */
+  get smoothedRoundTripMs(): Millis | undefined {
+    return this.#smoothedMs;
+  }
+
   /** The round trip of a small chunk over an empty line. */
   get roundTripMs(): Millis | undefined {
     return this.#quickest?.roundTripMs;
@@ -109,6 +126,12 @@ export class PathModel {
   /** The line was empty: what it takes now is the truth, whatever it took before. */
   renewRoundTrip(): void {
     this.#quickest = undefined;
+  }
+
+  #smooth(roundTripMs: Millis): void {
+    const known = this.#isGuess ? roundTripMs : (this.#smoothedMs as Millis);
+    this.#smoothedMs = known + (roundTripMs - known) * SMOOTHING;
+    this.#isGuess = false;
   }
 
   /** Batches that were sent together arrive as far apart as the line has spaced them. */

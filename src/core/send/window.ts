@@ -126,7 +126,7 @@ type Phase =
  */
 export class WindowController {
   readonly #limits: { readonly chunkBytes: number; readonly windowBytes: number };
-  readonly #path = new PathModel();
+  readonly #path: PathModel;
   #phase: Phase = { name: "start", windowBytes: START_BYTES, bestRate: 0, staleRounds: 0, isFull: false };
   /** A round ends when what was on the line at its beginning is acknowledged. */
   #round = new Round(0, 0);
@@ -140,9 +140,13 @@ export class WindowController {
   /** The last round that has asked for more, and the bandwidth before it. */
   #probe = { isOn: false, atRound: 0, rate: 0 };
 
-  /** @param limits the largest chunk, and the most that the window may grow to */
-  constructor(limits: { readonly chunkBytes: number; readonly windowBytes: number }) {
+  /**
+   * @param limits the largest chunk, and the most that the window may grow to
+   * @param roundTripMs what is known of another line to the same peer: what `path` tells until the first ack
+   */
+  constructor(limits: { readonly chunkBytes: number; readonly windowBytes: number }, roundTripMs?: Millis) {
     this.#limits = limits;
+    this.#path = new PathModel(roundTripMs);
   }
 
   /** The sender had more, and the window did not let it. */
@@ -161,6 +165,11 @@ export class WindowController {
     this.#round = new Round(this.#round.count + 1, sample.totalBytes + sample.lineBytes);
     this.#wasLimited = this.#isLimited;
     this.#isLimited = false;
+  }
+
+  /** What the acks tell of the line. */
+  get path(): Pick<PathModel, "bytesPerMs" | "smoothedRoundTripMs"> {
+    return this.#path;
   }
 
   get phase(): WindowPhase {

@@ -50,7 +50,7 @@ export class Exchange {
     this.#emit = emit;
     this.sender = new Sender(limits, emit);
     this.outbound = new Outbound(this.sender, limits);
-    const roundTripMs = () => this.outbound.path.roundTripTimeMs ?? this.#handshakeRoundTripMs;
+    const roundTripMs = () => this.outbound.path.smoothedRoundTripMs ?? this.#handshakeRoundTripMs;
     this.inbound = new Inbound({ ...options, roundTripMs }, emit, (frame) => this.sender.control(frame));
     this.channels = new Channels({ sender: this.sender, inbound: this.inbound }, options, emit);
     this.closing = new Closing(limits.closeTimeoutMs);

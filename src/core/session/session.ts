@@ -263,9 +263,10 @@ export abstract class Session {
 
   get stats(): SessionStats {
     const { sender, outbound, inbound } = this.exchange;
+    const { bytesPerMs } = outbound.path;
     return {
-      roundTripTimeMs: outbound.path.roundTripTimeMs,
-      bandwidthBitsPerSecond: outbound.path.bandwidthBitsPerSecond,
+      roundTripTimeMs: outbound.path.smoothedRoundTripMs,
+      bandwidthBitsPerSecond: bytesPerMs === undefined ? undefined : bytesPerMs * 8000,
       windowBytes: outbound.windowBytes,
       inFlightBytes: outbound.inFlightBytes,
       queuedBytes: sender.unsentBytes,

@@ -169,6 +169,37 @@ describe("PathModel: a rate that has fallen", () => {
   });
 });
 
+describe("PathModel: the smoothed round trip", () => {
+  const feedOne = (model: PathModel, at: number, roundTripMs: number) =>
+    model.handleSample(sample({ at, roundTripMs, totalBytes: at }), true);
+
+  it("moves by an eighth of each new sample", () => {
+    const model = new PathModel();
+    expect(model.smoothedRoundTripMs).toBeUndefined();
+    feedOne(model, 100, 40);
+    expect(model.smoothedRoundTripMs).toBe(40);
+    feedOne(model, 200, 120);
+    expect(model.smoothedRoundTripMs).toBe(50);
+    for (let i = 0; i < 100; i++) feedOne(model, 300 + i, 120);
+    expect(model.smoothedRoundTripMs).toBeCloseTo(120, 3);
+  });
+
+  it("is what was known of another line, and nothing of that once there is a sample", () => {
+    const model = new PathModel(70);
+    expect([model.smoothedRoundTripMs, model.roundTripMs]).toEqual([70, undefined]);
+    feedOne(model, 100, 40);
+    expect(model.smoothedRoundTripMs).toBe(40);
+  });
+
+  it("is no less and no more for a clock of the receiver that stands still or goes back", () => {
+    const model = new PathModel();
+    for (const arrived of [1000, 1000, 900, 0, 1030]) {
+      model.handleSample(sample({ at: 2000, arrived, roundTripMs: 40, totalBytes: 1000 }), true);
+      expect([model.smoothedRoundTripMs, model.bytesPerMs ?? 0]).toEqual([40, 0]);
+    }
+  });
+});
+
 describe("PathModel: the round trip", () => {
   const roundTrip = (model: PathModel, at: number, roundTripMs: number, bytes = 4000) =>
     model.handleSample(sample({ at, roundTripMs, bytes, totalBytes: at * 100 }), true);
