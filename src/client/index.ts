@@ -1,6 +1,7 @@
 export { SluiceError, type SluiceErrorCode } from "../core/error.js";
+export type { BatchEnd, Trace, TracedChunk, TraceEvent, WaitingFor } from "../core/trace.js";
 export type { Priority } from "../core/wire/frame.js";
-export type { Stats } from "../driver/conversation.js";
+export type { ChannelStats, Stats } from "../driver/conversation.js";
 export type { SendOptions, SendProgress, SignalLike } from "../driver/pending-message.js";
 export { Receipt, type ReceiptState } from "../driver/receipt.js";
 export type { TransportName } from "../transport/transport.js";

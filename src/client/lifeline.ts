@@ -3,6 +3,7 @@ import { SluiceError } from "../core/error.js";
 import type { Limits } from "../core/limits.js";
 import type { ChannelKey } from "../core/send/send-channel.js";
 import { ClientSession } from "../core/session/client-session.js";
+import type { Trace } from "../core/trace.js";
 import { Backlog } from "../driver/backlog.js";
 import type { ClientConversation } from "../driver/client-conversation.js";
 import type { ConversationClosed, ConversationEvent } from "../driver/conversation.js";
@@ -42,6 +43,8 @@ export interface LifelineOptions {
   /** Where a Sluice server is known to be. */
   readonly greeted: GreetedOrigins;
   readonly host: Host;
+  /** Is told what every framed session does. */
+  readonly trace?: Trace | undefined;
 }
 
 /** What an open socket has been told of its server. */
@@ -196,8 +199,8 @@ export class Lifeline {
   }
 
   #newFramed(dial: DialOptions): FramedConversation {
-    const { limits, host } = this.#options;
-    const session = new ClientSession({ attemptId: randomId(), dial, limits, ports: host });
+    const { limits, host, trace } = this.#options;
+    const session = new ClientSession({ attemptId: randomId(), dial, limits, ports: host, trace });
     const onTurn = () => this.gates.handleTurn();
     const conversation: FramedConversation = new FramedConversation(
       { session, host, budget: this.budget, onTurn },

@@ -2,6 +2,7 @@ import { type BackoffOptions, DEFAULT_BACKOFF } from "../core/dial/backoff.js";
 import type { DialOptions } from "../core/dial/dialer.js";
 import { SluiceError } from "../core/error.js";
 import { DEFAULT_LIMITS, type Limits, limitsWith } from "../core/limits.js";
+import type { Trace } from "../core/trace.js";
 import { type SendBounds, sendBoundsOf } from "../driver/send-bounds.js";
 import type { WebSocketConstructor } from "../transport/browser/websocket.js";
 import type { FetchLike } from "./probe.js";
@@ -55,6 +56,11 @@ export interface SluiceSocketOptions {
   readonly mode?: "auto" | "framed" | "plain";
   /** Another implementation of `fetch`, by which it is found out what a server is that does not say. Default: the global one. */
   readonly fetch?: unknown;
+  /**
+   * Is told what the sessions of this socket do and why: batches, acks, the window, and how long each message waited for what.
+   * Called in a microtask. Default: nothing is noted. Not in plain mode, where there is nothing to tell.
+   */
+  readonly trace?: Trace;
   /** Another implementation of WebSocket, for example `ws` under Node 20. Default: the global one. */
   readonly WebSocket?: unknown;
 }
@@ -116,6 +122,12 @@ export function modeOf({ mode = "auto", auth }: SluiceSocketOptions): "auto" | "
     throw new SluiceError("ERR_USAGE_ARGUMENT", "In plain mode there is nobody who could take `auth`");
   }
   return mode;
+}
+
+/** @throws SluiceError `ERR_USAGE_ARGUMENT` */
+export function traceOf({ trace }: SluiceSocketOptions): Trace | undefined {
+  if (trace === undefined || typeof trace === "function") return trace;
+  throw new SluiceError("ERR_USAGE_ARGUMENT", "trace must be a function");
 }
 
 /**

@@ -8,6 +8,7 @@ import { UNSEEN_CHANNELS_MAX, unseenError } from "../driver/mailbox.js";
 import { Outlet } from "../driver/outlet.js";
 import { refused, type SendOptions } from "../driver/pending-message.js";
 import type { Receipt } from "../driver/receipt.js";
+import { traceRelay } from "../driver/trace-relay.js";
 import type { TransportName } from "../transport/transport.js";
 import type { Channel, ChannelOptions } from "./channel.js";
 import { ChannelSet } from "./channel-set.js";
@@ -38,6 +39,7 @@ import {
   modeOf,
   onSessionLostOf,
   type SluiceSocketOptions,
+  traceOf,
   webSocketOf,
 } from "./options.js";
 import { payloadOf, type SendData } from "./payload.js";
@@ -123,6 +125,7 @@ export class SluiceSocket extends SocketEventTarget {
       deliver: (channel) => this.#tasks.push(() => this.dispatchEvent(channelEvent(channel))),
       onExceeded: () => this.#lifeline.conversation.abort(1009, "nobody listens", unseenError()),
     });
+    const trace = traceOf(options);
     const lifelineOptions = {
       url: this.#url,
       protocols: parseProtocols(protocols),
@@ -136,6 +139,7 @@ export class SluiceSocket extends SocketEventTarget {
       fetch: fetchOf(options),
       greeted: greetedOrigins,
       host: this.#host,
+      trace: trace && traceRelay(trace, this.#host),
     };
     this.#lifeline = new Lifeline(lifelineOptions, {
       handleEvent: (event) => this.#handle(event),

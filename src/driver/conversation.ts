@@ -3,6 +3,7 @@ import type { ChannelKey } from "../core/send/send-channel.js";
 import type { SessionEvent } from "../core/session/events.js";
 import type { Session } from "../core/session/session.js";
 import type { Millis } from "../core/time.js";
+import type { WaitingFor } from "../core/trace.js";
 import type { Priority } from "../core/wire/frame.js";
 import type { Transport, TransportHandler, TransportName } from "../transport/transport.js";
 import type { Host } from "./host.js";
@@ -42,8 +43,18 @@ export interface Stats {
   readonly bytesReceived: number;
   /** Resumes of this session. */
   readonly resumes: number;
-  /** Per channel, the default one under the empty name: bytes accepted and not yet acknowledged. */
-  readonly channels: Readonly<Record<string, { readonly bufferedAmount: number; readonly priority: Priority }>>;
+  /** Per channel, the default one under the empty name: bytes accepted and not yet acknowledged, and what they wait for. */
+  readonly channels: Readonly<Record<string, ChannelStats>>;
+}
+
+export interface ChannelStats {
+  readonly bufferedAmount: number;
+  readonly priority: Priority;
+  /**
+   * Why the message at its head has not left: as much is on its way as the line needs, the transport has to pass on what it
+   * has, the peer's application to take what came, the Blob or stream to give more, or others go first. `null`: none waits.
+   */
+  readonly waitingFor: WaitingFor | null;
 }
 
 /** One end of a session with everything around the engine that both platforms share. */
@@ -208,9 +219,10 @@ export class Conversation<S extends Session = Session> {
   get stats(): Stats {
     const session = this.#driver.session;
     const { reassemblyBytes: _, untakenBytes: __, ...stats } = session.stats;
-    const channels: Record<string, { bufferedAmount: number; priority: Priority }> = Object.create(null);
+    const channels: Record<string, ChannelStats> = Object.create(null);
     for (const [key, { name, priority }] of this.#channels) {
-      channels[name] = { bufferedAmount: session.bufferedBytes(key), priority };
+      const waitingFor = session.waitingFor(key) ?? null;
+      channels[name] = { bufferedAmount: session.bufferedBytes(key), priority, waitingFor };
     }
     return {
       transport: this.transport,

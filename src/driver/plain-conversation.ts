@@ -236,7 +236,7 @@ export class PlainConversation implements ClientConversation {
       ...this.#outbox.counts,
       ...this.#counts,
       resumes: 0,
-      channels: { "": { bufferedAmount, priority: "normal" } },
+      channels: { "": { bufferedAmount, priority: "normal", waitingFor: bufferedAmount > 0 ? "transport" : null } },
     };
   }
 

@@ -3,6 +3,7 @@ import type { Limits } from "../core/limits.js";
 import { type ChannelKey, DEFAULT_CHANNEL } from "../core/send/send-channel.js";
 import { ServerSession } from "../core/session/server-session.js";
 import type { Admission } from "../core/session/session-types.js";
+import type { TraceEvent } from "../core/trace.js";
 import { checkedPriority, type Priority } from "../core/wire/frame.js";
 import { Conversation, type ConversationClosed, type ConversationEvent, type Stats } from "../driver/conversation.js";
 import { Gates } from "../driver/gate.js";
@@ -10,6 +11,7 @@ import { CHANNEL_HELD_BYTES, Mailbox, UNSEEN_CHANNELS_MAX, unseenError } from ".
 import { failNeverWritten } from "../driver/outbox.js";
 import type { Receipt } from "../driver/receipt.js";
 import { type SendBounds, SendBudget } from "../driver/send-bounds.js";
+import { traceRelay } from "../driver/trace-relay.js";
 import type { Transport, TransportHandler, TransportName } from "../transport/transport.js";
 import { type ConnectionEnds, ConnectionView } from "./connection-view.js";
 import type { ServerInlet } from "./inlet.js";
@@ -37,7 +39,11 @@ export interface FramedSocketInit {
   /** Of the session's first connection. */
   readonly ends: ConnectionEnds;
   readonly keeper: SocketKeeper;
+  readonly trace?: ServerTrace | undefined;
 }
+
+/** @param socket the `id` of the socket whose session it is about */
+export type ServerTrace = (event: TraceEvent, socket: string) => void;
 
 /** Who keeps the socket while it has no transport. */
 export interface SocketKeeper {
@@ -85,7 +91,9 @@ export class FramedSocket extends ServerSocket {
     this.#ends = init.ends;
     this.#keeper = keeper;
     const protocol = nodeHost.encodeUtf8(init.protocol);
-    const session = new ServerSession({ sessionId, protocol, limits, ports: nodeHost });
+    const { id } = this;
+    const trace = init.trace && traceRelay((event) => init.trace?.(event, id), nodeHost);
+    const session = new ServerSession({ sessionId, protocol, limits, ports: nodeHost, trace });
     const onTurn = () => {
       gates.handleTurn();
       keeper.handleTurn(this.#conversation.heldBytes + this.#unseenChannels.length * CHANNEL_HELD_BYTES);

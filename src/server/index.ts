@@ -1,7 +1,8 @@
 export { SluiceError, type SluiceErrorCode } from "../core/error.js";
 export type { Limits } from "../core/limits.js";
+export type { BatchEnd, TracedChunk, TraceEvent, WaitingFor } from "../core/trace.js";
 export type { Priority } from "../core/wire/frame.js";
-export type { Stats } from "../driver/conversation.js";
+export type { ChannelStats, Stats } from "../driver/conversation.js";
 export type { SendOptions, SendProgress, SignalLike } from "../driver/pending-message.js";
 export { Receipt, type ReceiptState } from "../driver/receipt.js";
 export type { TransportName } from "../transport/transport.js";
@@ -14,6 +15,7 @@ export type {
   ServerMessageEvent,
   ServerSocketEvent,
 } from "./dom-listeners.js";
+export type { ServerTrace } from "./framed-socket.js";
 export type { ServerIncomingMessage, ServerMessageData } from "./inlet.js";
 export type { AuthenticateContext, SluiceServerOptions } from "./options.js";
 export type { Origins } from "./origins.js";

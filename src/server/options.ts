@@ -2,6 +2,7 @@ import type { Server as HttpServer, IncomingMessage } from "node:http";
 import type { Server as HttpsServer } from "node:https";
 import { SluiceError } from "../core/error.js";
 import { DEFAULT_LIMITS, type Limits, limitsWith } from "../core/limits.js";
+import type { ServerTrace } from "./framed-socket.js";
 import type { Origins } from "./origins.js";
 import type { VerifyClient } from "./verify-client.js";
 
@@ -42,6 +43,11 @@ export interface SluiceServerOptions {
   clientTracking?: boolean;
   /** Taken because `ws` has it, and ignored: messages are not compressed. */
   perMessageDeflate?: boolean;
+  /**
+   * Is told what every framed session does and why, and the `id` of its socket: batches, acks, the window, and how long each
+   * message waited for what. Called in a microtask. Default: nothing is noted.
+   */
+  trace?: ServerTrace;
   /** Largest message, bytes. Default 16 MiB. */
   maxPayload?: number;
   /**
@@ -86,6 +92,12 @@ const DEFAULT_SERVER_LIMITS: ServerLimits = {
   addressHandshakesMax: 256,
   processBytesMax: 256 * 1024 * 1024,
 };
+
+/** @throws SluiceError `ERR_USAGE_ARGUMENT` */
+export function traceOf({ trace }: SluiceServerOptions): ServerTrace | undefined {
+  if (trace === undefined || typeof trace === "function") return trace;
+  throw new SluiceError("ERR_USAGE_ARGUMENT", "trace must be a function");
+}
 
 /** @throws SluiceError `ERR_USAGE_ARGUMENT` */
 export function limitsOf(options: SluiceServerOptions): Limits {

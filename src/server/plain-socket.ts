@@ -155,7 +155,13 @@ export class PlainSocket extends ServerSocket {
       ...this.#counts,
       ...this.#outflow.counts,
       resumes: 0,
-      channels: { "": { bufferedAmount: this.bufferedAmount, priority: "normal" } },
+      channels: {
+        "": {
+          bufferedAmount: this.bufferedAmount,
+          priority: "normal",
+          waitingFor: this.bufferedAmount > 0 ? "transport" : null,
+        },
+      },
     };
   }
 

@@ -10,7 +10,7 @@ import { ReceptionDriver } from "../driver/reception-driver.js";
 import type { SendBounds } from "../driver/send-bounds.js";
 import type { Transport } from "../transport/transport.js";
 import { connectionEnds } from "./connection-view.js";
-import { FramedSocket, type SocketKeeper } from "./framed-socket.js";
+import { FramedSocket, type ServerTrace, type SocketKeeper } from "./framed-socket.js";
 import { nodeHost } from "./platform.js";
 import { isAdmitted, principalName } from "./principal.js";
 
@@ -36,6 +36,7 @@ export interface Visitor {
  */
 export class Sessions {
   readonly #limits: Limits;
+  readonly #trace: ServerTrace | undefined;
   readonly #bounds: SendBounds;
   readonly #processBytesMax: number;
   readonly #registry: Registry<FramedSocket>;
@@ -62,7 +63,13 @@ export class Sessions {
   /** Whether so much is held that clients are granted no more than a first credit. */
   #isScarce = false;
 
-  constructor(limits: Limits, bounds: SendBounds, registryLimits: Omit<RegistryLimits, "resumeWindowMs">) {
+  constructor(
+    limits: Limits,
+    bounds: SendBounds,
+    registryLimits: Omit<RegistryLimits, "resumeWindowMs">,
+    trace?: ServerTrace,
+  ) {
+    this.#trace = trace;
     this.#limits = limits;
     this.#bounds = bounds;
     this.#processBytesMax = registryLimits.processBytesMax;
@@ -190,7 +197,8 @@ export class Sessions {
       const token = randomBytes(TOKEN_BYTES);
       const keeper = new Keeper(this.#care, visitor.onEstablished);
       const ends = connectionEnds(visitor.request.socket);
-      const init = { sessionId, limits: this.#limits, bounds: this.#bounds, protocol, principal, ends, keeper };
+      const own = { limits: this.#limits, bounds: this.#bounds, trace: this.#trace };
+      const init = { ...own, sessionId, protocol, principal, ends, keeper };
       const socket = new FramedSocket(init);
       keeper.keep(this.#registry.add(socket, sessionId, token, hello, owner));
       if (this.#isScarce) socket.handleScarcity(true);

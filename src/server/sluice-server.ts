@@ -11,7 +11,7 @@ import { webSocketTransport } from "../transport/node/websocket.js";
 import { SUBPROTOCOL, type Transport } from "../transport/transport.js";
 import { HttpEndpoint } from "./http-endpoint.js";
 import { takeRequests } from "./http-requests.js";
-import { limitsOf, type ServerLimits, type SluiceServerOptions, serverLimitsOf } from "./options.js";
+import { limitsOf, type ServerLimits, type SluiceServerOptions, serverLimitsOf, traceOf } from "./options.js";
 import { isOriginAllowed } from "./origins.js";
 import { PlainSocket } from "./plain-socket.js";
 import { isAdmitted } from "./principal.js";
@@ -94,7 +94,7 @@ export class SluiceServer extends EventEmitter<SluiceServerEvents> {
     this.#limits = limitsOf(options);
     this.#serverLimits = serverLimitsOf(options);
     this.#bounds = sendBoundsOf(options, MAX_BUFFERED_AMOUNT);
-    this.#sessions = new Sessions(this.#limits, this.#bounds, this.#serverLimits);
+    this.#sessions = new Sessions(this.#limits, this.#bounds, this.#serverLimits, traceOf(options));
     this.#endpoint = this.#httpEndpoint();
     this.#framed = this.#webSocketServer(this.#limits.batchBytesMax, () => SUBPROTOCOL);
     this.#plain = this.#webSocketServer(

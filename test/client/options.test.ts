@@ -1,5 +1,13 @@
 import { afterEach, describe, expect, it, vi } from "vitest";
-import { boundsOf, dialOf, limitsOf, onSessionLostOf, webSocketOf } from "../../src/client/options.js";
+import {
+  boundsOf,
+  dialOf,
+  limitsOf,
+  onSessionLostOf,
+  type SluiceSocketOptions,
+  traceOf,
+  webSocketOf,
+} from "../../src/client/options.js";
 import { DEFAULT_LIMITS } from "../../src/core/limits.js";
 
 const MIB = 1024 * 1024;
@@ -123,6 +131,17 @@ describe("webSocketOf", () => {
     ["a number", 1],
   ])("refuses %s", (_, given) => {
     expect(() => webSocketOf({ WebSocket: given })).toThrow(expect.objectContaining({ code: "ERR_USAGE_ARGUMENT" }));
+  });
+});
+
+describe("traceOf", () => {
+  it("is a function, or nothing", () => {
+    const trace = () => {};
+    expect([traceOf({ trace }), traceOf({})]).toEqual([trace, undefined]);
+    for (const given of [null, true, {}, "console"]) {
+      const options = { trace: given } as unknown as SluiceSocketOptions;
+      expect(() => traceOf(options)).toThrow(expect.objectContaining({ code: "ERR_USAGE_ARGUMENT" }));
+    }
   });
 });
 

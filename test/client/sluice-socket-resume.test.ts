@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { SluiceSocket, type SluiceSocketOptions } from "../../src/client/index.js";
+import { SluiceSocket, type SluiceSocketOptions, type TraceEvent } from "../../src/client/index.js";
 import { clientStory, unhandledRejections } from "../support/client-story.js";
 import { MemoryNetwork } from "../support/memory-network.js";
 import { binary } from "../support/pair.js";
@@ -279,5 +279,26 @@ describe("SluiceSocket: the first connection", () => {
     expect(network.server.ends.items).toHaveLength(1);
     expect(network.server.end.lines).toEqual(["early"]);
     expect(story.filter((entry) => entry.startsWith("open"))).toEqual(["open 1"]);
+  });
+});
+
+describe("SluiceSocket: its trace", () => {
+  it("goes on over resumes, and tells in a task of its own what became of each message and why it waited", async () => {
+    const events: TraceEvent[] = [];
+    await connect({ trace: (event) => events.push(event) });
+    const files = socket.channel("files", { priority: "low" });
+    files.send(binary(2 * MIB).bytes);
+    expect(events.filter(({ type }) => type === "message")).toEqual([]);
+    await network.settle();
+    expect(events).toContainEqual(expect.objectContaining({ type: "message", state: "queued", totalBytes: 2 * MIB }));
+    network.cut();
+    await network.settle();
+    files.send("waits");
+    expect(socket.stats().channels["files"]?.waitingFor).toBe("transport");
+    await network.run(2000);
+    const states = events.flatMap((event) => (event.type === "transport" ? [event.state] : []));
+    expect(states).toEqual(["attached", "detached", "attached"]);
+    expect(new Set(events.map(({ type }) => type))).toContain("batch");
+    expect(new Set(events.map(({ type }) => type))).toContain("ack");
   });
 });

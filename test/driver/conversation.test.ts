@@ -408,7 +408,7 @@ describe("Conversation: channels", () => {
     talk.settle();
     expect(talk.server.of("channel")).toMatchObject([{ name: "files", priority: "low" }]);
     expect(talk.server.of("message")).toMatchObject([{ channel: talk.server.of("channel")[0]?.channel, data: "a" }]);
-    expect(server.stats.channels["files"]).toEqual({ bufferedAmount: 0, priority: "low" });
+    expect(server.stats.channels["files"]).toEqual({ bufferedAmount: 0, priority: "low", waitingFor: null });
     expect(talk.client.of("channel")).toEqual([]);
   });
 
@@ -530,7 +530,7 @@ describe("Conversation: stats", () => {
       bytesSent: 0,
       bytesReceived: 0,
       resumes: 0,
-      channels: { "": { bufferedAmount: 0, priority: "normal" } },
+      channels: { "": { bufferedAmount: 0, priority: "normal", waitingFor: null } },
     });
     expect(stats.roundTripTimeMs).toBeUndefined();
     expect(stats.bandwidthBitsPerSecond).toBeUndefined();

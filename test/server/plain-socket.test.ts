@@ -131,7 +131,7 @@ describe("PlainSocket", () => {
       bytesSent: 10,
       bytesReceived: 5,
       resumes: 0,
-      channels: { "": { bufferedAmount: 0, priority: "normal" } },
+      channels: { "": { bufferedAmount: 0, priority: "normal", waitingFor: null } },
     });
   });
 

@@ -5,7 +5,7 @@ import { text } from "node:stream/consumers";
 import { afterEach, describe, expect, it } from "vitest";
 import { WebSocket } from "ws";
 import { SluiceSocket } from "../../src/client/index.js";
-import { type ServerSocket, SluiceServer, type SluiceServerOptions } from "../../src/server/index.js";
+import { type ServerSocket, SluiceServer, type SluiceServerOptions, type TraceEvent } from "../../src/server/index.js";
 import { reactions } from "../support/event-loop.js";
 import { inboxOf } from "../support/inbox.js";
 import { Loopback } from "../support/loopback.js";
@@ -686,5 +686,34 @@ describe("SluiceServer: close", () => {
     decide(true);
     expectRefusal(await answer, 503);
     expect(started.connections.items).toEqual([]);
+  });
+});
+
+describe("SluiceServer: its trace", () => {
+  it("tells what each socket does, by its id, and nothing of ordinary clients", async () => {
+    const told: { event: TraceEvent; id: string }[] = [];
+    const { connections } = await serve({ trace: (event, id) => told.push({ event, id }) });
+    const [client, socket] = await (loopback as Loopback).connect();
+    const received = once(client, "message");
+    await socket.send("hello").delivered;
+    await received;
+    const ofSocket = told.filter(({ id }) => id === socket.id).map(({ event }) => event);
+    expect(ofSocket.flatMap((event) => (event.type === "message" ? [event.state] : []))).toEqual([
+      "queued",
+      "written",
+      "delivered",
+    ]);
+    expect(ofSocket.some(({ type }) => type === "batch")).toBe(true);
+    expect(ofSocket.some(({ type }) => type === "ack")).toBe(true);
+    const before = new Set(told.map(({ id }) => id)).size;
+    (loopback as Loopback).webSocket();
+    const plain = await connections.next();
+    plain.send("x");
+    expect([plain.mode, new Set(told.map(({ id }) => id)).size, before]).toEqual(["plain", 1, 1]);
+  });
+
+  it("has to be a function", () => {
+    const options = { noServer: true, trace: "console" } as unknown as SluiceServerOptions;
+    expect(() => new SluiceServer(options)).toThrow(expect.objectContaining({ code: "ERR_USAGE_ARGUMENT" }));
   });
 });

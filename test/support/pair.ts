@@ -6,6 +6,7 @@ import type { Owner, RegistryLimits } from "../../src/core/registry/registry.js"
 import { ClientSession } from "../../src/core/session/client-session.js";
 import type { ServerSession } from "../../src/core/session/server-session.js";
 import type { Millis } from "../../src/core/time.js";
+import type { Trace } from "../../src/core/trace.js";
 import { End, type EndEvent } from "./end.js";
 import { Line, type Side } from "./line.js";
 import { testPorts } from "./ports.js";
@@ -33,6 +34,8 @@ export interface PairOptions {
   readonly registry?: Partial<RegistryLimits>;
   readonly owner?: Owner;
   readonly attemptId?: Uint8Array;
+  /** Of the client's session. */
+  readonly trace?: Trace;
 }
 
 type Arrival = { at: Millis; order: number; line: Line | undefined; run: () => void };
@@ -76,6 +79,7 @@ export class Pair {
       dial: { backoff: DEFAULT_BACKOFF, connectTimeoutMs: 10_000, retriesFirst: true, ...dial },
       limits: { ...DEFAULT_LIMITS, ...options.clientLimits },
       ports: testPorts,
+      trace: options.trace,
     });
     this.client = new End<ClientSession>("client", session);
     const serverOptions = {

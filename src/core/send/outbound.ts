@@ -1,12 +1,13 @@
 import type { Limits } from "../limits.js";
 import { type Millis, ticksToMillis } from "../time.js";
+import type { BatchEnd, Trace, WaitingFor } from "../trace.js";
 import { encodeBatch, frameBytes } from "../wire/encode.js";
 import type { AckFrame, CloseFrame, Frame, Violation } from "../wire/frame.js";
 import { varintBytes } from "../wire/varint.js";
 import { InFlight, type SentBatch } from "./in-flight.js";
 import type { ChannelKey } from "./send-channel.js";
-import type { Sender } from "./sender.js";
-import { WindowController } from "./window.js";
+import type { DraftSpace, Sender } from "./sender.js";
+import { type AckSample, WindowController } from "./window.js";
 
 /** What holds for the next batch. */
 export interface BatchSpace {
@@ -39,6 +40,9 @@ const STALL_ROUND_TRIPS = 8;
 const STALL_MIN_MS = 5_000;
 const STALL_MAX_MS = 15_000;
 
+/** Before anything was asked for: there is no transport yet. */
+const NO_SPACE: BatchSpace = { batchBytesMax: 0, allowanceBytes: 0, budgetBytes: 0, overdraftBytes: 0 };
+
 /** The bounds that concern what is on its way. */
 export type OutboundLimits = Pick<Limits, "chunkBytes" | "windowBytes" | "replayBytesMax">;
 
@@ -48,10 +52,14 @@ export class Outbound {
   readonly #limits: OutboundLimits;
   #window: WindowController;
   readonly #inFlight = new InFlight();
+  readonly #trace: Trace | undefined;
+  /** What held for the last batch that was asked for. */
+  #space: BatchSpace | undefined;
   /** When the line was last known to carry our batches: the last news, or when it was idle for the last time. */
   #progressAt: Millis = 0;
 
-  constructor(sender: Sender, limits: OutboundLimits) {
+  constructor(sender: Sender, limits: OutboundLimits, trace?: Trace) {
+    this.#trace = trace;
     this.#sender = sender;
     this.#limits = limits;
     this.#window = new WindowController(limits);
@@ -62,27 +70,23 @@ export class Outbound {
    * that replay order is wire order (BAT-05).
    */
   pollBatch(space: BatchSpace, ack: AckFrame | undefined, now: Millis): SentDraft | undefined {
+    this.#space = space;
     if (this.#inFlight.due !== undefined) return this.#pollReplay(this.#inFlight.due, space, now);
-    const number = this.#inFlight.nextNumber;
-    const overhead = varintBytes(number) + (ack === undefined ? 0 : frameBytes(ack));
-    // What cannot be kept must not leave: it could not be sent again.
-    const replayRoomBytes = this.#limits.replayBytesMax - this.#inFlight.bytes;
     this.#sender.handleDeadline(now);
-    const windowBytes = this.#window.windowBytes + space.overdraftBytes;
-    const draft = this.#sender.pollDraft({
-      number,
-      spaceBytes: Math.min(space.batchBytesMax, space.allowanceBytes, replayRoomBytes) - overhead,
-      roomBytes: space.budgetBytes > 0 ? windowBytes - this.#inFlight.bytes - overhead : Number.NEGATIVE_INFINITY,
-      batchBytesMax: space.batchBytesMax,
-    });
+    const draftSpace = this.#draftSpace(space, ack);
+    const draft = this.#sender.pollDraft(draftSpace);
     if (draft === undefined) {
-      if (space.budgetBytes > 0 && replayRoomBytes > 0 && this.#sender.isWaitingForRoom) this.#window.handleLimited();
+      const hasOtherRoom = space.budgetBytes > 0 && this.#replayRoomBytes > 0;
+      if (hasOtherRoom && this.#sender.isWaitingForRoom) this.#window.handleLimited();
       return undefined;
     }
-    const { chunks, closes } = draft;
+    const { number } = draftSpace;
+    const { chunks, closes, end } = draft;
     const opens = draft.frames.some(({ type }) => type === "channel-open");
     const batch = this.#encode(number, ack, draft.frames);
-    this.#add({ number, batch, sentAt: now, chunks, closes, opens }, now);
+    const sent = { number, batch, sentAt: now, chunks, closes, opens };
+    this.#add(sent, now);
+    if (this.#trace !== undefined) this.#traceBatch(sent, end, now);
     return { batch, isNew: true, ended: closes.map((channel) => channel.key) };
   }
 
@@ -115,7 +119,10 @@ export class Outbound {
       newBytes: batches.reduce((sum, { batch }) => sum + batch.length, 0),
       lineBytes: this.#inFlight.lineBytes,
     };
+    const { phase } = this.#window;
     this.#window.handleAck(sample, now);
+    if (this.#trace !== undefined) this.#traceAck(frame.number, sample, now);
+    if (phase !== this.#window.phase) this.#traceWindow(now);
     return this.#news(batches);
   }
 
@@ -182,6 +189,14 @@ export class Outbound {
     return this.#inFlight.bytes;
   }
 
+  /** Why the head of a channel has not left; `undefined` where nothing waits in it. */
+  waitingFor(key: ChannelKey): WaitingFor | undefined {
+    const space = this.#space ?? NO_SPACE;
+    // What has to leave again goes first, and waits for the transport only.
+    const budgetBytes = this.isReplaying ? 0 : space.budgetBytes;
+    return this.#sender.waitingFor(key, this.#draftSpace({ ...space, budgetBytes }, undefined));
+  }
+
   /** Whether there are batches that the present transport has yet to be given again. */
   get isReplaying(): boolean {
     return this.#inFlight.due !== undefined;
@@ -213,7 +228,46 @@ export class Outbound {
     if (due.batch.length > space.allowanceBytes || space.budgetBytes <= 0) return undefined;
     if (this.#inFlight.lineBytes === 0) this.#progressAt = now;
     this.#inFlight.handleReplayed(now);
+    if (this.#trace !== undefined) this.#traceBatch(due, "replay", now);
     return { batch: due.batch, isNew: false, ended: [] };
+  }
+
+  #draftSpace(space: BatchSpace, ack: AckFrame | undefined): DraftSpace {
+    const number = this.#inFlight.nextNumber;
+    const overhead = varintBytes(number) + (ack === undefined ? 0 : frameBytes(ack));
+    const windowBytes = this.#window.windowBytes + space.overdraftBytes;
+    return {
+      number,
+      spaceBytes: Math.min(space.batchBytesMax, space.allowanceBytes, this.#replayRoomBytes) - overhead,
+      roomBytes: space.budgetBytes > 0 ? windowBytes - this.#inFlight.bytes - overhead : Number.NEGATIVE_INFINITY,
+      batchBytesMax: space.batchBytesMax,
+    };
+  }
+
+  /** What cannot be kept must not leave: it could not be sent again. */
+  get #replayRoomBytes(): number {
+    return this.#limits.replayBytesMax - this.#inFlight.bytes;
+  }
+
+  #traceBatch({ number, batch, chunks }: SentBatch, end: BatchEnd | "replay", at: Millis): void {
+    const traced = chunks.map(({ channel, message, bytes, last }) => {
+      return { channel: channel.key, priority: channel.priority, message: message.id, bytes, last };
+    });
+    const { inFlightBytes, windowBytes } = this;
+    this.#trace?.({ type: "batch", at, number, bytes: batch.length, chunks: traced, end, inFlightBytes, windowBytes });
+  }
+
+  #traceAck(number: number, { newBytes, roundTripTimeMs }: AckSample, at: Millis): void {
+    const { inFlightBytes, windowBytes } = this;
+    const { bytesPerMs } = this.path;
+    const bandwidthBitsPerSecond = bytesPerMs === undefined ? undefined : bytesPerMs * 8000;
+    const line = { roundTripTimeMs, bandwidthBitsPerSecond, inFlightBytes, windowBytes };
+    this.#trace?.({ type: "ack", at, number, bytes: newBytes, ...line });
+  }
+
+  #traceWindow(at: Millis): void {
+    const { phase, windowBytes } = this.#window;
+    this.#trace?.({ type: "window", at, phase, windowBytes });
   }
 
   #add(batch: SentBatch, now: Millis): void {

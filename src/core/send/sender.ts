@@ -3,6 +3,7 @@ import { SluiceError } from "../error.js";
 import { Fifo } from "../fifo.js";
 import { CHANNELS_MAX, type Limits, MESSAGE_COST_BYTES } from "../limits.js";
 import type { Millis } from "../time.js";
+import type { BatchEnd, WaitingFor } from "../trace.js";
 import { frameBytes } from "../wire/encode.js";
 import type { ChunkFrame, Frame, Priority } from "../wire/frame.js";
 import { type AnnouncedLimits, UNANNOUNCED_LIMITS } from "../wire/parameters.js";
@@ -31,6 +32,8 @@ export interface Draft {
   readonly frames: readonly Frame[];
   readonly chunks: readonly SentChunk[];
   readonly closes: readonly SendChannel[];
+  /** Why nothing more is in it. */
+  readonly end: BatchEnd;
 }
 
 export interface DraftSpace {
@@ -293,20 +296,28 @@ export class Sender {
     this.#isWaitingForRoom = false;
     let usedBytes = this.#takeControl(frames, space.spaceBytes);
     // What is left would be overtaken: a chunk by the CHANNEL_OPEN of its channel, or by the RESET before it.
-    if (this.#control.length > 0) return frames.length === 0 ? undefined : { frames, chunks, closes };
+    if (this.#control.length > 0) return frames.length === 0 ? undefined : { frames, chunks, closes, end: "control" };
+    let end: BatchEnd = "drained";
     let priority: Priority | undefined;
     // One for the whole batch, and one question about it: a thousand small messages may leave in it.
     const offer = { ...space, overdraftBytes: 0, isFirstInBatch: true };
     const ask: Ask = (candidate, overdraftBytes) => {
       offer.overdraftBytes = overdraftBytes;
-      return this.#readiness(candidate, offer);
+      return this.#ask(candidate, offer);
     };
     for (;;) {
       offer.spaceBytes = space.spaceBytes - usedBytes;
       offer.roomBytes = space.roomBytes - usedBytes;
       offer.isFirstInBatch = chunks.length === 0;
       const channel = this.#scheduler.pick(ask);
-      if (channel === undefined || (priority ?? channel.priority) !== channel.priority) break;
+      if (channel === undefined) {
+        if (this.#isWaitingForRoom) end = "no-room";
+        break;
+      }
+      if ((priority ?? channel.priority) !== channel.priority) {
+        end = "priority";
+        break;
+      }
       priority = channel.priority;
       const message = channel.messages.peek();
       let frame: Frame;
@@ -326,9 +337,12 @@ export class Sender {
       const bytes = frameBytes(frame);
       usedBytes += bytes;
       this.#scheduler.charge(channel, bytes);
-      if (frame.type === "chunk" && !frame.last) break;
+      if (frame.type === "chunk" && !frame.last) {
+        end = "chunk";
+        break;
+      }
     }
-    return frames.length === 0 ? undefined : { frames, chunks, closes };
+    return frames.length === 0 ? undefined : { frames, chunks, closes, end };
   }
 
   /** When the next message has waited for too long. */
@@ -348,6 +362,21 @@ export class Sender {
   /** Whether the last poll has found something that lacked nothing but room. */
   get isWaitingForRoom(): boolean {
     return this.#isWaitingForRoom;
+  }
+
+  /** Why the head of the channel has not left; `undefined` where nothing waits, and what is to be sent again is not asked for. */
+  waitingFor(key: ChannelKey, space: DraftSpace): WaitingFor | undefined {
+    const channel = this.#channels.get(key);
+    const message = channel?.messages.peek();
+    if (channel === undefined || message === undefined) return undefined;
+    if (message.availableBytes === 0 && !message.isEnded) return "source";
+    if (space.roomBytes === Number.NEGATIVE_INFINITY) return "transport";
+    const overdraftBytes = this.#scheduler.overdraftBytes(channel);
+    const readiness = this.#readiness(channel, { ...space, overdraftBytes, isFirstInBatch: true });
+    if (readiness === "ready") return "other channels";
+    if (readiness === "no-room") return "window";
+    // All of it is there, or more than a chunk of it: it is not the source.
+    return message.isEnded || message.availableBytes >= space.batchBytesMax ? "credit" : "source";
   }
 
   /** Whether frames wait that an ack must not overtake (CHN-08). */
@@ -389,14 +418,18 @@ export class Sender {
     return channel;
   }
 
+  #ask(channel: SendChannel, space: ChannelSpace): Readiness {
+    const readiness = this.#readiness(channel, space);
+    if (readiness === "no-room") this.#isWaitingForRoom = true;
+    return readiness;
+  }
+
   #readiness(channel: SendChannel, space: ChannelSpace): Readiness {
     if (this.#size(channel, space) !== undefined) return "ready";
     // What would not fit the emptiest batch, its number aside, must not make others wait for room: it waits for them.
     const spaceBytes = space.batchBytesMax - varintBytes(space.number);
     const ample = { ...space, spaceBytes, roomBytes: space.batchBytesMax, isFirstInBatch: true };
-    if (this.#size(channel, ample) === undefined) return "not-ready";
-    this.#isWaitingForRoom = true;
-    return "no-room";
+    return this.#size(channel, ample) === undefined ? "not-ready" : "no-room";
   }
 
   /** How much the channel may cut now: `undefined` for nothing, 0 for an empty message or the channel's end. */

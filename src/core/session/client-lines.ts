@@ -115,7 +115,7 @@ export abstract class ClientLines extends Session {
   }
 
   protected get roundTripTimeMs(): Millis | undefined {
-    return this.exchange.outbound.path.roundTripTimeMs;
+    return this.exchange.outbound.path.smoothedRoundTripMs;
   }
 
   /** What a HELLO may take: where the server has not said it yet, what the line carries (HTTP-04). */

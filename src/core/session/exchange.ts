@@ -6,6 +6,7 @@ import { type AckOutcome, type BatchSpace, Outbound } from "../send/outbound.js"
 import type { ChannelKey } from "../send/send-channel.js";
 import { Sender } from "../send/sender.js";
 import type { Millis } from "../time.js";
+import type { Trace } from "../trace.js";
 import { carriage, type Frame, type Violation } from "../wire/frame.js";
 import type { AnnouncedLimits } from "../wire/parameters.js";
 import { Channels } from "./channels.js";
@@ -38,18 +39,23 @@ export class Exchange {
   readonly closing: Closing;
   readonly #ports: Ports;
   readonly #emit: (event: SessionEvent) => void;
+  readonly #trace: Trace | undefined;
   /** Until the peer's batch of this number is read, it may be about to open a channel that has ended here (CHN-10). */
   #peerOpening = 0;
   /** All that is known of the line by an end that sends nothing. */
   #handshakeRoundTripMs: Millis | undefined;
   #heldEnds: ChannelKey[] = [];
 
-  constructor(options: { limits: Limits; ports: Ports }, emit: (event: SessionEvent) => void) {
+  constructor(
+    options: { limits: Limits; ports: Ports; trace?: Trace | undefined },
+    emit: (event: SessionEvent) => void,
+  ) {
     const { limits, ports } = options;
     this.#ports = ports;
     this.#emit = emit;
     this.sender = new Sender(limits, emit);
-    this.outbound = new Outbound(this.sender, limits);
+    this.#trace = options.trace;
+    this.outbound = new Outbound(this.sender, limits, options.trace);
     const roundTripMs = () => this.outbound.path.smoothedRoundTripMs ?? this.#handshakeRoundTripMs;
     this.inbound = new Inbound({ ...options, roundTripMs }, emit, (frame) => this.sender.control(frame));
     this.channels = new Channels({ sender: this.sender, inbound: this.inbound }, options, emit);
@@ -115,6 +121,7 @@ export class Exchange {
         return this.inbound.handleReset(frame.channel);
       case "channel-credit":
         this.sender.handleCredit(frame.channel, frame.bytes);
+        this.#trace?.({ type: "credit", at: now, channel: frame.channel, bytes: frame.bytes });
         return undefined;
       case "admit":
         this.sender.handleAdmit(frame.channel, frame.message);

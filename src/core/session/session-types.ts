@@ -2,11 +2,14 @@ import type { Limits } from "../limits.js";
 import type { Ports } from "../ports.js";
 import type { OutgoingInit } from "../send/outgoing-message.js";
 import type { Millis } from "../time.js";
+import type { Trace } from "../trace.js";
 import type { Hello } from "../wire/handshake.js";
 
 export interface SessionOptions {
   readonly limits: Limits;
   readonly ports: Ports;
+  /** Is told what happens. Must not call back. */
+  readonly trace?: Trace | undefined;
 }
 
 /** A batch that waits for the application's decision. */

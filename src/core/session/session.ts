@@ -6,6 +6,7 @@ import type { Ports } from "../ports.js";
 import type { MessageId } from "../send/outgoing-message.js";
 import { type ChannelKey, DEFAULT_CHANNEL } from "../send/send-channel.js";
 import { isDue, type Millis } from "../time.js";
+import type { Trace, WaitingFor } from "../trace.js";
 import { BatchReader } from "../wire/decode.js";
 import { encodeBatch } from "../wire/encode.js";
 import type { CloseFrame, Frame, HandshakeFrame, Priority, Violation } from "../wire/frame.js";
@@ -15,6 +16,7 @@ import type { LineBatch } from "./candidates.js";
 import type { SessionEvent } from "./events.js";
 import { Exchange, type PeerCounters } from "./exchange.js";
 import type { Keepalive } from "./keepalive.js";
+import { MessageTrace } from "./message-trace.js";
 import { cleanEnd, connectionLost, type Death, type SessionEnd, uncleanEnd, violationError } from "./session-end.js";
 import type { MessageInit, SessionOptions, SessionStats } from "./session-types.js";
 import { UnnumberedQueue } from "./unnumbered-queue.js";
@@ -50,16 +52,22 @@ export abstract class Session {
   /** When HELLO or WELCOME has left, until it is answered. */
   protected handshakeAt: Millis | undefined;
   readonly #events: Fifo<SessionEvent> = new Fifo();
+  readonly #trace: Trace | undefined;
+  readonly #messageTrace: MessageTrace | undefined;
   /** How often a transport has carried the session. */
   #attachments = 0;
   /** The last transport that was given up: what still has to be said leaves on it. */
   #leftLine: number | undefined;
   #lastNow: Millis = Number.NEGATIVE_INFINITY;
+  /** When the input, or the poll, began that makes events. */
+  #tracedAt: Millis = 0;
 
   constructor(options: SessionOptions) {
     this.limits = options.limits;
     this.ports = options.ports;
-    this.exchange = new Exchange(options, (event) => this.#events.push(event));
+    this.#trace = options.trace;
+    this.#messageTrace = options.trace === undefined ? undefined : new MessageTrace(options.trace);
+    this.exchange = new Exchange(options, (event) => this.emit(event));
     this.attachment = new Attachment(options.limits);
   }
 
@@ -95,7 +103,9 @@ export abstract class Session {
     if (size > max)
       throw new SluiceError("ERR_MESSAGE_TOO_LARGE", `A message of ${size} bytes is over the limit of ${max}`);
     channels.announce(channel);
-    return sender.send(channel, init);
+    const message = sender.send(channel, init);
+    this.#messageTrace?.handleSent(message, channel, init.totalBytes, now);
+    return message;
   }
 
   /** Answers a `pull`: the next bytes of the message, and whether they are its last. */
@@ -187,6 +197,7 @@ export abstract class Session {
    * @param budgetBytes what the transport may still buffer; control frames are not held to it
    */
   pollTransmit(budgetBytes: number, now: Millis): Uint8Array | undefined {
+    this.#tracedAt = now;
     const handshake = this.#pollHandshake(now);
     if (handshake !== undefined) return handshake;
     const control = this.unnumbered.pollBatch();
@@ -255,6 +266,12 @@ export abstract class Session {
     return this.exchange.sender.bufferedBytes(channel);
   }
 
+  /** Why the message at the head of a channel has not left; `undefined` where none waits. */
+  waitingFor(channel: ChannelKey): WaitingFor | undefined {
+    const reason = this.exchange.outbound.waitingFor(channel);
+    return reason === undefined || this.attachment.isAttached ? reason : "transport";
+  }
+
   /** Bytes that the session keeps: to be sent, to be sent again, and received but not taken by the application. */
   get heldBytes(): number {
     const { sender, outbound, inbound } = this.exchange;
@@ -283,9 +300,11 @@ export abstract class Session {
     invariant(now >= this.#lastNow, "time does not go back");
     invariant(this.#events.length === 0, "events are polled before the next input");
     this.#lastNow = now;
+    this.#tracedAt = now;
   }
 
   protected emit(event: SessionEvent): void {
+    this.#messageTrace?.handleEvent(event, this.#tracedAt);
     this.#events.push(event);
   }
 
@@ -325,6 +344,7 @@ export abstract class Session {
   protected handleAttached(line: number, sessionId: Uint8Array, counters: PeerCounters, now: Millis): void {
     this.#attachments += 1;
     this.#handleHandshakeAnswer(now);
+    this.#trace?.({ type: "transport", at: now, state: "attached", line });
     this.emit(this.#attachments === 1 ? { type: "established", sessionId } : { type: "resumed", line });
     this.exchange.handleReceived(counters, now);
     // A close handshake goes on, and has its time for that.
@@ -339,6 +359,7 @@ export abstract class Session {
     this.attachment.cut();
     this.keepalive = undefined;
     this.unnumbered.clear();
+    this.#trace?.({ type: "transport", at: this.#tracedAt, state: "detached", line });
     this.emit({ type: "detached", line, transportCode });
   }
 
