@@ -1,3 +1,4 @@
+import type { LineKind } from "../core/dial/chooser.js";
 import type { DialOptions } from "../core/dial/dialer.js";
 import { SluiceError } from "../core/error.js";
 import type { Limits } from "../core/limits.js";
@@ -21,9 +22,11 @@ import type { FoundPlain } from "./detecting-websocket.js";
 import type { SessionLoss } from "./events.js";
 import { FramedConversation } from "./framed-conversation.js";
 import type { GreetedOrigins } from "./greeted-origins.js";
+import { httpMaker } from "./http-kind.js";
 import { watchPage } from "./page-lifecycle.js";
 import { PlainMode } from "./plain-mode.js";
-import type { FetchLike } from "./probe.js";
+import { type FetchLike, probe } from "./probe.js";
+import { httpPlatform, isForeign } from "./transports.js";
 import { withSession } from "./url.js";
 
 /** How a client dials, and what it goes by. */
@@ -38,6 +41,8 @@ export interface LifelineOptions {
   /** What `authenticate` gets, or what gives it. */
   readonly auth: unknown;
   readonly mode: "auto" | "framed" | "plain";
+  /** How batches come down over HTTP. */
+  readonly downlink: "auto" | "long-poll";
   readonly WebSocket: WebSocketConstructor | undefined;
   readonly fetch: FetchLike | undefined;
   /** Where a Sluice server is known to be. */
@@ -97,6 +102,8 @@ export class Lifeline {
   readonly #closing: ChannelKey[] = [];
   /** Credentials for each transport that has not been let in. */
   readonly #credentials = new Map<number, Promise<Credentials>>();
+  /** Kinds of transport by which a Sluice server cannot be reached here, while none has ever answered. */
+  readonly #useless = new Set<LineKind>();
   #extensions = "";
   /** Which session has been greeted last; a server of ours has answered at this URL if there is one. */
   #greeted: FramedConversation | undefined;
@@ -199,8 +206,9 @@ export class Lifeline {
   }
 
   #newFramed(dial: DialOptions): FramedConversation {
-    const { limits, host, trace } = this.#options;
-    const session = new ClientSession({ attemptId: randomId(), dial, limits, ports: host, trace });
+    const { limits, host, protocols, trace } = this.#options;
+    const protocolsOffered = protocols.join(", ");
+    const session = new ClientSession({ attemptId: randomId(), dial, limits, ports: host, protocolsOffered, trace });
     const onTurn = () => this.gates.handleTurn();
     const conversation: FramedConversation = new FramedConversation(
       { session, host, budget: this.budget, onTurn },
@@ -232,7 +240,9 @@ export class Lifeline {
   #handle(conversation: FramedConversation, event: ConversationEvent): void {
     switch (event.type) {
       case "dial":
-        this.#dial(conversation, event.line, event.sessionId);
+        this.#credentials.set(event.line, credentialsOf(this.#options.auth));
+        if (event.kind === "http") void this.#dialHttp(conversation, event.line, event.sessionId);
+        else this.#dialWebSocket(conversation, event.line, event.sessionId);
         return;
       case "greeted":
         this.#handleGreeted(conversation, event.protocol);
@@ -257,22 +267,21 @@ export class Lifeline {
     }
   }
 
-  #dial(conversation: FramedConversation, line: number, sessionId: Uint8Array | undefined): void {
-    const { WebSocket: Native, url, protocols, auth } = this.#options;
+  #dialWebSocket(conversation: FramedConversation, line: number, sessionId: Uint8Array | undefined): void {
+    const { WebSocket: Native, url, protocols } = this.#options;
     if (Native === undefined) return this.fail(new SluiceError("ERR_CONNECT_FAILED", NO_WEBSOCKET));
     const handlers = {
       onPlain: (found: FoundPlain) => this.#handleFound(conversation, line, found),
       onBlocked: (error: SluiceError) => conversation.failAttempt(line, error),
     };
     const WebSocket = this.#plainMode.isPossible ? this.#plainMode.detecting(Native, handlers) : Native;
-    this.#credentials.set(line, credentialsOf(auth));
     let transport: Transport;
     try {
       // The application's protocols first: a server that does not know ours must see what it would see without us.
       transport = webSocketTransport(WebSocket, withSession(url, sessionId), [...protocols, SUBPROTOCOL]);
     } catch (cause) {
       const error = new SluiceError("ERR_CONNECT_FAILED", "The WebSocket could not be made", { cause });
-      return this.#handleUseless(conversation, line, error);
+      return this.#handleUseless(conversation, line, "websocket", error);
     }
     const handler = conversation.attach(line, transport, ({ subprotocol, extensions }) => {
       if (subprotocol === SUBPROTOCOL) {
@@ -280,9 +289,35 @@ export class Lifeline {
         conversation.input((session, now) => session.handleTransportOpen(line, transport, now));
         return;
       }
-      this.#handleUseless(conversation, line, notSluice());
+      this.#handleUseless(conversation, line, "websocket", notSluice());
     });
     transport.start(handler);
+  }
+
+  async #dialHttp(conversation: FramedConversation, line: number, sessionId: Uint8Array | undefined): Promise<void> {
+    const { fetch, url, host, downlink, greeted } = this.#options;
+    const make = httpMaker();
+    if (fetch === undefined || make === undefined) return conversation.failAttempt(line, notSluice());
+    if (!greeted.has(url)) {
+      // What HELLO says is not for everybody: a server that is not known is asked first what it is.
+      const answer = await probe(fetch, url, host);
+      // Given up meanwhile.
+      if (!this.#credentials.has(line) || conversation !== this.#conversation) return;
+      if (answer === "other") return this.#handleUseless(conversation, line, "http", notSluice());
+      if (answer === "unknown") return conversation.failAttempt(line, connectFailed());
+      this.#plainMode.handleGreeted();
+    }
+    const transport = make(httpPlatform(fetch, host), withSession(url, sessionId), { downlink });
+    const handler = conversation.attach(line, transport, () =>
+      conversation.input((session, now) => session.handleTransportOpen(line, transport, now)),
+    );
+    transport.start({
+      ...handler,
+      handleClosed: (death) => {
+        if (isForeign(death.httpStatus)) this.#handleUseless(conversation, line, "http", notSluice());
+        handler.handleClosed(death);
+      },
+    });
   }
 
   #handleFound(conversation: FramedConversation, line: number, found: FoundPlain): void {
@@ -290,7 +325,7 @@ export class Lifeline {
     if (!this.#plainMode.isPossible) {
       // Another socket of the page has met our server meanwhile.
       found.socket.close();
-      return this.#handleUseless(conversation, line, notSluice());
+      return this.#handleUseless(conversation, line, "websocket", notSluice());
     }
     this.#found = found;
     // Nothing has left, so it gives back everything that waits.
@@ -312,11 +347,14 @@ export class Lifeline {
   }
 
   /**
-   * This attempt leads nowhere. Where a server of ours has never answered, there is none; else something has come between
-   * us and it, and may go again.
+   * This attempt leads nowhere. Where a server of ours has never answered, and no kind of transport is left to try, there
+   * is none; else something has come between us and it, and may go again.
    */
-  #handleUseless(conversation: FramedConversation, line: number, error: SluiceError): void {
-    if (this.#greeted === undefined) return this.fail(error);
+  #handleUseless(conversation: FramedConversation, line: number, kind: LineKind, error: SluiceError): void {
+    const { kinds = ["websocket"] } = this.#options.dial;
+    this.#useless.add(kind);
+    const isHopeless = this.#greeted === undefined && kinds.every((each) => this.#useless.has(each));
+    if (isHopeless) return this.fail(error);
     conversation.failAttempt(line, error);
   }
 
@@ -411,6 +449,10 @@ const NO_WEBSOCKET = "There is no WebSocket here; pass one as an option";
 
 function notSluice(): SluiceError {
   return new SluiceError("ERR_NOT_SLUICE", `The server has not selected the subprotocol "${SUBPROTOCOL}"`);
+}
+
+function connectFailed(): SluiceError {
+  return new SluiceError("ERR_CONNECT_FAILED", "The server has not answered over HTTP", { retryable: true });
 }
 
 function lossOf({ losses }: ConversationClosed): SessionLoss {

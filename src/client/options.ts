@@ -5,6 +5,8 @@ import { DEFAULT_LIMITS, type Limits, limitsWith } from "../core/limits.js";
 import type { Trace } from "../core/trace.js";
 import { type SendBounds, sendBoundsOf } from "../driver/send-bounds.js";
 import type { WebSocketConstructor } from "../transport/browser/websocket.js";
+import type { TransportName } from "../transport/transport.js";
+import { pageStorage, type StorageLike } from "./outlook-memory.js";
 import type { FetchLike } from "./probe.js";
 
 export interface SluiceSocketOptions {
@@ -54,7 +56,21 @@ export interface SluiceSocketOptions {
    * WebSocket, whatever the server is.
    */
   readonly mode?: "auto" | "framed" | "plain";
-  /** Another implementation of `fetch`, by which it is found out what a server is that does not say. Default: the global one. */
+  /**
+   * Which transports to use, the most wanted first. Default: `["websocket", "sse", "long-poll"]`. Those over HTTP join in
+   * where a WebSocket does not get through; `"sse"` stands for an event stream, and for long polls where something on the
+   * way holds event streams back. A WebSocket that comes later takes the session over, if it is wanted more.
+   */
+  readonly transports?: readonly TransportName[];
+  /**
+   * Where it is remembered for half an hour whether WebSockets work here: something with `getItem` and `setItem`. `null`
+   * for nowhere. Default: `localStorage`, where there is one.
+   */
+  readonly storage?: { getItem(key: string): string | null; setItem(key: string, value: string): void } | null;
+  /**
+   * Another implementation of `fetch`, for the transports over HTTP, and to find out what a server is that does not say.
+   * Default: the global one.
+   */
   readonly fetch?: unknown;
   /**
    * Is told what the sessions of this socket do and why: batches, acks, the window, and how long each message waited for what.
@@ -111,6 +127,17 @@ function backoffOf(given: SluiceSocketOptions["backoff"] = {}): BackoffOptions {
     throw new SluiceError("ERR_USAGE_ARGUMENT", `backoff.${name} must be a positive number, not ${String(value)}`);
   }
   return backoff;
+}
+
+/**
+ * Where to remember things; `undefined` for nowhere.
+ * @throws SluiceError `ERR_USAGE_ARGUMENT`
+ */
+export function storageOf({ storage }: SluiceSocketOptions): StorageLike | undefined {
+  if (storage === undefined) return pageStorage();
+  if (storage === null) return undefined;
+  if (typeof storage.getItem === "function" && typeof storage.setItem === "function") return storage;
+  throw new SluiceError("ERR_USAGE_ARGUMENT", "storage must have getItem and setItem, or be null");
 }
 
 /** @throws SluiceError `ERR_USAGE_ARGUMENT` */

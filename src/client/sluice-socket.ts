@@ -1,3 +1,4 @@
+import { Outlook } from "../core/dial/outlook.js";
 import { SluiceError } from "../core/error.js";
 import type { Limits } from "../core/limits.js";
 import { type ChannelKey, DEFAULT_CHANNEL } from "../core/send/send-channel.js";
@@ -39,11 +40,14 @@ import {
   modeOf,
   onSessionLostOf,
   type SluiceSocketOptions,
+  storageOf,
   traceOf,
   webSocketOf,
 } from "./options.js";
+import { outlookMemory } from "./outlook-memory.js";
 import { payloadOf, type SendData } from "./payload.js";
 import { browserHost, TaskQueue, writableOf } from "./platform.js";
+import { transportsOf } from "./transports.js";
 import type { TypedEventTargetConstructor } from "./typed-event-target.js";
 import { parseProtocols, parseUrl } from "./url.js";
 
@@ -126,17 +130,20 @@ export class SluiceSocket extends SocketEventTarget {
       onExceeded: () => this.#lifeline.conversation.abort(1009, "nobody listens", unseenError()),
     });
     const trace = traceOf(options);
+    const platform = { WebSocket: nativeOf(webSocketOf(options)), fetch: fetchOf(options) };
+    const { kinds, downlink } = transportsOf(options.transports, platform);
+    const outlook = new Outlook(outlookMemory(storageOf(options), this.#url), this.#host.now());
     const lifelineOptions = {
       url: this.#url,
       protocols: parseProtocols(protocols),
       limits: this.#limits,
       bounds: boundsOf(options),
-      dial: dialOf(options),
+      dial: { ...dialOf(options), kinds, outlook },
       onSessionLost: onSessionLostOf(options),
       auth: options.auth,
       mode: modeOf(options),
-      WebSocket: nativeOf(webSocketOf(options)),
-      fetch: fetchOf(options),
+      ...platform,
+      downlink,
       greeted: greetedOrigins,
       host: this.#host,
       trace: trace && traceRelay(trace, this.#host),
@@ -438,7 +445,8 @@ export class SluiceSocket extends SocketEventTarget {
         this.#tasks.push(() => this.#handleDetached());
         return;
       case "established":
-      case "resumed": {
+      case "resumed":
+      case "renamed": {
         const { transport } = this.#lifeline.conversation;
         this.#tasks.push(() => this.#handleAttached(transport));
         return;

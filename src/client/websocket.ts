@@ -1,2 +1,2 @@
 // The client without the transports over HTTP, for the smallest bundle.
-export * from "./index.js";
+export * from "./surface.js";

@@ -21,6 +21,8 @@ export type ConversationClosed = EngineClosed & { readonly losses: Losses };
 /** What an application learns of its session; the events of single messages go to their receipts. */
 export type ConversationEvent =
   | Exclude<SessionEvent, { type: "started" | "written" | "progress" | "delivered" | "dropped" | "pull" | "closed" }>
+  /** `transport` is another one: an HTTP line has found another way down. */
+  | { readonly type: "renamed" }
   | ConversationClosed;
 
 /** What is going on, for people and dashboards. A plain object, cheap enough to read every second. */
@@ -92,6 +94,7 @@ export class Conversation<S extends Session = Session> {
     this.#onTurn = onTurn;
     this.#driver = new SessionDriver(session, host, {
       handleEvent: (event) => this.#handle(event),
+      handleRenamed: () => this.#onEvent({ type: "renamed" }),
       handleTurn: () => {
         this.#runWaiting();
         this.#onTurn();

@@ -15,6 +15,8 @@ const TRANSPORT_BUFFERED_BYTES_MAX = 128 * 1024;
 /** What the driver calls when it is done with an input: here, and nowhere else, the application's callbacks run. */
 export interface DriverHandler {
   handleEvent(event: SessionEvent): void;
+  /** What carries the session goes by another name. */
+  handleRenamed?(): void;
   /** After the events of each turn. */
   handleTurn(): void;
 }
@@ -58,6 +60,9 @@ export class SessionDriver<S extends Session = Session> {
       },
       handleWritable: () => {
         if (isPresent()) this.input(() => {});
+      },
+      handleRenamed: () => {
+        if (transport === this.transport) this.#handler.handleRenamed?.();
       },
       handleClosed: (death) => {
         if (!isPresent()) return;

@@ -62,6 +62,7 @@ function dial(given: Partial<LifelineOptions> = {}): void {
     onSessionLost: "reopen" as const,
     auth: undefined,
     mode: "auto" as const,
+    downlink: "auto" as const,
     WebSocket: network.WebSocket,
     fetch: undefined,
     greeted: new GreetedOrigins(),

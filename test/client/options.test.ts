@@ -5,6 +5,7 @@ import {
   limitsOf,
   onSessionLostOf,
   type SluiceSocketOptions,
+  storageOf,
   traceOf,
   webSocketOf,
 } from "../../src/client/options.js";
@@ -13,6 +14,25 @@ import { DEFAULT_LIMITS } from "../../src/core/limits.js";
 const MIB = 1024 * 1024;
 
 afterEach(() => vi.unstubAllGlobals());
+
+describe("storageOf", () => {
+  it("is what is given, nothing for null, and the page's own otherwise", () => {
+    const storage = { getItem: () => null, setItem: () => {} };
+    expect([storageOf({ storage }), storageOf({ storage: null }), storageOf({})]).toEqual([
+      storage,
+      undefined,
+      undefined,
+    ]);
+    vi.stubGlobal("document", {});
+    vi.stubGlobal("localStorage", storage);
+    expect([storageOf({}), storageOf({ storage: null })]).toEqual([storage, undefined]);
+  });
+
+  it.each([{}, { getItem: () => null }, "here", 7])("cannot be %j", (storage) => {
+    const usage = expect.objectContaining({ code: "ERR_USAGE_ARGUMENT" });
+    expect(() => storageOf({ storage: storage as never })).toThrow(usage);
+  });
+});
 
 describe("limitsOf", () => {
   it("are the defaults without options", () => {

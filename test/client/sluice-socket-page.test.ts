@@ -1,7 +1,7 @@
 // @vitest-environment jsdom
 // @vitest-environment-options { "url": "https://example.com/app/page.html" }
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { type Channel, SluiceSocket } from "../../src/client/index.js";
+import { type Channel, SluiceSocket } from "../../src/client/websocket.js";
 import { Inbox, inboxOf } from "../support/inbox.js";
 import { MockServer, MockWebSocket } from "../support/mock-server.js";
 import { file, say } from "../support/talk.js";

@@ -1,6 +1,6 @@
 import { once } from "node:events";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { SluiceSocket } from "../../src/client/index.js";
+import { SluiceSocket } from "../../src/client/websocket.js";
 import type { ServerSocket } from "../../src/server/index.js";
 import { clientStory } from "../support/client-story.js";
 import { reactions } from "../support/event-loop.js";

@@ -5,7 +5,7 @@ import {
   SluiceError,
   SluiceSocket,
   type SluiceSocketOptions,
-} from "../../src/client/index.js";
+} from "../../src/client/websocket.js";
 import { clientStory, unhandledRejections } from "../support/client-story.js";
 import { MemoryNetwork } from "../support/memory-network.js";
 import { binary } from "../support/pair.js";

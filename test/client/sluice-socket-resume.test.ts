@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { SluiceSocket, type SluiceSocketOptions, type TraceEvent } from "../../src/client/index.js";
+import { SluiceSocket, type SluiceSocketOptions, type TraceEvent } from "../../src/client/websocket.js";
 import { clientStory, unhandledRejections } from "../support/client-story.js";
 import { MemoryNetwork } from "../support/memory-network.js";
 import { binary } from "../support/pair.js";

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { SluiceSocket, type SluiceSocketOptions } from "../../src/client/index.js";
+import { SluiceSocket, type SluiceSocketOptions } from "../../src/client/websocket.js";
 import { unhandledRejections } from "../support/client-story.js";
 import { MemoryNetwork } from "../support/memory-network.js";
 

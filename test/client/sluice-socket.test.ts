@@ -7,7 +7,7 @@ import {
   type SluiceErrorEvent,
   SluiceSocket,
   type SluiceSocketOptions,
-} from "../../src/client/index.js";
+} from "../../src/client/websocket.js";
 import type { ServerSocket } from "../../src/server/index.js";
 import { captureUncaught, reactions } from "../support/event-loop.js";
 import { inboxOf } from "../support/inbox.js";

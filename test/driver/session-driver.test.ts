@@ -2,6 +2,7 @@ import { describe, expect, it } from "vitest";
 import { SluiceError } from "../../src/core/error.js";
 import type { MessageId } from "../../src/core/send/outgoing-message.js";
 import type { SessionEvent } from "../../src/core/session/events.js";
+import { SessionDriver } from "../../src/driver/session-driver.js";
 import { type DrivenEnd, DrivenPair } from "../support/driven-pair.js";
 import { LinkedTransport } from "../support/linked-transport.js";
 import { binary, text } from "../support/pair.js";
@@ -383,6 +384,22 @@ describe("SessionDriver: one transport after the other", () => {
     expect(one.sent).toEqual([Uint8Array.of(0, 7, 1, 0), Uint8Array.of(0, 7, 1, 2)]);
     expect(two.sent).toEqual([Uint8Array.of(0, 7, 1, 1)]);
     expect([pair.lines.near.sent.length, driver.transport]).toEqual([before, pair.lines.near]);
+  });
+
+  it("tells of another name, of the one that carries the session only", () => {
+    const pair = new DrivenPair();
+    const renamed: string[] = [];
+    const { session, host } = { session: pair.client.driver.session, host: pair.host };
+    const driver = new SessionDriver(session, host, {
+      handleEvent: () => {},
+      handleTurn: () => {},
+      handleRenamed: () => renamed.push("renamed"),
+    });
+    driver.input((s, now) => s.start(now));
+    driver.attach(7, new LinkedTransport()).handleRenamed?.();
+    expect(renamed).toEqual([]);
+    driver.attach(1, new LinkedTransport()).handleRenamed?.();
+    expect(renamed).toEqual(["renamed"]);
   });
 
   it("ends all of them with the session", () => {

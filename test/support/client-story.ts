@@ -1,4 +1,4 @@
-import type { SluiceErrorEvent, SluiceSocket } from "../../src/client/index.js";
+import type { SluiceErrorEvent, SluiceSocket } from "../../src/client/websocket.js";
 
 const TYPES = [
   "open",

@@ -3,7 +3,7 @@ import { createServer, type Server as HttpServer } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
 import { expect } from "vitest";
 import { WebSocket } from "ws";
-import { SluiceSocket, type SluiceSocketOptions } from "../../src/client/index.js";
+import { SluiceSocket, type SluiceSocketOptions } from "../../src/client/websocket.js";
 import { type ServerSocket, SluiceServer, type SluiceServerOptions } from "../../src/server/index.js";
 import { reactions } from "./event-loop.js";
 import { Inbox } from "./inbox.js";

@@ -1,0 +1,64 @@
+import type { LineKind } from "../core/dial/chooser.js";
+import { SluiceError } from "../core/error.js";
+import type { Host } from "../driver/host.js";
+import type { HttpPlatform } from "../transport/browser/http-requests.js";
+import type { TransportName } from "../transport/transport.js";
+import { httpMaker } from "./http-kind.js";
+import type { FetchLike } from "./probe.js";
+
+/** How a client may connect. */
+export interface TransportChoice {
+  /** The kinds of transport, the most wanted first; never empty. */
+  readonly kinds: readonly LineKind[];
+  /** How batches come down over HTTP. */
+  readonly downlink: "auto" | "long-poll";
+}
+
+const NAMES: readonly TransportName[] = ["websocket", "sse", "long-poll"];
+
+/**
+ * What the option `transports` asks for, and the platform has. What it does not have is left out, unless nothing would be
+ * left: then the attempt says what is missing.
+ * @throws SluiceError `ERR_USAGE_ARGUMENT`
+ */
+export function transportsOf(
+  transports: unknown,
+  platform: { readonly WebSocket: unknown; readonly fetch: unknown },
+): TransportChoice {
+  const wanted = transports === undefined ? NAMES : namesOf(transports);
+  const kinds = [...new Set(wanted.map(kindOf))];
+  const has = { websocket: platform.WebSocket !== undefined, http: platform.fetch !== undefined && httpMaker() };
+  const usable = kinds.filter((kind) => has[kind]);
+  return {
+    kinds: usable.length > 0 ? usable : ["websocket"],
+    downlink: wanted.find((name) => name !== "websocket") === "long-poll" ? "long-poll" : "auto",
+  };
+}
+
+function kindOf(name: TransportName): LineKind {
+  return name === "websocket" ? "websocket" : "http";
+}
+
+function namesOf(value: unknown): readonly TransportName[] {
+  const isList = Array.isArray(value) && value.length > 0 && value.every((name) => NAMES.includes(name));
+  if (isList) return value;
+  throw new SluiceError("ERR_USAGE_ARGUMENT", `transports must be a list of ${NAMES.join(", ")}, not ${String(value)}`);
+}
+
+/** What a transport over HTTP needs. */
+export function httpPlatform(fetch: FetchLike, host: Host): HttpPlatform {
+  return {
+    fetch: fetch as unknown as HttpPlatform["fetch"],
+    setTimer: host.setTimer,
+    random: host.random,
+    randomBytes: (length) => crypto.getRandomValues(new Uint8Array(length)),
+  };
+}
+
+/** Statuses by which a server says that it takes no line of ours, now or later. Others come from proxies, or pass. */
+const FOREIGN_STATUSES: ReadonlySet<number> = new Set([400, 404, 405, 406, 410, 411, 415, 501]);
+
+/** Whether who has answered so is no Sluice server. */
+export function isForeign(httpStatus: number | undefined): boolean {
+  return httpStatus !== undefined && FOREIGN_STATUSES.has(httpStatus);
+}

@@ -1,0 +1,48 @@
+import { afterEach, describe, expect, it } from "vitest";
+import { provideHttp } from "../../src/client/http-kind.js";
+import { isForeign, transportsOf } from "../../src/client/transports.js";
+import { httpTransport } from "../../src/transport/browser/http.js";
+
+const usage = expect.objectContaining({ code: "ERR_USAGE_ARGUMENT" });
+const both = { WebSocket: class {}, fetch: () => {} };
+
+afterEach(() => provideHttp(undefined));
+
+describe("transportsOf", () => {
+  it.each([
+    [undefined, ["websocket", "http"], "auto"],
+    [["websocket", "sse", "long-poll"], ["websocket", "http"], "auto"],
+    [["websocket"], ["websocket"], "auto"],
+    [["sse", "websocket"], ["http", "websocket"], "auto"],
+    [["sse"], ["http"], "auto"],
+    [["long-poll"], ["http"], "long-poll"],
+    [["websocket", "long-poll"], ["websocket", "http"], "long-poll"],
+    [["websocket", "long-poll", "sse"], ["websocket", "http"], "long-poll"],
+    [["sse", "long-poll"], ["http"], "auto"],
+  ])("%j are %j, %s", (transports, kinds, downlink) => {
+    provideHttp(httpTransport);
+    expect(transportsOf(transports, both)).toEqual({ kinds, downlink });
+  });
+
+  it.each([null, [], "websocket", ["websockets"], ["websocket", 7], {}])("cannot be %j", (transports) => {
+    expect(() => transportsOf(transports, both)).toThrow(usage);
+  });
+
+  it("leave out what the platform and the bundle do not have", () => {
+    const kinds = (platform: object) => transportsOf(undefined, { ...both, ...platform }).kinds;
+    expect(kinds({})).toEqual(["websocket"]);
+    provideHttp(httpTransport);
+    expect([kinds({ fetch: undefined }), kinds({ WebSocket: undefined })]).toEqual([["websocket"], ["http"]]);
+    // Somebody has to say what is missing.
+    expect(kinds({ fetch: undefined, WebSocket: undefined })).toEqual(["websocket"]);
+  });
+});
+
+describe("isForeign", () => {
+  it("is what answers as if there were no Sluice server, and no proxy that says that it cannot tell", () => {
+    const foreign = [400, 404, 405, 410, 415, 501];
+    const others = [undefined, 200, 301, 401, 403, 407, 408, 413, 429, 500, 502, 503, 504, 511];
+    expect(foreign.map(isForeign)).toEqual(foreign.map(() => true));
+    expect(others.map(isForeign)).toEqual(others.map(() => false));
+  });
+});
