@@ -23,7 +23,13 @@ export type ChooserState =
       readonly soundAt: Millis | undefined;
     }
   /** `by` carries the session, and a WebSocket is in its handshake beside it. */
-  | { readonly name: "trying"; readonly by: LineKind; readonly runner: "running" | "greeted" }
+  | {
+      readonly name: "trying";
+      readonly by: LineKind;
+      readonly runner: "running" | "greeted";
+      /** Whether the network has changed since, and another should follow at once. */
+      readonly isOutdated: boolean;
+    }
   | { readonly name: "stopped" };
 
 export type ChooserInput =
@@ -61,6 +67,7 @@ export const CHOOSER_TRANSITIONS: Transitions<ChooserState["name"], ChooserInput
   },
   trying: {
     greeted: ["trying"],
+    hint: ["trying"],
     welcome: ["carried"],
     failed: ["carried"],
     lost: ["racing"],
@@ -149,7 +156,7 @@ export class Chooser {
     if (state.name === "racing") {
       const { websocket, http } = state.runners;
       if (kind === "http" && isRunning(websocket) && canMove) {
-        this.#machine.enter("welcome", { name: "trying", by: kind, runner: websocket });
+        this.#machine.enter("welcome", { name: "trying", by: kind, runner: websocket, isOutdated: false });
         return;
       }
       const isInVain = websocket === "out" || this.#outlook.isSuspect(now);
@@ -170,7 +177,8 @@ export class Chooser {
     if (state.name !== "trying" || kind !== "websocket") return;
     const isProbe = state.by === "http";
     if (isProbe && !isRefused) this.#outlook.block(now);
-    const tryAt = isProbe ? now + this.#probeMs(isRefused) : undefined;
+    const waitMs = state.isOutdated ? 0 : this.#probeMs(isRefused);
+    const tryAt = isProbe ? now + waitMs : undefined;
     this.#machine.enter("failed", { name: "carried", by: state.by, tryAt, soundAt: undefined });
   }
 
@@ -199,6 +207,8 @@ export class Chooser {
     this.#probes = 0;
     if (state.name === "carried" && state.by === "http" && state.tryAt !== undefined) {
       this.#machine.enter("hint", { ...state, tryAt: now });
+    } else if (state.name === "trying") {
+      this.#machine.enter("hint", { ...state, isOutdated: true });
     }
   }
 
@@ -222,7 +232,7 @@ export class Chooser {
       }
       if (!isDue(state.tryAt, now) || this.#isOffline) return;
       if (state.by === "http") this.#probes += 1;
-      this.#machine.enter("try", { name: "trying", by: state.by, runner: "running" });
+      this.#machine.enter("try", { name: "trying", by: state.by, runner: "running", isOutdated: false });
       this.#due.push("websocket");
     }
   }

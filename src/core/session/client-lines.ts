@@ -165,8 +165,8 @@ export abstract class ClientLines extends Session {
     for (const line of this.beside.all()) this.abandon(line, 1000);
   }
 
-  protected detachMain(transportCode: number): void {
-    this.detach(transportCode);
+  protected detachMain(transportCode: number, type: "detached" | "abandoned" = "detached"): void {
+    this.detach(transportCode, type);
     this.main = undefined;
   }
 

@@ -304,7 +304,9 @@ export class ClientSession extends ClientLines {
       this.#giveUp(sessionLost("The connection was lost, and the server keeps no sessions"));
     } else {
       this.#limitLoss(now);
-      this.detachMain(transportCode);
+      // The server has fenced it, as it is giving the session to the next: that is no news but for this line (RES-09).
+      const isFenced = !isDeath && this.attachment.isAttached && this.beside.best?.hasSpoken === true;
+      this.detachMain(transportCode, isFenced ? "abandoned" : "detached");
       this.#lastFailure = error ?? this.#lastFailure;
       if (this.succeed(now)) return;
       // A close handshake gives up when nothing moves for its timeout: some attempts have to fit into that (CLS-06).

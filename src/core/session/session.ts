@@ -351,8 +351,8 @@ export abstract class Session {
     this.exchange.closing.handleProgress(now);
   }
 
-  /** The session loses its transport, and waits for another one. */
-  protected detach(transportCode: number): void {
+  /** The session loses its transport, and waits for another one, or is about to be given one. */
+  protected detach(transportCode: number, type: "detached" | "abandoned" = "detached"): void {
     const { line } = this.attachment;
     if (line === undefined) return;
     this.#leftLine = line;
@@ -360,7 +360,7 @@ export abstract class Session {
     this.keepalive = undefined;
     this.unnumbered.clear();
     this.#trace?.({ type: "transport", at: this.#tracedAt, state: "detached", line });
-    this.emit({ type: "detached", line, transportCode });
+    this.emit({ type, line, transportCode });
   }
 
   /** `false` when the session has ended over it. */

@@ -195,7 +195,7 @@ describe("RES-17: the table of choosing", () => {
     "rest",
     "stop",
   ];
-  describeLegality(CHOOSER_TRANSITIONS, inputs, 24);
+  describeLegality(CHOOSER_TRANSITIONS, inputs, 25);
 });
 
 describe("Chooser: every event in every state", () => {
@@ -328,6 +328,17 @@ describe("Chooser: blocked WebSockets", () => {
     expect(bench.dialled.at(-1)).toEqual([15_010, "websocket"]);
     expect(bench.failed("websocket").wait(59_999).dialled).toHaveLength(4);
     expect(bench.wait(1).dialled).toHaveLength(5);
+  });
+
+  it("that are being tried when the network changes are followed by another at once, should they fail", () => {
+    const bench = new Bench().begin().wait(750).welcome("http");
+    bench
+      .do((c) => c.handleHint(bench.now))
+      .wait(100)
+      .failed("websocket")
+      .wait(0);
+    expect(bench.dialled.at(-1)).toEqual([850, "websocket"]);
+    expect(bench.failed("websocket").wait(59_999).dialled).toHaveLength(3);
   });
 
   it("are not tried while the network is away", () => {

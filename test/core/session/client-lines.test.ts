@@ -321,7 +321,8 @@ describe("RES-17: an upgrade", () => {
       const line = pair.lines[2];
       if (line?.taker !== undefined && !line.isLost && at > 0) pair.lose(line);
     });
-    expect(pair.client.of("detached").map(({ line }) => line)).toContain(2);
+    expect(pair.client.of("abandoned").map(({ line }) => line)).toEqual([2, 3]);
+    expect(kindOfCarrier(pair)).toBe("http");
     pair.network = "down";
     pair.run(20_000);
     expect(kindOfCarrier(pair)).toBe("http");
