@@ -180,6 +180,27 @@ test("a consumer that awaits one message after the other misses none", async ({ 
   expect(native).toHaveLength(200);
 });
 
+test("a message that comes alone costs no task beside the one that it comes in", async ({ page }) => {
+  const tasks = await page.evaluate(async () => {
+    const socket = new globalThis.Sluice.SluiceSocket(globalThis.url);
+    await globalThis.once(socket, "open");
+    const { postMessage } = MessagePort.prototype;
+    let posted = 0;
+    MessagePort.prototype.postMessage = function (...parts) {
+      posted += 1;
+      return postMessage.apply(this, parts);
+    };
+    for (let number = 0; number < 50; number += 1) {
+      socket.send(String(number));
+      await globalThis.once(socket, "message");
+    }
+    MessagePort.prototype.postMessage = postMessage;
+    socket.close();
+    return posted;
+  });
+  expect(tasks).toBe(0);
+});
+
 test("the application's protocol is negotiated, ours is not seen", async ({ page }) => {
   const { sluice, native } = await withBoth(page, async (Socket) => {
     const { url, once } = globalThis;

@@ -16,7 +16,7 @@ import { noChannels, type PlainConversation, type PlainEvent } from "../driver/p
 import type { Receipt } from "../driver/receipt.js";
 import { type SendBounds, SendBudget } from "../driver/send-bounds.js";
 import { foundLink } from "../transport/browser/plain-websocket.js";
-import { type WebSocketConstructor, webSocketTransport } from "../transport/browser/websocket.js";
+import { type EventTask, type WebSocketConstructor, webSocketTransport } from "../transport/browser/websocket.js";
 import { SUBPROTOCOL, type Transport } from "../transport/transport.js";
 import type { FoundPlain } from "./detecting-websocket.js";
 import type { SessionLoss } from "./events.js";
@@ -44,6 +44,8 @@ export interface LifelineOptions {
   /** How batches come down over HTTP. */
   readonly downlink: "auto" | "long-poll";
   readonly WebSocket: WebSocketConstructor | undefined;
+  /** What messages of a WebSocket are handled in. */
+  readonly inTask?: EventTask;
   readonly fetch: FetchLike | undefined;
   /** Where a Sluice server is known to be. */
   readonly greeted: GreetedOrigins;
@@ -278,7 +280,12 @@ export class Lifeline {
     let transport: Transport;
     try {
       // The application's protocols first: a server that does not know ours must see what it would see without us.
-      transport = webSocketTransport(WebSocket, withSession(url, sessionId), [...protocols, SUBPROTOCOL]);
+      transport = webSocketTransport(
+        WebSocket,
+        withSession(url, sessionId),
+        [...protocols, SUBPROTOCOL],
+        this.#options.inTask,
+      );
     } catch (cause) {
       const error = new SluiceError("ERR_CONNECT_FAILED", "The WebSocket could not be made", { cause });
       return this.#handleUseless(conversation, line, "websocket", error);

@@ -102,14 +102,34 @@ const TASKS_AHEAD_MAX = 16;
  * Runs jobs in order, each in a task of its own, as the event loop dispatches the events of a native WebSocket: an
  * `await` in one listener is over before the next event comes. Messages of a channel, because timers are throttled.
  *
- * Invariant: as many tasks are asked for as there are jobs, up to `TASKS_AHEAD_MAX`.
+ * Invariant: outside of `within`, as many tasks are asked for as there are jobs, up to `TASKS_AHEAD_MAX`.
  */
 export class TaskQueue {
   readonly #jobs: Fifo<() => void> = new Fifo();
   #port: MessagePort | undefined;
+  /** Whether the first job is to be done in the task that runs. */
+  #isWithin = false;
+
+  /**
+   * Calls `run`, which the platform has begun a task for. The first job that it brings is done in that task, where none waits
+   * before it: one that a single message brings is spared a task of its own.
+   */
+  within(run: () => void): void {
+    if (this.#jobs.length > 0 || this.#isWithin) return run();
+    this.#isWithin = true;
+    try {
+      run();
+    } finally {
+      this.#isWithin = false;
+      const job = this.#jobs.shift();
+      if (this.#jobs.length >= TASKS_AHEAD_MAX) this.#port?.postMessage(null);
+      job?.();
+    }
+  }
 
   push(job: () => void): void {
     this.#jobs.push(job);
+    if (this.#isWithin && this.#jobs.length === 1) return;
     if (this.#jobs.length <= TASKS_AHEAD_MAX) (this.#port ?? this.#open()).postMessage(null);
   }
 

@@ -144,6 +144,9 @@ export class SluiceSocket extends SocketEventTarget {
       mode: modeOf(options),
       ...platform,
       downlink,
+      // A browser gives each message a task of its own; libraries that stand in for it may not.
+      inTask: (event: { readonly isTrusted?: boolean }, run: () => void) =>
+        event.isTrusted === true ? this.#tasks.within(run) : run(),
       greeted: greetedOrigins,
       host: this.#host,
       trace: trace && traceRelay(trace, this.#host),

@@ -120,6 +120,60 @@ describe("TaskQueue", () => {
     expect(seen).toEqual(["a", "b", "c"]);
   });
 
+  it("does the first job of a task that has begun in that task, and the others in tasks of their own", async () => {
+    const tasks = new TaskQueue();
+    const seen: string[] = [];
+    // More than are asked for at once.
+    const names = Array.from({ length: 40 }, (_, index) => `job ${index}`);
+    tasks.within(() => {
+      for (const name of names) {
+        tasks.push(async () => {
+          seen.push(name);
+          for (let i = 0; i < 20; i++) await Promise.resolve();
+          seen.push(`${name} later`);
+        });
+      }
+      expect(seen).toEqual([]);
+    });
+    expect(seen).toEqual(["job 0"]);
+    await drained(tasks);
+    expect(seen).toEqual(names.flatMap((name) => [name, `${name} later`]));
+  });
+
+  it.each([15, 16, 17, 18, 33])("forgets none of %i jobs that come in a task that has begun", async (count) => {
+    const tasks = new TaskQueue();
+    let done = 0;
+    tasks.within(() => {
+      for (let i = 0; i < count; i++) tasks.push(() => (done += 1));
+    });
+    await drained(tasks);
+    expect(done).toBe(count);
+  });
+
+  it("passes nothing that waits: behind it, a job gets a task of its own", async () => {
+    const tasks = new TaskQueue();
+    const seen: string[] = [];
+    tasks.push(() => seen.push("waits"));
+    tasks.within(() => tasks.push(() => seen.push("comes")));
+    expect(seen).toEqual([]);
+    await drained(tasks);
+    expect(seen).toEqual(["waits", "comes"]);
+  });
+
+  it("goes on after one that throws", async () => {
+    const tasks = new TaskQueue();
+    const seen: string[] = [];
+    const throwing = () =>
+      tasks.within(() => {
+        tasks.push(() => seen.push("pushed"));
+        throw new Error("mine");
+      });
+    expect(throwing).toThrow("mine");
+    tasks.within(() => tasks.push(() => seen.push("later")));
+    expect(seen).toEqual(["pushed", "later"]);
+    await drained(tasks);
+  });
+
   it("works again after it was empty", async () => {
     const tasks = new TaskQueue();
     await drained(tasks);

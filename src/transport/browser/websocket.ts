@@ -19,12 +19,21 @@ export type WebSocketConstructor = new (url: string, protocols: string[]) => Web
 
 const OPEN = 1;
 
+/** Calls `run`, which handles `event`: the platform has begun a task for that. */
+export type EventTask = (event: { readonly isTrusted?: boolean }, run: () => void) => void;
+
 /**
  * A transport over the native WebSocket of a browser.
+ * @param inTask what messages are handled in
  * @throws what the constructor throws, for example a `SecurityError` under a content security policy
  */
-export function webSocketTransport(WebSocket: WebSocketConstructor, url: string, protocols: string[]): Transport {
-  return new BrowserWebSocketTransport(new WebSocket(url, protocols));
+export function webSocketTransport(
+  WebSocket: WebSocketConstructor,
+  url: string,
+  protocols: string[],
+  inTask: EventTask = (_event, run) => run(),
+): Transport {
+  return new BrowserWebSocketTransport(new WebSocket(url, protocols), inTask);
 }
 
 class BrowserWebSocketTransport implements Transport {
@@ -33,16 +42,20 @@ class BrowserWebSocketTransport implements Transport {
   /** Chromium sends messages up to this as one frame (`kSmallMessageThreshold` is 64 KiB). Header room included. */
   readonly batchBytesMax: number = 65 * 1024;
   readonly #socket: WebSocketLike;
+  readonly #inTask: EventTask;
 
-  constructor(socket: WebSocketLike) {
+  constructor(socket: WebSocketLike, inTask: EventTask) {
     this.#socket = socket;
+    this.#inTask = inTask;
     socket.binaryType = "arraybuffer";
   }
 
   start(handler: TransportHandler): void {
     const socket = this.#socket;
     socket.onopen = () => handler.handleOpen({ subprotocol: socket.protocol, extensions: socket.extensions ?? "" });
-    socket.onmessage = (event: { data: unknown }) => handler.handleBatch(batchOf(event.data));
+    socket.onmessage = (event: { data: unknown }) => {
+      this.#inTask(event as { isTrusted?: boolean }, () => handler.handleBatch(batchOf(event.data)));
+    };
     // An `error` event says nothing, and `close` always follows.
     socket.onerror = () => {};
     socket.onclose = (event: { wasClean: boolean; code: number; reason: string }) => {

@@ -96,6 +96,18 @@ describe("browser WebSocket transport", () => {
     expect(story).toEqual([["open", { subprotocol: "sluice.v1", extensions: "permessage-deflate" }]]);
   });
 
+  it("lets messages be handled in a task that whoever made it knows of", () => {
+    const runs: [unknown, () => void][] = [];
+    const inTask = (event: unknown, run: () => void) => void runs.push([event, run]);
+    webSocketTransport(FakeWebSocket, "wss://example.com/live", [], inTask).start(handler);
+    FakeWebSocket.last.open();
+    FakeWebSocket.last.message(Uint8Array.of(1).buffer);
+    expect(story.map(([type]) => type)).toEqual(["open"]);
+    expect(runs[0]?.[0]).toMatchObject({ data: Uint8Array.of(1).buffer });
+    runs[0]?.[1]();
+    expect(story.at(-1)).toEqual(["batch", Uint8Array.of(1)]);
+  });
+
   it.each<[string, unknown, number[]]>([
     ["an ArrayBuffer", Uint8Array.of(1, 2, 3).buffer, [1, 2, 3]],
     ["an ArrayBuffer of another realm", foreign(Uint8Array.of(1, 2).buffer), [1, 2]],
