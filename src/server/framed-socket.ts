@@ -28,6 +28,7 @@ import {
   ServerSocket,
   sendArguments,
 } from "./server-socket.js";
+import { UnansweredPings } from "./unanswered-pings.js";
 
 export interface FramedSocketInit {
   readonly sessionId: Uint8Array;
@@ -71,6 +72,7 @@ export class FramedSocket extends ServerSocket {
   /** Channels that the client has opened and nobody has been told of. */
   readonly #unseenChannels: Mailbox<ServerChannel>;
   readonly #channels = new Map<ChannelKey, ServerChannel>();
+  readonly #pings = new UnansweredPings();
   #readyState: 0 | 1 | 2 | 3 = ServerSocket.CONNECTING;
   #principal: unknown;
   readonly #ends: ConnectionEnds;
@@ -173,7 +175,9 @@ export class FramedSocket extends ServerSocket {
 
   override ping(data?: PingData | SendCallback, mask?: boolean | SendCallback, callback?: SendCallback): void {
     const [payload, onAccepted] = pingArguments(data, mask, callback);
-    this.#conversation.ping(payload);
+    this.#pings.add(payload);
+    if (this.transport === null) this.#answerPings();
+    else this.#conversation.ping(payload);
     this.#callBack(onAccepted);
   }
 
@@ -238,6 +242,7 @@ export class FramedSocket extends ServerSocket {
       case "detached":
         this.#keeper.handleParked(event.line);
         callSafely(() => this.emit("park"));
+        this.#answerPings();
         return;
       case "resumed":
         callSafely(() => this.emit("resume"));
@@ -262,9 +267,12 @@ export class FramedSocket extends ServerSocket {
       case "incoming-reset":
         this.#inletOf(event.channel)?.handle(event);
         return;
-      case "ping":
       case "pong":
-        this.emit(event.type, bufferOf(event.payload));
+        this.#pings.handlePong(bufferOf(event.payload));
+        this.emit("pong", bufferOf(event.payload));
+        return;
+      case "ping":
+        this.emit("ping", bufferOf(event.payload));
         return;
       case "closing":
         this.#readyState = ServerSocket.CLOSING;
@@ -282,6 +290,13 @@ export class FramedSocket extends ServerSocket {
    */
   #isToldOf(error: SluiceError): boolean {
     return error.code !== "ERR_CONNECTION_LOST" && this.listenerCount("error") > 0;
+  }
+
+  /** In place of a client that is not there. */
+  #answerPings(): void {
+    const payload = this.#pings.take();
+    if (payload === undefined || this.#readyState !== ServerSocket.OPEN) return;
+    nodeHost.defer(() => callSafely(() => this.emit("pong", payload)));
   }
 
   #callBack(onAccepted: SendCallback | undefined): void {

@@ -295,7 +295,10 @@ export abstract class ServerSocket extends EventEmitter<ServerSocketEvents> {
   abstract close(code?: number, reason?: string | Buffer): void;
   /** Cuts the connection at once. */
   abstract terminate(): void;
-  /** Sends a ping between the chunks; the client answers by itself. At most 125 bytes. */
+  /**
+   * Sends a ping between the chunks; the client answers by itself. At most 125 bytes. A socket that is parked answers in place
+   * of its client, so that heartbeats of libraries do not end what can be resumed.
+   */
   abstract ping(callback?: SendCallback): void;
   abstract ping(data: PingData, callback?: SendCallback): void;
   abstract ping(data: PingData, mask?: boolean, callback?: SendCallback): void;

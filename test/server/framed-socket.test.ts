@@ -359,6 +359,28 @@ describe("FramedSocket: without a line", () => {
     expect(story).toEqual(["park", "resume"]);
   });
 
+  it("answers pings in place of its client, those on their way, too: heartbeats must not end it", async () => {
+    const [peer, server] = await deserter();
+    const pongs = new Inbox<string>();
+    server.on("pong", (data) => pongs.push(String(data)));
+    const parked = once(server, "park");
+    peer.line.pause();
+    server.ping("first");
+    server.ping("on its way");
+    await peer.cut();
+    await parked;
+    expect(await pongs.next()).toBe("on its way");
+    server.ping("parked");
+    expect(await pongs.next()).toBe("parked");
+    const next = await peer.resumed();
+    server.ping("back");
+    expect(String((await next.next("ping")).payload)).toBe(String(Buffer.from("back").join(",")));
+    await reactions();
+    expect(pongs.items).toEqual(["on its way", "parked"]);
+    next.unnumbered({ type: "pong", payload: Buffer.from("back") });
+    expect(await pongs.next()).toBe("back");
+  });
+
   it("goes on when listeners of `park` and `resume` throw", async () => {
     const error = new Error("thrown by the application");
     const uncaught = await captureUncaught(async () => {
