@@ -12,8 +12,6 @@ let script;
 let server;
 let sluice;
 let proxy;
-/** Of all sessions. */
-let resumes;
 
 test.beforeAll(async () => {
   script = await bundlePage("e2e/libraries/page.mjs");
@@ -24,12 +22,6 @@ test.beforeEach(async () => {
     response.writeHead(200, { "Content-Type": "text/html" }).end("<!doctype html><title>libraries</title>");
   });
   sluice = new SluiceServer({ server });
-  resumes = 0;
-  sluice.on("connection", (socket) => {
-    socket.on("resume", () => {
-      resumes += 1;
-    });
-  });
   await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
   proxy = await createFaultProxy({ target: { port: server.address().port } });
 });
@@ -41,6 +33,15 @@ test.afterEach(async () => {
   server.close();
 });
 
+/** Connections, which are new after a cut. */
+const accepted = () => proxy.stats().accepted;
+
+/** Resolves when there is a connection again. */
+async function backAgain() {
+  const before = accepted();
+  while (accepted() === before) await new Promise((resolve) => setTimeout(resolve, 5));
+}
+
 /** A page in a browser context of its own, with the libraries in it. */
 async function openPage(browser) {
   const page = await (await browser.newContext()).newPage();
@@ -49,58 +50,68 @@ async function openPage(browser) {
   return page;
 }
 
-test("graphql-ws: a subscription is complete and in order", async ({ browser }) => {
-  const count = 300;
-  const resumed = new Promise((resolve) => sluice.on("connection", (socket) => socket.once("resume", resolve)));
-  const items = {
-    type: GraphQLInt,
-    async *subscribe() {
-      for (let index = 0; index < count; index += 1) {
-        // With what was yielded before on its way; the second time when the first is over.
-        if (index === 200) await resumed;
-        if (index === 100 || index === 200) proxy.cut();
-        yield { items: index };
-      }
-    },
-  };
-  const query = new GraphQLObjectType({ name: "Query", fields: { none: { type: GraphQLInt } } });
-  const subscription = new GraphQLObjectType({ name: "Subscription", fields: { items } });
-  useServer({ schema: new GraphQLSchema({ query, subscription }) }, sluice);
-  const page = await openPage(browser);
-  const received = await page.evaluate((url) => globalThis.libraries.subscribe(url), `ws://127.0.0.1:${proxy.port}/`);
-  expect(received).toEqual(Array.from({ length: count }, (_, index) => index));
-  expect(resumes).toBe(2);
-  await page.context().close();
-});
-
-test("Yjs: two pages that type converge", async ({ browser }) => {
-  const seen = { messages: 0, cuts: 0 };
-  sluice.on("connection", (socket, request) => {
-    setupWSConnection(socket, request);
-    socket.on("message", () => {
-      seen.messages += 1;
-      // The second time when both are back, and what they have typed meanwhile comes.
-      const isDue = seen.cuts === 0 ? seen.messages > 80 : seen.cuts === 1 && resumes === 2;
-      if (!isDue) return;
-      seen.cuts += 1;
-      proxy.cut();
-    });
-  });
-  const pages = [await openPage(browser), await openPage(browser)];
-  const url = `ws://127.0.0.1:${proxy.port}`;
-  for (const page of pages) await page.evaluate((address) => globalThis.libraries.open(address), url);
-  const texts = ["left ".repeat(30), "right ".repeat(30)];
-  await Promise.all(pages.map((page, index) => page.evaluate((text) => globalThis.libraries.type(text), texts[index])));
-  const read = (page) => page.evaluate(() => globalThis.libraries.text());
-  for (const page of pages) {
-    await expect.poll(async () => (await read(page)).length, { timeout: 30_000 }).toBe(330);
-  }
-  const [left, right] = await Promise.all(pages.map(read));
-  expect(left).toBe(right);
-  expect([...left].sort().join("")).toBe([...texts.join("")].sort().join(""));
-  for (const page of pages) {
-    expect(await page.evaluate(() => globalThis.libraries.sockets())).toBe(1);
+for (const transport of ["websocket", "sse", "long-poll"]) {
+  test(`graphql-ws over ${transport}: a subscription is complete and in order`, async ({ browser }) => {
+    const count = 300;
+    const items = {
+      type: GraphQLInt,
+      async *subscribe() {
+        for (let index = 0; index < count; index += 1) {
+          // With what was yielded before on its way; the second time when the first is over.
+          if (index === 200) await backAgain();
+          if (index === 100 || index === 200) proxy.cut();
+          yield { items: index };
+        }
+      },
+    };
+    const query = new GraphQLObjectType({ name: "Query", fields: { none: { type: GraphQLInt } } });
+    const subscription = new GraphQLObjectType({ name: "Subscription", fields: { items } });
+    useServer({ schema: new GraphQLSchema({ query, subscription }) }, sluice);
+    const page = await openPage(browser);
+    const setting = { url: `ws://127.0.0.1:${proxy.port}/`, transport };
+    const received = await page.evaluate(
+      (given) => globalThis.libraries.subscribe(given.url, given.transport),
+      setting,
+    );
+    expect(received).toEqual(Array.from({ length: count }, (_, index) => index));
+    expect(await page.evaluate(() => globalThis.libraries.carried())).toEqual([[transport]]);
     await page.context().close();
-  }
-  expect(resumes).toBe(4);
-});
+  });
+
+  test(`Yjs over ${transport}: two pages that type converge`, async ({ browser }) => {
+    const seen = { messages: 0, cuts: 0, accepted: 0 };
+    sluice.on("connection", (socket, request) => {
+      setupWSConnection(socket, request);
+      socket.on("message", () => {
+        seen.messages += 1;
+        // The second time when they are back, and what they have typed meanwhile comes.
+        const isDue = seen.cuts === 0 ? seen.messages > 80 : seen.cuts === 1 && accepted() >= seen.accepted + 2;
+        if (!isDue) return;
+        seen.cuts += 1;
+        seen.accepted = accepted();
+        proxy.cut();
+      });
+    });
+    const pages = [await openPage(browser), await openPage(browser)];
+    const url = `ws://127.0.0.1:${proxy.port}`;
+    for (const page of pages) {
+      await page.evaluate((given) => globalThis.libraries.open(given.url, given.transport), { url, transport });
+    }
+    const texts = ["left ".repeat(30), "right ".repeat(30)];
+    await Promise.all(
+      pages.map((page, index) => page.evaluate((text) => globalThis.libraries.type(text), texts[index])),
+    );
+    const read = (page) => page.evaluate(() => globalThis.libraries.text());
+    for (const page of pages) {
+      await expect.poll(async () => (await read(page)).length, { timeout: 30_000 }).toBe(330);
+    }
+    const [left, right] = await Promise.all(pages.map(read));
+    expect(left).toBe(right);
+    expect([...left].sort().join("")).toBe([...texts.join("")].sort().join(""));
+    for (const page of pages) {
+      expect(await page.evaluate(() => globalThis.libraries.carried())).toEqual([[transport]]);
+      await page.context().close();
+    }
+    expect(seen.cuts).toBe(2);
+  });
+}

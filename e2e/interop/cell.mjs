@@ -14,6 +14,7 @@ const TIMEOUT_MS = 60_000;
  * @property {any} Server
  * @property {(onSocket: (socket: any) => void) => any} makeClass a WebSocket class that tells of its sockets
  * @property {boolean} isCut whether its sessions survive cuts
+ * @property {"websocket" | "sse" | "long-poll"} [transport] what our sockets have to be on, if they are ours
  */
 
 /**
@@ -35,14 +36,21 @@ export async function runCell(library, world, { count, cutAt }) {
   const counts = { sockets: 0, resumes: 0 };
   const Server = countingServer(world.Server, counts);
   const sockets = [];
-  const WebSocket = world.makeClass((socket) => sockets.push(socket));
+  const transports = new Set();
+  const WebSocket = world.makeClass((socket) => {
+    sockets.push(socket);
+    socket.addEventListener("transportchange", () => socket.transport !== null && transports.add(socket.transport));
+  });
   const end = await library.serve({ makeServer: () => new Server({ server: http }), http, Server, cuts, count });
   try {
     const url = `ws://127.0.0.1:${proxy.port}`;
     const { received, expected } = await within(TIMEOUT_MS, library.use({ url, WebSocket, cuts, count }));
     if (!isDeepStrictEqual(received, expected)) return differenceOf(received, expected);
     if (proxy.stats().cut < cutAt.length) return `${proxy.stats().cut} connections were cut, not ${cutAt.length}`;
-    if (counts.resumes < cutAt.length) return `${counts.resumes} resumes`;
+    // Over HTTP a request is cut and made again, and the session need not notice.
+    if (world.transport === "websocket" && counts.resumes < cutAt.length) return `${counts.resumes} resumes`;
+    const carried = [...transports].join(", ");
+    if (world.transport !== undefined && carried !== world.transport) return `it was on ${carried || "nothing"}`;
     if (counts.sockets !== sockets.length) return `${sockets.length} sockets, ${counts.sockets} seen by the server`;
     return undefined;
   } catch (error) {

@@ -3,6 +3,7 @@
  *
  * @typedef {object} Library
  * @property {string} name
+ * @property {string} [onlyWebSocket] why there is nothing for it over HTTP
  * @property {(world: ServerWorld) => End | Promise<End>} serve starts the server's part
  * @property {(world: ClientWorld) => Promise<Outcome>} use lets a client send or receive `count` items and more
  *

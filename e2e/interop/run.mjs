@@ -36,6 +36,10 @@ for (const library of libraries) {
   for (const { title, world, cutAt } of columns) {
     const name = `${library.name}: ${title}`;
     if (!isWanted(name)) continue;
+    if (library.onlyWebSocket !== undefined && /sse|long-poll/.test(world.transport)) {
+      console.log(`-       ${name}: not over HTTP, because ${library.onlyWebSocket}`);
+      continue;
+    }
     const startedAt = performance.now();
     const outcome = await runCell(library, world, { count: COUNT, cutAt });
     const stray = strays.splice(0)[0];

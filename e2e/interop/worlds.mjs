@@ -14,19 +14,26 @@ const telling = (Class, onSocket) =>
     }
   };
 
-/** Both ends ours, over the transports given. */
-const sluice = (name, options = {}) => ({
+/** Both ends ours, over one transport. */
+const sluice = (name, transport) => ({
   name,
   isCut: true,
+  transport,
+  ...ours({ transports: [transport] }),
+});
+
+const ours = (options) => ({
   Server: SluiceServer,
   makeClass: (onSocket) =>
     telling(SluiceSocket.with({ WebSocket, onSessionLost: "close", backoff: BACKOFF, ...options }), onSocket),
 });
 
 /** Ours in the page, and a server that has never heard of us. */
-const plain = (name, options = { mode: "plain" }) => ({
-  ...sluice(name, options),
+const plain = (name, mode) => ({
+  ...ours({ mode }),
+  name,
   isCut: false,
+  transport: "websocket",
   Server: WebSocketServer,
 });
 
@@ -46,7 +53,9 @@ export const worlds = [
         onSocket(socket);
       }),
   },
-  sluice("WebSocket"),
-  plain("ws server, plain"),
-  plain("ws server, auto", { mode: "auto" }),
+  sluice("WebSocket", "websocket"),
+  sluice("SSE", "sse"),
+  sluice("long-poll", "long-poll"),
+  plain("ws server, plain", "plain"),
+  plain("ws server, auto", "auto"),
 ];

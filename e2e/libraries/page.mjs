@@ -4,28 +4,36 @@ import { SluiceSocket } from "sluice";
 import { WebsocketProvider } from "y-websocket";
 import * as Y from "yjs";
 
-const Socket = SluiceSocket.with({ onSessionLost: "close", backoff: { baseMs: 20, maxMs: 100 } });
-/** How many the libraries have made. */
-let sockets = 0;
-class Told extends Socket {
-  constructor(...parts) {
-    super(...parts);
-    sockets += 1;
-  }
+/** What the libraries have made. */
+const sockets = [];
+
+/** A class that is on one transport only. */
+function classOn(transport) {
+  const backoff = { baseMs: 20, maxMs: 100 };
+  const Base = SluiceSocket.with({ transports: [transport], onSessionLost: "close", backoff });
+  return class extends Base {
+    constructor(...parts) {
+      super(...parts);
+      const seen = new Set();
+      this.addEventListener("transportchange", () => this.transport !== null && seen.add(this.transport));
+      sockets.push(seen);
+    }
+  };
 }
 
 globalThis.libraries = {
-  async subscribe(url) {
-    const client = createClient({ url, webSocketImpl: Told, retryAttempts: 0 });
+  async subscribe(url, transport) {
+    const client = createClient({ url, webSocketImpl: classOn(transport), retryAttempts: 0 });
     const received = [];
     for await (const { data } of client.iterate({ query: "subscription { items }" })) received.push(data.items);
     await client.dispose();
     return received;
   },
 
-  async open(url) {
+  async open(url, transport) {
     const doc = new Y.Doc();
-    const provider = new WebsocketProvider(url, "room", doc, { WebSocketPolyfill: Told, disableBc: true });
+    const options = { WebSocketPolyfill: classOn(transport), disableBc: true };
+    const provider = new WebsocketProvider(url, transport, doc, options);
     await new Promise((resolve) => provider.once("sync", resolve));
     globalThis.doc = doc;
   },
@@ -39,5 +47,6 @@ globalThis.libraries = {
   },
 
   text: () => globalThis.doc.getText("text").toString(),
-  sockets: () => sockets,
+  /** What each socket has been on. */
+  carried: () => sockets.map((seen) => [...seen]),
 };

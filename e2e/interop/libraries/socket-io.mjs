@@ -5,6 +5,7 @@ import { item, items } from "../items.mjs";
 /** @type {import("../library.mjs").Library} Its own server, over another `wsEngine`; the client's transport is subclassed. */
 export const socketIo = {
   name: "Socket.IO",
+  onlyWebSocket: "it hands on nothing but upgrades, and has a fallback of its own",
   serve({ http, Server }) {
     const server = new SocketIo(http, { wsEngine: Server, transports: ["websocket"], maxHttpBufferSize: 1_000_000 });
     server.on("connection", (socket) => socket.on("item", (data, answer) => answer(data)));

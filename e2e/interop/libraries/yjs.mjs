@@ -9,7 +9,11 @@ let rooms = 0;
 export const yjs = {
   name: "Yjs (y-websocket)",
   serve({ makeServer }) {
-    makeServer().on("connection", (socket, request) => setupWSConnection(socket, request));
+    makeServer().on("connection", (socket, request) => {
+      // The document is named by the path that the client asked for, whatever carries its session.
+      if (!/^\/room-\d+$/.test(request.url)) throw new Error(`a connection for ${request.url}`);
+      setupWSConnection(socket, request);
+    });
     return () => {};
   },
   async use({ url, WebSocket, cuts, count }) {
