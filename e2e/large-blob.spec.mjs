@@ -20,7 +20,8 @@ test("1 GiB at 10 Mbit/s grows the page by a few MiB at most, and is gone when i
   const messages = [];
   const site = await startSite({
     // Far over the limit for whole messages: it is for who takes them as they come.
-    onConnection: (socket) => socket.on("channel", (/** @type {any} */ channel) => void drain(channel, messages).catch(() => {})),
+    onConnection: (socket) =>
+      socket.on("channel", (/** @type {any} */ channel) => void drain(channel, messages).catch(() => {})),
     megabit: 10,
     roundTripTimeMs: 40,
   });
