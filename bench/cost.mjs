@@ -9,7 +9,7 @@ import { CONTENDERS } from "./contenders/index.mjs";
 import { BROWSER_NAMES, launchBrowserIfThere } from "./lib/browser.mjs";
 import { chooseNamed, chooseNames, parseCount } from "./lib/choices.mjs";
 import { describeCost } from "./lib/cost-report.mjs";
-import { measureCost } from "./lib/cost-trial.mjs";
+import { CostTrial } from "./lib/cost-trial.mjs";
 import { describeMachine } from "./lib/machine.mjs";
 import { startServer } from "./lib/server.mjs";
 
@@ -37,12 +37,13 @@ export const COST_USAGE = `npm run bench -- cost [options]: small messages a sec
                           (${USUAL})
   --messages N            in a burst, sent without a pause                     (20000)
   --bytes N               of each message                                      (64)
-  --bursts N              each way, after one that warms up                    (5)
-  --files N               of 8 MiB each way, after one that warms up           (5)
+  --bursts N              each way, in turns, after one that warms up           (5)
+  --files N               of 8 MiB each way, in turns, after one that warms up  (5)
   --json FILE             writes everything that was measured
 `;
 
 /**
+ * @typedef {import("./lib/cost-report.mjs").CostOf} Costs
  * @typedef {Record<"directions" | "browsers" | "contenders" | "messages" | "bytes" | "bursts" | "files", string> & { json?: string }} CostOptions
  */
 
@@ -56,31 +57,18 @@ export async function runCost(options) {
   const plan = {
     count: parseCount(options.messages),
     bytes: parseCount(options.bytes),
-    bursts: parseCount(options.bursts),
-    files: parseCount(options.files),
     fileBytes: FILE_BYTES,
   };
+  const [bursts, files] = [parseCount(options.bursts), parseCount(options.files)];
   const machine = describeMachine();
   const measured = [];
   for (const name of chooseNames(options.browsers, BROWSER_NAMES)) {
     const browser = await launchBrowserIfThere(name);
     if (browser === undefined) continue;
-    // A server process for each, so that nobody pays for what another has left behind.
-    const costs = [];
+    /** @type {Costs[]} */
+    let costs;
     try {
-      for (const contender of contenders) {
-        const server = await startServer([contender.name]);
-        try {
-          const results = [];
-          for (const direction of directions) {
-            results.push(await measureCost(browser, { contender, server, direction, plan }));
-            process.stderr.write(`  ${name}, ${direction}: ${contender.title}\n`);
-          }
-          costs.push({ name: contender.name, title: contender.title, results });
-        } finally {
-          server.stop();
-        }
-      }
+      costs = await measure(browser, contenders, { directions, plan, bursts, files });
     } finally {
       await browser.close();
     }
@@ -97,4 +85,43 @@ export async function runCost(options) {
     process.stdout.write(`Everything is in ${options.json}\n`);
   }
   return measured.length > 0 ? 0 : 1;
+}
+
+/**
+ * A server process for each contender, so that nobody pays for what another has left behind; and turns, so that a slow
+ * minute of the machine hits all of them.
+ * @param {import("./lib/browser.mjs").BenchBrowser} browser
+ * @param {import("./contenders/index.mjs").Contender[]} contenders
+ * @param {{
+ *   directions: import("./lib/hol-plan.mjs").Direction[],
+ *   plan: import("./lib/cost-trial.mjs").Plan,
+ *   bursts: number,
+ *   files: number,
+ * }} setting
+ * @returns {Promise<Costs[]>}
+ */
+async function measure(browser, contenders, { directions, plan, bursts, files }) {
+  const servers = await Promise.all(contenders.map(({ name }) => startServer([name])));
+  /** @type {Costs[]} */
+  const costs = contenders.map(({ name, title }) => ({ name, title, results: [] }));
+  try {
+    for (const direction of directions) {
+      /** @type {CostTrial[]} */
+      const trials = [];
+      for (const [index, contender] of contenders.entries()) {
+        const server = /** @type {Awaited<ReturnType<typeof startServer>>} */ (servers[index]);
+        trials.push(await CostTrial.start(browser, { contender, server, direction, plan }));
+      }
+      for (let round = 0; round < bursts; round += 1) for (const trial of trials) await trial.measureBurst();
+      for (let round = 0; round < files; round += 1) for (const trial of trials) await trial.measureFile();
+      for (const [index, trial] of trials.entries()) {
+        costs[index]?.results.push(trial.result);
+        await trial.close();
+      }
+      process.stderr.write(`  ${browser.name}, ${direction}: measured\n`);
+    }
+  } finally {
+    for (const server of servers) server.stop();
+  }
+  return costs;
 }

@@ -1,5 +1,5 @@
 // @ts-check
-/** One contender over loopback: how many small messages a second, and the processor time of messages and of files. */
+/** Over loopback: how many small messages a second, and the processor time of messages and of files. */
 import { median } from "./statistics.mjs";
 import { openPage } from "./transfer.mjs";
 
@@ -11,63 +11,105 @@ import { openPage } from "./transfer.mjs";
  * @typedef {object} Plan
  * @property {number} count of messages in a burst
  * @property {number} bytes of each
- * @property {number} bursts each way, after one that warms up
- * @property {number} files each way, after one that warms up
  * @property {number} fileBytes
+ *
+ * @typedef {object} Setting
+ * @property {import("../contenders/index.mjs").Contender} contender
+ * @property {{ ports: Record<string, number>, clockPort: number }} server
+ * @property {Direction} direction
+ * @property {Plan} plan
+ *
+ * @typedef {() => Promise<CpuMs | undefined>} Meter
  */
 
-/**
- * @param {import("./browser.mjs").BenchBrowser} browser
- * @param {{
- *   contender: import("../contenders/index.mjs").Contender,
- *   server: { ports: Record<string, number>, clockPort: number },
- *   direction: Direction,
- *   plan: Plan,
- * }} setting
- * @returns {Promise<CostResult>}
- */
-export async function measureCost(browser, { contender, server, direction, plan }) {
-  const host = `127.0.0.1:${server.ports[contender.name]}`;
-  const page = await openPage(browser, { host, clockPort: server.clockPort, contender });
-  const cpu = await cpuMeter(browser, page);
-  try {
+/** One contender with a page of its own, one direction. */
+export class CostTrial {
+  #page;
+  #cpu;
+  #setting;
+  #aheadMs;
+  /** @type {number[]} */
+  #rates = [];
+  /** @type {(CpuMs | undefined)[]} */
+  #burstCpuMs = [];
+  /** @type {(CpuMs | undefined)[]} */
+  #fileCpuMs = [];
+
+  /**
+   * @param {import("./browser.mjs").BenchBrowser} browser
+   * @param {Setting} setting
+   */
+  static async start(browser, setting) {
+    const { contender, server } = setting;
+    const host = `127.0.0.1:${server.ports[contender.name]}`;
+    const page = await openPage(browser, { host, clockPort: server.clockPort, contender });
     const { offsetMs } = await page.ask("compareClocks");
-    const aheadMs = direction === "up" ? offsetMs : -offsetMs;
-    const burst = async () => {
-      const { startedAt, at, isInOrder } = await page.ask("burst", { direction, count: plan.count, bytes: plan.bytes });
-      if (!isInOrder) throw new Error(`${contender.title}: small messages arrived out of order`);
-      return (plan.count * 1000) / (at - aheadMs - startedAt);
-    };
-    const bursts = await repeat(plan.bursts, burst, cpu);
-    const send = () => page.ask("sendFile", { direction, fileBytes: plan.fileBytes });
-    const files = await repeat(plan.files, send, cpu);
+    const trial = new CostTrial({ page, cpu: await cpuMeter(browser, page), setting, offsetMs });
+    // Warming up is not measured.
+    await trial.#burst();
+    await trial.#send();
+    trial.#rates = [];
+    return trial;
+  }
+
+  /** @param {{ page: import("./transfer.mjs").BenchPage, cpu: Meter, setting: Setting, offsetMs: number }} parts */
+  constructor({ page, cpu, setting, offsetMs }) {
+    this.#page = page;
+    this.#cpu = cpu;
+    this.#setting = setting;
+    this.#aheadMs = setting.direction === "up" ? offsetMs : -offsetMs;
+  }
+
+  async measureBurst() {
+    this.#burstCpuMs.push(await this.#measure(() => this.#burst()));
+  }
+
+  async measureFile() {
+    this.#fileCpuMs.push(await this.#measure(() => this.#send()));
+  }
+
+  /** @returns {CostResult} */
+  get result() {
+    const { direction, plan } = this.#setting;
     return {
       direction,
-      messagesPerSecond: median(bursts.values),
-      messages: plan.bursts * plan.count,
-      burstCpuMs: bursts.cpuMs,
-      mebibytes: (plan.files * plan.fileBytes) / 1024 / 1024,
-      fileCpuMs: files.cpuMs,
+      messagesPerSecond: median(this.#rates),
+      messages: this.#rates.length * plan.count,
+      burstCpuMs: sum(this.#burstCpuMs),
+      mebibytes: (this.#fileCpuMs.length * plan.fileBytes) / 1024 / 1024,
+      fileCpuMs: sum(this.#fileCpuMs),
     };
-  } finally {
-    await page.close();
   }
-}
 
-/**
- * Once to warm up, then as often as wanted with the processor time of all that.
- * @template T
- * @param {number} times
- * @param {() => Promise<T>} run
- * @param {() => Promise<CpuMs | undefined>} cpu
- */
-async function repeat(times, run, cpu) {
-  await run();
-  const before = await cpu();
-  const values = [];
-  for (let count = 0; count < times; count += 1) values.push(await run());
-  const after = await cpu();
-  return { values, cpuMs: before && after && difference(before, after) };
+  close() {
+    return this.#page.close();
+  }
+
+  /**
+   * @param {() => Promise<void>} run
+   * @returns {Promise<CpuMs | undefined>}
+   */
+  async #measure(run) {
+    // Browsers give the others' pages less.
+    await this.#page.page.bringToFront();
+    const before = await this.#cpu();
+    await run();
+    const after = await this.#cpu();
+    return before && after && difference(before, after);
+  }
+
+  async #burst() {
+    const { direction, plan, contender } = this.#setting;
+    const { count, bytes } = plan;
+    const { startedAt, at, isInOrder } = await this.#page.ask("burst", { direction, count, bytes });
+    if (!isInOrder) throw new Error(`${contender.title}: small messages arrived out of order`);
+    this.#rates.push((count * 1000) / (at - this.#aheadMs - startedAt));
+  }
+
+  async #send() {
+    const { direction, plan } = this.#setting;
+    await this.#page.ask("sendFile", { direction, fileBytes: plan.fileBytes });
+  }
 }
 
 /**
@@ -75,7 +117,7 @@ async function repeat(times, run, cpu) {
  * renderers only one has anything to do.
  * @param {import("./browser.mjs").BenchBrowser} browser
  * @param {import("./transfer.mjs").BenchPage} page
- * @returns {Promise<() => Promise<CpuMs | undefined>>}
+ * @returns {Promise<Meter>}
  */
 async function cpuMeter(browser, page) {
   if (browser.name !== "chromium") return async () => undefined;
@@ -83,11 +125,11 @@ async function cpuMeter(browser, page) {
   return async () => {
     const { processInfo } = await session.send("SystemInfo.getProcessInfo");
     const server = await page.ask("serverCpu");
-    const sum = (/** @type {(type: string) => boolean} */ isMeant) =>
+    const of = (/** @type {(type: string) => boolean} */ isMeant) =>
       processInfo.reduce((total, { type, cpuTime }) => total + (isMeant(type) ? cpuTime * 1000 : 0), 0);
     return {
-      page: sum((type) => type === "renderer"),
-      network: sum((type) => type.startsWith("network.")),
+      page: of((type) => type === "renderer"),
+      network: of((type) => type.startsWith("network.")),
       server: (server.user + server.system) / 1000,
     };
   };
@@ -104,4 +146,18 @@ function difference(before, after) {
     network: after.network - before.network,
     server: after.server - before.server,
   };
+}
+
+/**
+ * @param {(CpuMs | undefined)[]} all
+ * @returns {CpuMs | undefined}
+ */
+function sum(all) {
+  const known = all.filter((one) => one !== undefined);
+  if (known.length < all.length || known.length === 0) return undefined;
+  return known.reduce((total, one) => ({
+    page: total.page + one.page,
+    network: total.network + one.network,
+    server: total.server + one.server,
+  }));
 }
