@@ -311,7 +311,9 @@ export class ChannelCredit {
 
   /**
    * Says so when there is enough to say; and whatever it is where the peer could not send half a batch any more, which it
-   * might wait for. Most channels never need more than their first credit, and then nothing is said at all.
+   * might wait for. Not while messages wait for a consumer: there will be more to say when it has taken them, and to tell of
+   * each would make a peer that is quicker than the consumer send each by itself. Most channels never need more than their
+   * first credit, and then nothing is said at all.
    */
   #update(): void {
     const windowBytes = this.#pool.isScarce ? CHANNEL_CREDIT_BYTES : this.#windowBytes;
@@ -319,7 +321,8 @@ export class ChannelCredit {
     const news = target - this.#granted;
     const isFirst = this.#granted === CHANNEL_CREDIT_BYTES && this.#reservation === undefined;
     const isWorthIt = !isFirst && news >= windowBytes * NEWS_SHARE;
-    if (news <= 0 || !(isWorthIt || !this.isAmple)) return;
+    const isDue = !this.isAmple && (isFirst || this.untaken <= this.#heldCost);
+    if (news <= 0 || !(isWorthIt || isDue)) return;
     this.#granted = target;
     this.#onNews();
   }

@@ -72,12 +72,33 @@ describe("ChannelCredit", () => {
     expect([bench.news, credit.granted]).toEqual([news + 1, granted + 64 * KIB]);
   });
 
-  it("grants every byte that is taken where the peer might wait for it", () => {
+  it("CRD-04: does not tell of each message that a consumer takes which is behind its peer", () => {
     const bench = new Bench();
     const credit = bench.channel();
-    fill(credit);
-    credit.take(1);
-    expect(credit.granted).toBe(256 * KIB + 1);
+    const { news } = bench;
+    let sent = 0;
+    for (let turn = 0; turn < 10_000; turn++) {
+      sent += fill(credit, Number.POSITIVE_INFINITY, 100);
+      credit.take(100);
+    }
+    expect(sent).toBeGreaterThan(10_000 * 100);
+    // Four for each window.
+    expect(bench.news - news).toBeLessThanOrEqual(Math.ceil(sent / (64 * KIB)));
+  });
+
+  it("CRD-04: grants every byte that is taken where the peer might wait for it, and nothing waits for the consumer", () => {
+    const bench = new Bench({ sessionCreditBytesMax: 0 });
+    const credit = bench.channel();
+    fill(credit, 64 * KIB);
+    credit.take(64 * KIB);
+    const before = credit.granted;
+    credit.receive(10 * KIB, false, 0);
+    credit.take(10 * KIB);
+    expect(credit.granted).toBe(before);
+    // The rest of this message is all that the peer has, and it sends that at once or not at all.
+    expect(fill(credit, 40 * KIB, 4 * KIB, 0, true)).toBe(40 * KIB);
+    expect(credit.granted).toBe(before + 10 * KIB);
+    expect(credit.room).toBe(CHANNEL_CREDIT_BYTES - 40 * KIB);
   });
 
   it("lets an honest peer go on for ever, whatever the pieces and the pace", () => {
