@@ -55,3 +55,19 @@ for (const from of ["native-websocket", "reconnecting-websocket", "socket.io", "
     });
   }
 }
+
+for (const when of ["before", "after"]) {
+  test(`sockjs, ${when}: two pages write to each other where WebSockets do not get through`, async ({ browser }) => {
+    const url = await start(`sockjs/${when}`);
+    http.removeAllListeners("upgrade");
+    http.on("upgrade", (_request, line) => line.destroy());
+    const pages = await Promise.all([1, 2].map(async () => await (await browser.newContext()).newPage()));
+    for (const page of pages) {
+      await page.goto(url);
+      await expect(page.locator("#status")).toHaveText("connected", { timeout: 20_000 });
+    }
+    await say(pages[0], "one");
+    for (const page of pages) await expect(page.getByRole("listitem")).toHaveText(["one"]);
+    for (const page of pages) await page.context().close();
+  });
+}
