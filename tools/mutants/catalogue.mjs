@@ -283,32 +283,11 @@ export const MUTANTS = [
     replace: "this.#good = this.#good.slice(Math.max(0, from)).slice(0, 1);",
   },
   {
-    name: "a HELLO that was made before the last ack is refused",
-    file: "session/server-session.ts",
-    profile: "races",
-    find: "received <= this.exchange.outbound.sentNumber",
-    replace: "this.exchange.outbound.canSettle(received)",
-  },
-  {
-    name: "any refusal is one of the session",
-    file: "session/hellos.ts",
-    profile: "races",
-    find: "this.#refusal?.epoch === this.#epoch ? this.#refusal : undefined",
-    replace: "this.#refusal",
-  },
-  {
     name: "a refusal ends a session that is carried elsewhere",
     file: "session/client-session.ts",
     profile: "races",
     find: "const isOpen = others.some((other) => other?.hasSpoken);",
     replace: "const isOpen = false;",
-  },
-  {
-    name: "what has left on a line that was overtaken is forgotten",
-    file: "session/client-lines.ts",
-    profile: "races",
-    find: "if (old.hasEarlyData) old.sentNumber = this.exchange.outbound.lineNumber;",
-    replace: "",
   },
   {
     name: "a session that goes over to another line is not sent again",
@@ -330,20 +309,6 @@ export const MUTANTS = [
     profile: "races",
     find: "if (received === undefined) return false;",
     replace: "if (received === undefined || reader !== undefined) return false;",
-  },
-  {
-    name: "the line before goes on beside the one that took over",
-    file: "session/client-lines.ts",
-    profile: "races",
-    find: 'if (state.name !== "trying" || !isLater || line.kind !== "websocket") this.abandon(line, 1000);',
-    replace: "void isLater;",
-  },
-  {
-    name: "acks overtake channels that were opened beside a HELLO",
-    file: "session/client-lines.ts",
-    profile: "races",
-    find: "return openingNumber > Math.max(this.main?.toldOpening ?? 0, lineNumber);",
-    replace: "return openingNumber > Number.MAX_SAFE_INTEGER + lineNumber;",
   },
   {
     name: "high is normal",
