@@ -187,9 +187,13 @@ describe("a first connection", () => {
     const [websocket, http] = late.lines as [Line, Line];
     expect(late.client.numberedSent.map(({ line }) => line)).toEqual([0]);
     late.host.accept(http);
-    late.run(700);
+    late.run(900);
+    // The transport takes nothing for a while: what is acknowledged now has left on it before.
+    late.client.budgetBytes = 0;
     late.host.accept(websocket);
-    late.run(5000);
+    late.run(2000);
+    late.client.budgetBytes = 1 << 20;
+    late.run(3000);
     expect(late.client.of("resumed")).toEqual([{ type: "resumed", line: 1 }]);
     expect(kindOfCarrier(late)).toBe("websocket");
     expectWhole(late, ["early"], []);
@@ -231,6 +235,22 @@ describe("a first connection", () => {
     ]);
     expect(pair.client.of("dropped")).toMatchObject([{ fate: "never-written" }]);
     expectBaseline(pair);
+  });
+
+  it("RES-17: asks again where only an older HELLO was refused, and nobody knows of the newest", () => {
+    const pair = racing({ accepts: false, delayMs: 800 }).connect().run(1700);
+    const [websocket, http] = pair.lines as [Line, Line];
+    expect(epochs(pair)).toEqual([
+      [1, 1],
+      [0, 2],
+    ]);
+    pair.cut(websocket);
+    pair.host.refuse(http);
+    pair.run(900);
+    expect(pair.client.of("closed")).toEqual([]);
+    pair.accepts = true;
+    pair.run(10_000);
+    expectWhole(pair, [], []);
   });
 
   it("does not ask over HTTP where the server itself turns the WebSocket away", () => {
