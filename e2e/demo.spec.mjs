@@ -47,6 +47,21 @@ test("a small file arrives on both sides, and so does what is written meanwhile"
   expect(complaints).toEqual([]);
 });
 
+test("where no WebSocket gets through, Sluice goes on over HTTP, and back", async ({ page }) => {
+  test.slow();
+  await page.goto(/** @type {any} */ (demo).url);
+  const transport = page.locator(".pane[data-side=sluice] .transport");
+  await expect(transport).toHaveText("websocket");
+  await page.getByText("Let no WebSocket through to Sluice").click();
+  await expect(transport).toHaveText("sse", { timeout: 20_000 });
+  await page.getByLabel("Write a line").fill("Over HTTP");
+  await page.getByRole("button", { name: "Send" }).click();
+  const line = page.locator(".side-log[data-side=sluice] li", { hasText: "Over HTTP" });
+  await expect(line).toHaveAttribute("data-state", "arrived");
+  await page.getByText("Let no WebSocket through to Sluice").click();
+  await expect(transport).toHaveText("websocket", { timeout: 60_000 });
+});
+
 test("a file that is too large is refused in words", async ({ page }) => {
   await page.goto(/** @type {any} */ (demo).url);
   await expect(page.getByRole("button", { name: "Upload on both" })).toBeEnabled();

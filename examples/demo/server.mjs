@@ -6,6 +6,8 @@
  *   browser ──> front server ──┬── the page and its control connection (not slowed down)
  *                              └── /line/<viewer>/<side> ──> emulated line ──> inner server: SluiceServer or ws
  *
+ * WebSockets and requests go the same way; the page can have WebSockets refused on Sluice's line.
+ *
  * Everything goes through one port, so the demo also works through a port forward.
  */
 import { randomUUID } from "node:crypto";
@@ -49,7 +51,13 @@ export async function startDemo({ port = 8080, host = "127.0.0.1" } = {}) {
   const viewers = new Map();
 
   // The inner server: what an application would have, and it does not know about lines.
-  const inner = http.createServer((_request, response) => void response.writeHead(404).end());
+  const inner = http.createServer((request, response) => {
+    const viewer = viewers.get(routeOf(request.url)?.viewer ?? "");
+    const isTaken =
+      viewer !== undefined &&
+      sluice.handleRequest(request, response, (/** @type {any} */ accepted) => viewer.attachSluice(accepted));
+    if (!isTaken) response.writeHead(404).end();
+  });
   const sluice = new SluiceServer({ noServer: true, maxPayload: FILE_BYTES_MAX });
   const native = new WebSocketServer({ noServer: true, maxPayload: FILE_BYTES_MAX });
   inner.on("upgrade", (request, socket, head) => {
@@ -66,7 +74,13 @@ export async function startDemo({ port = 8080, host = "127.0.0.1" } = {}) {
 
   // The front server: the page, its control connection, and the way into the lines.
   const control = new WebSocketServer({ noServer: true, maxPayload: 4096 });
-  const front = http.createServer((request, response) => void serve(request, response));
+  const front = http.createServer((request, response) => {
+    const route = routeOf(request.url);
+    const viewer = viewers.get(route?.viewer ?? "");
+    if (route === undefined || viewer === undefined) return void serve(request, response);
+    if (!isSameHost(request)) return void response.writeHead(403).end();
+    viewer.carryRequest(route.side, request, response);
+  });
   front.on("upgrade", (request, socket, head) => {
     socket.on("error", () => {});
     if (!isSameHost(request)) return void socket.end("HTTP/1.1 403 Forbidden\r\nConnection: close\r\n\r\n");
@@ -74,8 +88,11 @@ export async function startDemo({ port = 8080, host = "127.0.0.1" } = {}) {
     if (request.url === "/control") {
       control.handleUpgrade(request, socket, head, (accepted) => void welcome(accepted));
     } else if (route !== undefined && viewers.has(route.viewer)) {
-      const link = /** @type {Viewer} */ (viewers.get(route.viewer)).links[route.side];
-      link.carry(socket, Buffer.concat([requestHead(request), head]));
+      const viewer = /** @type {Viewer} */ (viewers.get(route.viewer));
+      if (route.side === "sluice" && viewer.isBlocked) {
+        return void socket.end("HTTP/1.1 403 Forbidden\r\nConnection: close\r\n\r\n");
+      }
+      viewer.links[route.side].carry(socket, Buffer.concat([requestHead(request), head]));
     } else {
       socket.end("HTTP/1.1 404 Not Found\r\nConnection: close\r\n\r\n");
     }

@@ -1,4 +1,5 @@
 // @ts-check
+import http from "node:http";
 import { performance } from "node:perf_hooks";
 import { createLink } from "../../tools/link-emulator.mjs";
 
@@ -13,6 +14,9 @@ const ROUND_TRIP_MS_MAX = 2000;
 export class Viewer {
   /** @type {Record<"sluice" | "native", import("../../tools/link-emulator.mjs").Link>} */
   links = /** @type {any} */ ({});
+  /** Whether no WebSocket gets through on Sluice's line. */
+  isBlocked = false;
+  #agent = new http.Agent({ keepAlive: true });
   #id;
   #control;
   #closed = false;
@@ -40,8 +44,30 @@ export class Viewer {
     this.#tell({ type: "hello", viewer: this.#id, fileBytesMax: FILE_BYTES_MAX });
   }
 
+  /**
+   * Takes a request through the line, and its answer back.
+   * @param {"sluice" | "native"} side
+   * @param {http.IncomingMessage} request
+   * @param {http.ServerResponse} response
+   */
+  carryRequest(side, request, response) {
+    const { method, url: path, headers } = request;
+    const options = { host: "127.0.0.1", port: this.links[side].port, agent: this.#agent, method, path, headers };
+    const onward = http.request(options, (answer) => {
+      response.writeHead(answer.statusCode ?? 502, answer.headers);
+      response.flushHeaders();
+      answer.on("error", () => response.destroy());
+      answer.pipe(response);
+    });
+    onward.on("error", () => response.destroy());
+    response.on("close", () => onward.destroy());
+    request.on("error", () => onward.destroy());
+    request.pipe(onward);
+  }
+
   async close() {
     this.#closed = true;
+    this.#agent.destroy();
     clearInterval(this.#reports);
     await this.#closeLinks();
   }
@@ -99,6 +125,9 @@ export class Viewer {
       const rateBitsPerSecond = Math.min(Math.max(Number(message.megabit) || 1, 0.1), RATE_MEGABIT_MAX) * 1e6;
       const roundTripTimeMs = Math.min(Math.max(Number(message.roundTripMs) || 0, 0), ROUND_TRIP_MS_MAX);
       for (const link of Object.values(this.links)) link.set({ rateBitsPerSecond, roundTripTimeMs });
+    } else if (message.type === "block") {
+      this.isBlocked = message.isOn === true;
+      if (this.isBlocked) this.links.sluice.cut();
     } else if (message.type === "cut") {
       for (const link of Object.values(this.links)) link.cut();
     } else if (message.type === "drop" && (message.side === "native" || message.side === "sluice")) {

@@ -50,6 +50,7 @@ control.addEventListener("hello", ({ detail }) => {
   fileBytesMax = detail.fileBytesMax;
   $("banner").hidden = true;
   applyPreset();
+  control.tell({ type: "block", isOn: $("block").checked });
   for (const side of both) side.connect(`${base}/line/${detail.viewer}/${side.name}`);
 });
 control.addEventListener("lost", ({ detail }) => {
@@ -78,6 +79,7 @@ $("cancel").addEventListener("click", () => {
   for (const side of both) side.cancel();
 });
 $("cut").addEventListener("click", () => control.tell({ type: "cut" }));
+$("block").addEventListener("change", () => control.tell({ type: "block", isOn: $("block").checked }));
 $("file").addEventListener("change", () => choose($("file").files[0]));
 $("composer").addEventListener("submit", (event) => {
   event.preventDefault();
