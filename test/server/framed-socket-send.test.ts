@@ -75,10 +75,10 @@ const ends = () =>
 
 describe("FramedSocket: messages that perish, or are replaced", () => {
   it("expire on time while the session is parked, and what has left does not", async () => {
-    const sent = socket.send("left", { ttl: 1 });
+    const sent = socket.send("left", { ttl: 60 });
     await peer.next("chunk");
     await park();
-    const receipts = ends().map((end) => end.send("late", { ttl: 5 }));
+    const receipts = ends().map((end) => end.send("late", { ttl: 70 }));
     for (const receipt of receipts) await expect(receipt.delivered).rejects.toEqual(failure("ERR_EXPIRED"));
     expect([sent.state, ...receipts.map(({ state }) => state)]).toEqual(["writing", "expired", "expired"]);
     expect(channel.bufferedAmount).toBe(0);

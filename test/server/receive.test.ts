@@ -219,7 +219,9 @@ describe("ServerSocket: an ordinary client whose messages nobody takes", () => {
     for (let i = 0; i < count; i++) seen.push(((await iterator.next()).value as Buffer)[size - 1] as number);
     expect(seen).toEqual(Array.from({ length: count }, (_, i) => i));
     expect(socket.stats().messagesReceived).toBe(count);
+    const closed = once(client, "close");
     client.close();
     expect((await iterator.next()).done).toBe(true);
+    await closed;
   });
 });
