@@ -23,6 +23,8 @@ export interface LineDeath {
   readonly ageMs: Millis;
   /** How long nothing has been on it, either way. */
   readonly idleMs: Millis;
+  /** Whether this end has given it up, as nothing came any more: its times are then those of our own patience. */
+  readonly isSilent?: boolean;
 }
 
 /** How long WebSockets count as blocked, once they do. People move between networks. */
@@ -92,7 +94,7 @@ export class Outlook {
   handleDeath(death: LineDeath, now: Millis): void {
     const kept = this.#deaths.slice(1 - DEATHS_MAX);
     this.#deaths = [...kept, { ...death, at: now }];
-    if (this.#deaths.length < DEATHS_MAX) return;
+    if (this.#deaths.length < DEATHS_MAX || this.#deaths.some(({ isSilent }) => isSilent)) return;
     const idleMs = likeness(this.#deaths.map((each) => each.idleMs));
     const ageMs = likeness(this.#deaths.map((each) => each.ageMs));
     if (idleMs !== undefined && idleMs >= KEEPALIVE_MIN_MS && idleMs < KEEPALIVE_MAX_MS) {

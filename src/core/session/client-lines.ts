@@ -18,8 +18,12 @@ export interface Loss {
   readonly error?: SluiceError | undefined;
   /** Whether it has broken off, or gone silent, and was not ended in order. */
   readonly isDeath?: boolean;
+  /** Whether this end has given it up, as what should come does not. */
+  readonly isSilent?: boolean;
   /** Whether the server has said that it does not want it. */
   readonly isRefused?: boolean;
+  /** Whether it has said so, perhaps, because nothing that was sent on it has arrived. */
+  readonly isUnheard?: boolean;
 }
 
 /**
@@ -188,9 +192,9 @@ export abstract class ClientLines extends Session {
     if (hasSent && !isRefused) this.hellos.handleDoubt(this.exchange.outbound.sentNumber);
   }
 
-  protected deathAt(now: Millis): LineDeath {
+  protected deathAt(isSilent: boolean, now: Millis): LineDeath {
     const receivedAt = this.keepalive?.receivedAt ?? now;
-    return { ageMs: now - this.carriedSince, idleMs: now - Math.max(receivedAt, this.#sentAt) };
+    return { ageMs: now - this.carriedSince, idleMs: now - Math.max(receivedAt, this.#sentAt), isSilent };
   }
 
   /** Reads a batch on a line that does not carry the session. */

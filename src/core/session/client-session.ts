@@ -236,7 +236,7 @@ export class ClientSession extends ClientLines {
   }
 
   protected override handleDeath(transportCode: number, now: Millis, error?: SluiceError): void {
-    if (this.main !== undefined) this.lose(this.main, transportCode, now, { error, isDeath: true });
+    if (this.main !== undefined) this.lose(this.main, transportCode, now, { error, isDeath: true, isSilent: true });
   }
 
   protected override get closeFailure(): SluiceError {
@@ -280,12 +280,14 @@ export class ClientSession extends ClientLines {
 
   /** A line is no more, or is given up. */
   protected override lose(line: ClientLine, transportCode: number, now: Millis, loss: Loss = {}): void {
-    const { error, isDeath = false, isRefused = false } = loss;
+    const { error, isDeath = false, isSilent = false, isRefused = false, isUnheard = false } = loss;
+    // What is said to a client that was not heard says nothing of the way up.
+    const isLineWell = isRefused && !isUnheard;
     this.doubt(line, isRefused);
     if (line !== this.main) {
       this.abandon(line, transportCode);
       this.#lastFailure = error ?? this.#lastFailure;
-      this.chooser.handleFailed(line.kind, isRefused, now);
+      this.chooser.handleFailed(line.kind, isLineWell, now);
       return this.dialDue(now);
     }
     const agreed = this.#agreedEnd;
@@ -293,9 +295,9 @@ export class ClientSession extends ClientLines {
     if (agreed !== undefined && (this.exchange.isSettled || !this.#identity.canResume)) return this.end(agreed);
     if (this.attachment.isAttached) {
       this.outlook.handleRoundTrip(this.roundTripTimeMs, now);
-      this.chooser.handleLost(isDeath ? this.deathAt(now) : undefined, this.roundTripTimeMs, now);
+      this.chooser.handleLost(isDeath ? this.deathAt(isSilent, now) : undefined, this.roundTripTimeMs, now);
     } else {
-      this.chooser.handleFailed(line.kind, isRefused, now);
+      this.chooser.handleFailed(line.kind, isLineWell, now);
     }
     const isAlone = this.beside.size === 0 && this.chooser.isResting;
     if (!this.#isEverGreeted && !this.dialer.retriesFirst && isAlone) {
@@ -384,7 +386,9 @@ export class ClientSession extends ClientLines {
     const { verdict, readNumberMax } = this.hellos;
     // Before the HELLO nothing was refused but this transport.
     const isOver = epoch === undefined ? !this.#identity.isBound && others.length === 0 : verdict !== undefined;
-    if (isTransient || isOpen || !isOver) return this.lose(line, 1000, now, { error, isRefused: true });
+    // A server that has waited in vain for a HELLO says what one says that has too much to do (HSK-10).
+    const isUnheard = code === 1013 && line.hasSpoken;
+    if (isTransient || isOpen || !isOver) return this.lose(line, 1000, now, { error, isRefused: true, isUnheard });
     // What was sent behind an earlier HELLO may have been read.
     const isLost = this.#identity.isWelcomed || readNumberMax > 0;
     if (isLost) this.#giveUp(sessionLost("The server does not know the session any more"), readNumberMax);

@@ -147,6 +147,12 @@ describe("Outlook: suspicion", () => {
 });
 
 describe("Outlook: three deaths that are alike", () => {
+  it("teach nothing where this end has lost patience: its times say nothing of the line, and the suspicion stays", () => {
+    const outlook = new Outlook(undefined, 0);
+    for (let i = 0; i < 3; i++) outlook.handleDeath({ ageMs: 12_000, idleMs: 5000, isSilent: i === 1 }, i * 20_000);
+    expect([outlook.keepaliveMs, outlook.lifetimeMs, outlook.isSuspect(60_000)]).toEqual([undefined, undefined, true]);
+  });
+
   it.each<[string, [number, number][], number | undefined]>([
     [
       "a silence of 4 s",

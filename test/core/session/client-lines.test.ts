@@ -255,9 +255,15 @@ describe("a first connection", () => {
 
   it("does not ask over HTTP where the server itself turns the WebSocket away", () => {
     const pair = racing({ accepts: false }).connect().run(100);
-    pair.refuse(1013, "").run(100);
+    pair.refuse(1012, "").run(100);
     expect(dials(pair)).toHaveLength(1);
     expect(pair.client.of("detached")).toHaveLength(1);
+  });
+
+  it("HSK-10: asks over HTTP where the server has waited in vain, as the HELLO may not have come through", () => {
+    const pair = racing({ accepts: false }).connect().run(100);
+    pair.refuse(1013, "").run(100);
+    expect(dials(pair).map(([, kind]) => kind)).toEqual(["websocket", "http"]);
   });
 
   it("fails only when both kinds have, where it may not try again", () => {
