@@ -25,7 +25,8 @@ const steps = [
   { name: "package", needs: "build", run: () => vitest("package") },
   { name: "size", needs: "build", run: () => check("tools/check-size.mjs") },
   { name: "interop", needs: "build", run: interop },
-  { name: "e2e", needs: "build", run: playwright },
+  { name: "e2e", needs: "build", run: () => playwright("e2e", "playwright.config.mjs") },
+  { name: "matrix", needs: "build", run: () => playwright("matrix", "playwright.matrix.config.mjs") },
 ];
 
 const chosen = process.argv.slice(2);
@@ -124,7 +125,7 @@ function mutants() {
   }));
 }
 
-function playwright() {
+function playwright(name, config) {
   try {
     console.log(`browser: ${ensureBrowser()}`);
   } catch (error) {
@@ -132,8 +133,8 @@ function playwright() {
     return process.env.CI ? { passed: 0, failed: 1, skipped: 0 } : skipped(error.message);
   }
   return suite(
-    "test-results/e2e.json",
-    () => node("node_modules/@playwright/test/cli.js", "test"),
+    `test-results/${name}.json`,
+    () => node("node_modules/@playwright/test/cli.js", "test", "--config", config),
     ({ stats }) => ({
       passed: stats.expected,
       failed: stats.unexpected + stats.flaky,
