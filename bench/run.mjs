@@ -4,6 +4,7 @@
  * `npm run bench -- --help` shows the options.
  */
 import { parseArgs } from "node:util";
+import { CONNECT_OPTIONS, CONNECT_USAGE, runConnect } from "./connect.mjs";
 import { COST_OPTIONS, COST_USAGE, runCost } from "./cost.mjs";
 import { CUTS_OPTIONS, CUTS_USAGE, runCuts } from "./cuts.mjs";
 import { HIDDEN_OPTIONS, HIDDEN_USAGE, runHidden } from "./hidden.mjs";
@@ -25,6 +26,7 @@ const BENCHMARKS = new Map([
   ["hidden", { run: runHidden, options: HIDDEN_OPTIONS, usage: HIDDEN_USAGE }],
   ["memory", { run: runMemory, options: MEMORY_OPTIONS, usage: MEMORY_USAGE }],
   ["interop", { run: runInterop, options: INTEROP_OPTIONS, usage: INTEROP_USAGE }],
+  ["connect", { run: runConnect, options: CONNECT_OPTIONS, usage: CONNECT_USAGE }],
   ["cuts", { run: runCuts, options: CUTS_OPTIONS, usage: CUTS_USAGE }],
 ]);
 

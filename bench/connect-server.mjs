@@ -1,0 +1,39 @@
+// @ts-check
+/**
+ * The serving side of one contender of `connect`, what blocks WebSockets in front of it, and the line in front of that,
+ * in a process of its own. Arguments: the contender's name, the round trip in ms, and the name of the fault.
+ */
+
+import http from "node:http";
+import { createHttpFaultProxy } from "../e2e/support/http-fault-proxy.mjs";
+import { createLink } from "../tools/link-emulator.mjs";
+import { CONTENDERS } from "./connect/contenders.mjs";
+import { FAULTS } from "./lib/connect-faults.mjs";
+
+const [name, roundTripTimeMs, fault] = process.argv.slice(2);
+const contender = CONTENDERS.find((candidate) => candidate.name === name);
+if (contender === undefined) throw new Error(`no contender "${name}"`);
+
+const server = http.createServer((request, response) => {
+  const isPage = request.url === "/";
+  response.writeHead(isPage ? 200 : 404, { "Content-Type": "text/html" });
+  response.end(isPage ? "<!doctype html><title>bench</title>" : undefined);
+});
+await contender.serve(server);
+
+process.once("disconnect", () => process.exit(0));
+server.listen(0, "127.0.0.1", async () => {
+  const { port } = /** @type {import("node:net").AddressInfo} */ (server.address());
+  const proxy = await createHttpFaultProxy({ port });
+  FAULTS[/** @type {string} */ (fault)]?.(proxy);
+  const link = await createLink({
+    target: { port: proxy.port },
+    rateBitsPerSecond: Number.POSITIVE_INFINITY,
+    roundTripTimeMs: Number(roundTripTimeMs),
+  });
+  process.on("message", () => {
+    const { up, down } = link.stats();
+    process.send?.({ upgrades: proxy.counts.upgrades, up: up.bytes, down: down.bytes });
+  });
+  process.send?.({ port: link.port });
+});

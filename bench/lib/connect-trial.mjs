@@ -1,0 +1,145 @@
+// @ts-check
+/** One page that connects: when its first message is back, and what it takes to carry more. */
+import { fork } from "node:child_process";
+import { once } from "node:events";
+
+/** Nobody waits longer for a page. */
+export const LIMIT_MS = 15_000;
+
+/** Where WebSockets are killed: for how long to look on, and how often something is sent meanwhile. */
+const WATCH_MS = 10_000;
+const PING_MS = 200;
+
+/** For what is sent after an upgrade to another transport has taken place. */
+const SETTLE_MS = 1500;
+const CARRIED = 100;
+const TEXT = "0123456789abcdef";
+
+/**
+ * @typedef {import("../connect/contenders.mjs").ConnectContender} ConnectContender
+ * @typedef {import("puppeteer-core").BrowserContext} BrowserContext
+ */
+
+/**
+ * @param {ConnectContender} contender
+ * @param {number} roundTripTimeMs
+ * @param {string} fault
+ */
+export async function startConnectServer(contender, roundTripTimeMs, fault) {
+  const args = [contender.name, String(roundTripTimeMs), fault];
+  const child = fork(new URL("../connect-server.mjs", import.meta.url), args, {
+    stdio: ["ignore", "inherit", "inherit", "ipc"],
+  });
+  const [{ port }] = await once(child, "message");
+  return {
+    port: /** @type {number} */ (port),
+    /** @returns {Promise<{ upgrades: number, up: number, down: number }>} so far */
+    async counts() {
+      child.send("counts");
+      const [counts] = await once(child, "message");
+      return counts;
+    },
+    stop: () => child.kill(),
+  };
+}
+
+/** @typedef {Awaited<ReturnType<typeof startConnectServer>>} ConnectServer */
+
+/**
+ * From the constructor to the first echo, ms; `undefined` where there is none in time.
+ * @param {BrowserContext} context
+ * @param {ConnectContender} contender
+ * @param {ConnectServer} server
+ * @returns {Promise<number | undefined>}
+ */
+export async function timeFirstEcho(context, contender, server) {
+  const page = await openPage(context, contender, server);
+  const ms = await page.evaluate(`(async () => {
+    const startedAt = performance.now();
+    const echo = new Promise((resolve) => { bench.connect(() => resolve(performance.now() - startedAt)); });
+    bench.half.send(${JSON.stringify(TEXT)});
+    return await Promise.race([echo, bench.sleep(${LIMIT_MS})]);
+  })()`);
+  await page.close();
+  return /** @type {number | null | undefined} */ (ms) ?? undefined;
+}
+
+/**
+ * Sends all the time while WebSockets are killed.
+ * @param {BrowserContext} context
+ * @param {ConnectContender} contender
+ * @param {ConnectServer} server
+ * @returns {Promise<{ upgrades: number, longestSilenceMs: number, isThere: boolean }>} how many WebSockets were dialled;
+ *   how long nothing came back at most; whether something does in the end
+ */
+export async function watchKilled(context, contender, server) {
+  const page = await openPage(context, contender, server);
+  const { longestSilenceMs, lastSilenceMs } = /** @type {any} */ (
+    await page.evaluate(`(async () => {
+      let last = performance.now();
+      let longestSilenceMs = 0;
+      bench.connect(() => {
+        longestSilenceMs = Math.max(longestSilenceMs, performance.now() - last);
+        last = performance.now();
+      });
+      const endAt = performance.now() + ${WATCH_MS};
+      while (performance.now() < endAt) {
+        bench.half.send(${JSON.stringify(TEXT)});
+        await bench.sleep(${PING_MS});
+      }
+      const lastSilenceMs = performance.now() - last;
+      return { longestSilenceMs: Math.max(longestSilenceMs, lastSilenceMs), lastSilenceMs };
+    })()`)
+  );
+  const { upgrades } = await server.counts();
+  await page.close();
+  return { upgrades, longestSilenceMs, isThere: lastSilenceMs < 1000 };
+}
+
+/**
+ * Bytes each way for a message of 16 bytes and its echo, one after the other.
+ * @param {BrowserContext} context
+ * @param {ConnectContender} contender
+ * @param {ConnectServer} server
+ */
+export async function weighMessages(context, contender, server) {
+  const page = await openPage(context, contender, server);
+  await page.evaluate(`(async () => {
+    let received;
+    bench.connect(() => received());
+    globalThis.echoes = async (count) => {
+      for (let i = 0; i < count; i++) {
+        const echo = new Promise((resolve) => { received = resolve; });
+        bench.half.send(${JSON.stringify(TEXT)});
+        await echo;
+      }
+    };
+    await echoes(5);
+    await bench.sleep(${SETTLE_MS});
+  })()`);
+  const before = await server.counts();
+  await page.evaluate(`echoes(${CARRIED})`);
+  const after = await server.counts();
+  await page.close();
+  return { up: (after.up - before.up) / CARRIED, down: (after.down - before.down) / CARRIED };
+}
+
+/**
+ * @param {BrowserContext} context
+ * @param {ConnectContender} contender
+ * @param {ConnectServer} server
+ */
+async function openPage(context, contender, server) {
+  const page = await context.newPage();
+  const host = `127.0.0.1:${server.port}`;
+  await page.goto(`http://${host}/`);
+  if (contender.script !== undefined) await page.addScriptTag({ path: contender.script });
+  await page.evaluate(`globalThis.bench = {
+    sleep: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
+    connect(received) {
+      const { connect } = ({ ${contender.connect.toString()} });
+      bench.half = connect(${JSON.stringify(host)}, received, ${JSON.stringify(contender.transports)});
+    },
+  }; undefined`);
+  return page;
+}
