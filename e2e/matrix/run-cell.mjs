@@ -8,7 +8,7 @@ import { openCell, readCell, sendFromPage } from "./page.mjs";
 const MESSAGES = 1000;
 
 /** On a machine that has other things to do. */
-const PATIENCE = { timeout: 60_000 };
+const PATIENCE = { timeout: 100_000 };
 
 /**
  * @typedef {import("./page.mjs").Evaluating} Evaluating
