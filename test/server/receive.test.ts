@@ -113,7 +113,7 @@ describe.each<[string, (options: object) => SluiceServer, (url: string) => Clien
   [
     "Sluice",
     (options) => new SluiceServer(options),
-    (url) => new SluiceSocket(url, [], { WebSocket, onSessionLost: "close" }) as never,
+    (url) => new SluiceSocket(url, [], { WebSocket, onSessionLost: "close", transports: ["websocket"] }) as never,
   ],
 ])("pause and resume, in %s:", (_, makeServer, makeClient) => {
   const ends: (() => unknown)[] = [];

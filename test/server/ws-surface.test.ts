@@ -34,7 +34,8 @@ const worlds: Record<string, World> = {
   },
   Sluice: {
     makeServer: (options) => new SluiceServer(options),
-    makeClient: (url, protocols) => new SluiceSocket(url, protocols, { WebSocket, onSessionLost: "close" }),
+    makeClient: (url, protocols) =>
+      new SluiceSocket(url, protocols, { WebSocket, onSessionLost: "close", transports: ["websocket"] }),
   },
 };
 

@@ -10,14 +10,16 @@ const WAIT_MAX_MS = 2000;
 /** How long the requests of one direction may fail, and when the next one is tried (HTTP-22). */
 export class Patience {
   readonly #platform: HttpPlatform;
+  readonly #patienceMs: number;
   #failures = 0;
   /** `out`: the next failure is one too many. Only that one: a request that is under way may be well. */
   #state: "calm" | "failing" | "out" | "stopped" = "calm";
   #cancelTimer: () => void = () => {};
   #endWait: () => void = () => {};
 
-  constructor(platform: HttpPlatform) {
+  constructor(platform: HttpPlatform, patienceMs: number = PATIENCE_MS) {
     this.#platform = platform;
+    this.#patienceMs = patienceMs;
   }
 
   /** A request has got through. */
@@ -35,7 +37,7 @@ export class Patience {
       this.#state = "failing";
       this.#cancelTimer = this.#platform.setTimer(() => {
         this.#state = "out";
-      }, PATIENCE_MS);
+      }, this.#patienceMs);
     }
     this.#failures += 1;
     const most = Math.min(WAIT_MAX_MS, WAIT_MIN_MS * 2 ** (this.#failures - 1));

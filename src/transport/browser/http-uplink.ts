@@ -24,6 +24,9 @@ export interface UplinkHandler {
   handleDone(): void;
 }
 
+/** For how long the last request may fail, ms: nobody waits for it but the server, which has its own time for that. */
+const CLOSE_PATIENCE_MS = 2_000;
+
 /**
  * Takes batches up, one POST at a time (HTTP-03), each with as many as fit; what was not confirmed is sent again. A POST says the
  * position of its first batch, so the server takes each batch once.
@@ -80,7 +83,7 @@ export class Uplink {
     // At once: the page may be about to go. What is under way goes along, and counts once.
     if (this.#running !== 0 && !this.#isLast(this.#queue)) return;
     this.#patience.stop();
-    this.#patience = new Patience(this.#requests.platform);
+    this.#patience = new Patience(this.#requests.platform, CLOSE_PATIENCE_MS);
     this.#request?.abort();
     void this.#run(this.#begin());
   }
