@@ -98,7 +98,8 @@ async function timeVisits(browser, contender, { fault, roundTripTimeMs, repeats 
     const server = await startConnectServer(contender, roundTripTimeMs, fault);
     const context = await browser.puppeteer.createBrowserContext();
     for (const visit of visits) {
-      const ms = await timeFirstEcho(context, contender, server);
+      const stays = contender.remembers === true && fault !== "nothing" && visit.visit === "first";
+      const ms = await timeFirstEcho(context, contender, server, stays);
       visit.ms.push(ms);
       // It would be the same again, and takes its time.
       if (ms === undefined) repeat = repeats;

@@ -19,6 +19,7 @@ const require = createRequire(import.meta.url);
  * @property {(server: import("node:http").Server) => unknown} serve
  * @property {(host: string, received: (text: string) => void, transports?: string[]) => PageHalf} connect runs in the
  *   page, so it sees nothing of its module
+ * @property {boolean} [remembers] whether it keeps for the next visit what has got through
  * @property {string[]} [transports] what it is told to use; its default, where there is none
  */
 
@@ -50,6 +51,7 @@ const native = {
 const sluice = {
   name: "sluice",
   title: "Sluice",
+  remembers: true,
   script: fileURLToPath(new URL("../../dist/sluice.global.min.js", import.meta.url)),
   async serve(server) {
     const { SluiceServer } = await import("sluice/server");

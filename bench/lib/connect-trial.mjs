@@ -6,6 +6,9 @@ import { once } from "node:events";
 /** Nobody waits longer for a page. */
 export const LIMIT_MS = 15_000;
 
+/** Until what is wrong with a WebSocket has come out: a client that means to remember it has it by then. */
+const STAY_MS = 12_000;
+
 /** Where WebSockets are killed: for how long to look on, and how often something is sent meanwhile. */
 const WATCH_MS = 10_000;
 const PING_MS = 200;
@@ -50,9 +53,10 @@ export async function startConnectServer(contender, roundTripTimeMs, fault) {
  * @param {BrowserContext} context
  * @param {ConnectContender} contender
  * @param {ConnectServer} server
+ * @param {boolean} stays whether the page is looked at for a while
  * @returns {Promise<number | undefined>}
  */
-export async function timeFirstEcho(context, contender, server) {
+export async function timeFirstEcho(context, contender, server, stays) {
   const page = await openPage(context, contender, server);
   const ms = await page.evaluate(`(async () => {
     const startedAt = performance.now();
@@ -60,6 +64,7 @@ export async function timeFirstEcho(context, contender, server) {
     bench.half.send(${JSON.stringify(TEXT)});
     return await Promise.race([echo, bench.sleep(${LIMIT_MS})]);
   })()`);
+  if (stays) await new Promise((resolve) => setTimeout(resolve, STAY_MS));
   await page.close();
   return /** @type {number | null | undefined} */ (ms) ?? undefined;
 }
