@@ -172,6 +172,10 @@ export class DetectingWebSocket implements WebSocketLike {
     const answer = this.#options.probe(this.#url);
     const held = this.#hold(socket, () => {});
     this.#state = { name: "redialling", held };
+    // Then it is the WebSockets that do not get through, and nothing is gained by waiting for this one.
+    void answer.then((what) => {
+      if (what === "sluice" && this.#state.name === "redialling" && this.#state.held === held) this.#fail();
+    });
     const die = socket.onclose;
     socket.onclose = () => this.#fail();
     socket.onopen = async () => {

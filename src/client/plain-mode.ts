@@ -7,7 +7,7 @@ import { plainLink } from "../transport/browser/plain-websocket.js";
 import type { WebSocketConstructor } from "../transport/browser/websocket.js";
 import { DetectingWebSocket, type DetectionOptions } from "./detecting-websocket.js";
 import type { LifelineOptions } from "./lifeline.js";
-import { probe } from "./probe.js";
+import { type ProbeAnswer, probe } from "./probe.js";
 
 /** What the conversations of a socket share. */
 interface Shared {
@@ -47,7 +47,13 @@ export class PlainMode {
     handlers: Pick<DetectionOptions, "onPlain" | "onBlocked">,
   ): WebSocketConstructor {
     const { host, fetch } = this.#options;
-    const options = { WebSocket, host, probe: (url: string) => probe(fetch, url, host), ...handlers };
+    const ask = async (url: string): Promise<ProbeAnswer> => {
+      const answer = await probe(fetch, url, host);
+      // Whoever dials next need not ask again.
+      if (answer === "sluice") this.handleGreeted();
+      return answer;
+    };
+    const options = { WebSocket, host, probe: ask, ...handlers };
     return class extends DetectingWebSocket {
       constructor(url: string, protocols: string[]) {
         super(options, url, protocols);

@@ -240,6 +240,13 @@ describe("DetectingWebSocket: a handshake that fails", () => {
     });
   });
 
+  it("is over as soon as a Sluice server says that it is there: no other handshake is waited for", async () => {
+    scene = new Scene();
+    scene.native.die();
+    await scene.answer("sluice");
+    expect([scene.story, scene.found, scene.native.closes]).toEqual([["close 1006"], [], [[]]]);
+  });
+
   it("is not tried more than once", () => {
     scene = new Scene();
     scene.native.die();
