@@ -24,8 +24,9 @@ export const COST_OPTIONS = /** @type {const} */ ({
   contenders: { type: "string", default: USUAL },
   messages: { type: "string", default: "20000" },
   bytes: { type: "string", default: "64" },
-  bursts: { type: "string", default: "5" },
-  files: { type: "string", default: "5" },
+  turns: { type: "string", default: "3" },
+  bursts: { type: "string", default: "3" },
+  files: { type: "string", default: "3" },
   json: { type: "string" },
 });
 
@@ -37,14 +38,15 @@ export const COST_USAGE = `npm run bench -- cost [options]: small messages a sec
                           (${USUAL})
   --messages N            in a burst, sent without a pause                     (20000)
   --bytes N               of each message                                      (64)
-  --bursts N              each way, in turns, after one that warms up           (5)
-  --files N               of 8 MiB each way, in turns, after one that warms up  (5)
+  --turns N               of each contender, each in a page of its own         (3)
+  --bursts N              of a turn, after some that warm up                   (3)
+  --files N               of 8 MiB, of a turn, after some that warm up         (3)
   --json FILE             writes everything that was measured
 `;
 
 /**
  * @typedef {import("./lib/cost-report.mjs").CostOf} Costs
- * @typedef {Record<"directions" | "browsers" | "contenders" | "messages" | "bytes" | "bursts" | "files", string> & { json?: string }} CostOptions
+ * @typedef {Record<"directions" | "browsers" | "contenders" | "messages" | "bytes" | "turns" | "bursts" | "files", string> & { json?: string }} CostOptions
  */
 
 /**
@@ -59,7 +61,7 @@ export async function runCost(options) {
     bytes: parseCount(options.bytes),
     fileBytes: FILE_BYTES,
   };
-  const [bursts, files] = [parseCount(options.bursts), parseCount(options.files)];
+  const [turns, bursts, files] = [options.turns, options.bursts, options.files].map(parseCount);
   const machine = describeMachine();
   const measured = [];
   for (const name of chooseNames(options.browsers, BROWSER_NAMES)) {
@@ -68,7 +70,7 @@ export async function runCost(options) {
     /** @type {Costs[]} */
     let costs;
     try {
-      costs = await measure(browser, contenders, { directions, plan, bursts, files });
+      costs = await measure(browser, contenders, { directions, plan, turns, bursts, files });
     } finally {
       await browser.close();
     }
@@ -95,29 +97,24 @@ export async function runCost(options) {
  * @param {{
  *   directions: import("./lib/hol-plan.mjs").Direction[],
  *   plan: import("./lib/cost-trial.mjs").Plan,
+ *   turns: number,
  *   bursts: number,
  *   files: number,
  * }} setting
  * @returns {Promise<Costs[]>}
  */
-async function measure(browser, contenders, { directions, plan, bursts, files }) {
+async function measure(browser, contenders, { directions, plan, turns, bursts, files }) {
   const servers = await Promise.all(contenders.map(({ name }) => startServer([name])));
   /** @type {Costs[]} */
   const costs = contenders.map(({ name, title }) => ({ name, title, results: [] }));
   try {
     for (const direction of directions) {
-      /** @type {CostTrial[]} */
-      const trials = [];
-      for (const [index, contender] of contenders.entries()) {
+      const trials = contenders.map((contender, index) => {
         const server = /** @type {Awaited<ReturnType<typeof startServer>>} */ (servers[index]);
-        trials.push(await CostTrial.start(browser, { contender, server, direction, plan }));
-      }
-      for (let round = 0; round < bursts; round += 1) for (const trial of trials) await trial.measureBurst();
-      for (let round = 0; round < files; round += 1) for (const trial of trials) await trial.measureFile();
-      for (const [index, trial] of trials.entries()) {
-        costs[index]?.results.push(trial.result);
-        await trial.close();
-      }
+        return new CostTrial(browser, { contender, server, direction, plan });
+      });
+      for (let turn = 0; turn < turns; turn += 1) for (const trial of trials) await trial.measure({ bursts, files });
+      for (const [index, trial] of trials.entries()) costs[index]?.results.push(trial.result);
       process.stderr.write(`  ${browser.name}, ${direction}: measured\n`);
     }
   } finally {

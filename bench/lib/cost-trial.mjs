@@ -22,50 +22,48 @@ import { openPage } from "./transfer.mjs";
  * @typedef {() => Promise<CpuMs | undefined>} Meter
  */
 
-/** One contender with a page of its own, one direction. */
+/** Bursts and files until the compilers of both ends have seen what there is. */
+const WARM_UPS = 2;
+
+/** One contender, one direction; each turn has a page of its own. */
 export class CostTrial {
-  #page;
-  #cpu;
+  #browser;
   #setting;
-  #aheadMs;
   /** @type {number[]} */
   #rates = [];
   /** @type {(CpuMs | undefined)[]} */
   #burstCpuMs = [];
   /** @type {(CpuMs | undefined)[]} */
   #fileCpuMs = [];
+  #files = 0;
 
   /**
    * @param {import("./browser.mjs").BenchBrowser} browser
    * @param {Setting} setting
    */
-  static async start(browser, setting) {
-    const { contender, server } = setting;
-    const host = `127.0.0.1:${server.ports[contender.name]}`;
-    const page = await openPage(browser, { host, clockPort: server.clockPort, contender });
-    const { offsetMs } = await page.ask("compareClocks");
-    const trial = new CostTrial({ page, cpu: await cpuMeter(browser, page), setting, offsetMs });
-    // Warming up is not measured.
-    await trial.#burst();
-    await trial.#send();
-    trial.#rates = [];
-    return trial;
-  }
-
-  /** @param {{ page: import("./transfer.mjs").BenchPage, cpu: Meter, setting: Setting, offsetMs: number }} parts */
-  constructor({ page, cpu, setting, offsetMs }) {
-    this.#page = page;
-    this.#cpu = cpu;
+  constructor(browser, setting) {
+    this.#browser = browser;
     this.#setting = setting;
-    this.#aheadMs = setting.direction === "up" ? offsetMs : -offsetMs;
   }
 
-  async measureBurst() {
-    this.#burstCpuMs.push(await this.#measure(() => this.#burst()));
-  }
-
-  async measureFile() {
-    this.#fileCpuMs.push(await this.#measure(() => this.#send()));
+  /** @param {{ bursts: number, files: number }} turn */
+  async measure({ bursts, files }) {
+    const { contender, server, direction } = this.#setting;
+    const host = `127.0.0.1:${server.ports[contender.name]}`;
+    const page = await openPage(this.#browser, { host, clockPort: server.clockPort, contender });
+    try {
+      const { offsetMs } = await page.ask("compareClocks");
+      const aheadMs = direction === "up" ? offsetMs : -offsetMs;
+      const cpu = await cpuMeter(this.#browser, page);
+      for (let count = 0; count < WARM_UPS; count += 1) await this.#burst(page, aheadMs);
+      const burst = async () => void this.#rates.push(await this.#burst(page, aheadMs));
+      this.#burstCpuMs.push(await measured(cpu, bursts, burst));
+      for (let count = 0; count < WARM_UPS; count += 1) await this.#send(page);
+      this.#fileCpuMs.push(await measured(cpu, files, () => this.#send(page)));
+      this.#files += files;
+    } finally {
+      await page.close();
+    }
   }
 
   /** @returns {CostResult} */
@@ -76,40 +74,42 @@ export class CostTrial {
       messagesPerSecond: median(this.#rates),
       messages: this.#rates.length * plan.count,
       burstCpuMs: sum(this.#burstCpuMs),
-      mebibytes: (this.#fileCpuMs.length * plan.fileBytes) / 1024 / 1024,
+      mebibytes: (this.#files * plan.fileBytes) / 1024 / 1024,
       fileCpuMs: sum(this.#fileCpuMs),
     };
   }
 
-  close() {
-    return this.#page.close();
-  }
-
   /**
-   * @param {() => Promise<void>} run
-   * @returns {Promise<CpuMs | undefined>}
+   * @param {import("./transfer.mjs").BenchPage} page
+   * @param {number} aheadMs
+   * @returns {Promise<number>} messages a second
    */
-  async #measure(run) {
-    // Browsers give the others' pages less.
-    await this.#page.page.bringToFront();
-    const before = await this.#cpu();
-    await run();
-    const after = await this.#cpu();
-    return before && after && difference(before, after);
-  }
-
-  async #burst() {
+  async #burst(page, aheadMs) {
     const { direction, plan, contender } = this.#setting;
     const { count, bytes } = plan;
-    const { startedAt, at, isInOrder } = await this.#page.ask("burst", { direction, count, bytes });
+    const { startedAt, at, isInOrder } = await page.ask("burst", { direction, count, bytes });
     if (!isInOrder) throw new Error(`${contender.title}: small messages arrived out of order`);
-    this.#rates.push((count * 1000) / (at - this.#aheadMs - startedAt));
+    return (count * 1000) / (at - aheadMs - startedAt);
   }
 
-  async #send() {
+  /** @param {import("./transfer.mjs").BenchPage} page */
+  async #send(page) {
     const { direction, plan } = this.#setting;
-    await this.#page.ask("sendFile", { direction, fileBytes: plan.fileBytes });
+    await page.ask("sendFile", { direction, fileBytes: plan.fileBytes });
   }
+}
+
+/**
+ * @param {Meter} cpu
+ * @param {number} times
+ * @param {() => Promise<void>} run
+ * @returns {Promise<CpuMs | undefined>} of all of them
+ */
+async function measured(cpu, times, run) {
+  const before = await cpu();
+  for (let count = 0; count < times; count += 1) await run();
+  const after = await cpu();
+  return before && after && difference(before, after);
 }
 
 /**
