@@ -55,7 +55,7 @@ export class Outbox {
       this.#entries.set(given, { channel, message });
       return given;
     });
-    message.handleAccepted(() => this.#cancel(id));
+    message.handleAccepted(this.#takeBack(id));
     // Now, and not with the event: many may follow each other within one tick, and none is kept for longer.
     if (old !== undefined) this.handle({ type: "dropped", message: old, fate: "superseded" });
   }
@@ -108,6 +108,11 @@ export class Outbox {
   /** Messages that have not ended. */
   get size(): number {
     return this.#entries.size;
+  }
+
+  /** Made where there is nothing else to remember: one lives as long as each message. */
+  #takeBack(id: MessageId): () => boolean {
+    return () => this.#cancel(id);
   }
 
   #cancel(id: MessageId): boolean {

@@ -66,8 +66,6 @@ export class PendingMessage {
   readonly onprogress: ((progress: SendProgress) => void) | undefined;
   /** Why the library itself has taken the message back. */
   failure: SluiceError | undefined;
-  /** Takes it back from where it is now. `false` when that is too late. */
-  #takeBack: () => boolean = () => false;
   #isHeld = false;
   /** What has yet to be listened to. */
   #signal: SignalLike | undefined;
@@ -81,13 +79,13 @@ export class PendingMessage {
     this.onprogress = onprogress;
     this.key = key;
     this.expiresAt = ttl === undefined ? undefined : now + ttl;
-    this.control = new ReceiptControl(() => this.#takeBack());
+    this.control = new ReceiptControl();
     this.#signal = signal;
   }
 
   /** Somebody has accepted it, and takes it back by `takeBack`. One that is refused never listens to its signal. */
   handleAccepted(takeBack: () => boolean): void {
-    this.#takeBack = takeBack;
+    this.control.handleMoved(takeBack);
     this.#hold();
     const signal = this.#signal;
     if (signal === undefined) return;

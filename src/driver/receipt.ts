@@ -82,24 +82,29 @@ export interface Holder {
   release(bytes: number): void;
 }
 
+function isTooLate(): boolean {
+  return false;
+}
+
 /** The side of a receipt that the library holds. */
 export class ReceiptControl {
   readonly receipt: Receipt = new Receipt(this);
   #written: Milestone;
   #delivered: Milestone;
-  readonly #onCancel: () => boolean;
+  #takeBack: () => boolean;
   #onSettled: ((error: SluiceError | undefined) => void)[] | undefined;
   #holder: Holder | undefined;
   #heldBytes = 0;
   #state: ReceiptState = "queued";
 
-  constructor(onCancel: () => boolean) {
-    this.#onCancel = onCancel;
+  /** @param takeBack takes the message back; `false` when that is too late */
+  constructor(takeBack: () => boolean = isTooLate) {
+    this.#takeBack = takeBack;
   }
 
   /** A receipt of a message that was never accepted. */
   static ended(state: "never-written" | "cancelled", error: SluiceError): Receipt {
-    const control = new ReceiptControl(() => false);
+    const control = new ReceiptControl();
     control.fail(state, error);
     return control.receipt;
   }
@@ -132,6 +137,11 @@ export class ReceiptControl {
     this.#settled(error);
   }
 
+  /** The message is somewhere else now, and is taken back from there. */
+  handleMoved(takeBack: () => boolean): void {
+    this.#takeBack = takeBack;
+  }
+
   /** `holder` gets `bytes` back once the message has ended, in whatever way. */
   heldBy(holder: Holder, bytes: number): void {
     this.#holder = holder;
@@ -145,7 +155,7 @@ export class ReceiptControl {
   }
 
   cancel(): boolean {
-    return this.#onCancel();
+    return this.#takeBack();
   }
 
   get state(): ReceiptState {

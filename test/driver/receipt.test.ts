@@ -119,6 +119,15 @@ describe("Receipt", () => {
     }
   });
 
+  it("cancels where the message is now, and nowhere before it is anywhere", () => {
+    const control = new ReceiptControl();
+    expect(control.receipt.cancel()).toBe(false);
+    const seen: string[] = [];
+    for (const place of ["backlog", "session"]) control.handleMoved(() => seen.push(place) > 0);
+    expect(control.receipt.cancel()).toBe(true);
+    expect(seen).toEqual(["session"]);
+  });
+
   it("calls what waits for its end, once, whatever the end", () => {
     for (const end of ["handleDelivered", "fail"] as const) {
       const control = fresh();
