@@ -284,6 +284,7 @@ export class ClientSession extends ClientLines {
     // What is said to a client that was not heard says nothing of the way up.
     const isLineWell = isRefused && !isUnheard;
     this.doubt(line, isRefused);
+    if (isRefused && line === this.main && this.hellos.readNumberMax === 0) this.#identity.handleUnread();
     if (line !== this.main) {
       this.abandon(line, transportCode);
       this.#lastFailure = error ?? this.#lastFailure;

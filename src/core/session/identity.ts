@@ -48,6 +48,11 @@ export class Identity {
     this.#reader ??= instance;
   }
 
+  /** No server has read a batch, or will: what has left was turned down together with its HELLO (HSK-07). */
+  handleUnread(): void {
+    this.#reader = undefined;
+  }
+
   handleWelcome(welcome: Welcome): void {
     const { sessionId, token, resumeWindowMs } = welcome;
     this.#welcome = { sessionId, token, resumeWindowMs };
