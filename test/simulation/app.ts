@@ -55,6 +55,7 @@ export class App {
   readonly #urgent = new Map<number, number>();
   /** Other messages of high channels that have not all left: they take their turns with the small ones. */
   readonly #high = new Set<number>();
+  #hasHighBulk = false;
   /** From then on, what is high cannot be told by the name of a channel. */
   #isReprioritized = false;
   /** What the events of the newest batch have told. */
@@ -157,7 +158,9 @@ export class App {
     for (const [message, waitedBytes] of this.#urgent) {
       const overtakingBytes = isTurn ? 0 : waitedBytes + bytes;
       this.#urgent.set(message, overtakingBytes);
-      if (overtakingBytes <= chunkBytes + 64) continue;
+      // Where high messages have been large, they have had their half, and others have theirs in turn.
+      const chunks = this.#hasHighBulk ? 4 : 1;
+      if (overtakingBytes <= chunks * chunkBytes + 64) continue;
       throw new Violation("priority", `${this.out.name}: ${overtakingBytes} bytes have overtaken a high message`);
     }
   }
@@ -187,6 +190,7 @@ export class App {
     const isWatched = isHigh && isWhole && bytes.length <= WATCHED_BYTES && this.#isAlone(name);
     if (isWatched) this.#urgent.set(id, 0);
     else if (isHigh) this.#high.add(id);
+    if (isHigh && bytes.length > WATCHED_BYTES) this.#hasHighBulk = true;
     this.#world.tell?.(`${this.out.name} sends ${note.id} on "${name}", ${bytes.length} bytes as ${deed.as}`);
   }
 

@@ -176,7 +176,7 @@ function makeUsualPlan(seed: number, random: Random, profile: Profile): Plan {
       { baseMs: 50, maxMs: 1000 },
     ]),
     registry: {
-      processBytesMax: isLossy ? random.pick([4 * MIB, MIB / 16]) : 4 * MIB,
+      processBytesMax: isLossy ? random.pick([4 * MIB, MIB / 4]) : 4 * MIB,
       principalSessionsMax: isLossy ? random.pick([1, 2, 16]) : 16,
     },
     stillbornShare: isLossy ? 0.1 : 0,
