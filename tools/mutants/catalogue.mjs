@@ -79,8 +79,8 @@ export const MUTANTS = [
   {
     name: "what is kept for a replay has no bound",
     file: "send/outbound.ts",
-    find: "const replayRoomBytes = this.#limits.replayBytesMax - this.#inFlight.bytes;",
-    replace: "const replayRoomBytes = Number.POSITIVE_INFINITY;",
+    find: "return this.#limits.replayBytesMax - this.#inFlight.bytes;",
+    replace: "return Number.POSITIVE_INFINITY;",
   },
   {
     name: "the bytes on the line survive it",
@@ -103,8 +103,8 @@ export const MUTANTS = [
   {
     name: "unfinished messages are forgotten with the transport",
     file: "session/session.ts",
-    find: 'this.emit({ type: "detached", line, transportCode });',
-    replace: 'this.exchange.inbound.clear(); this.emit({ type: "detached", line, transportCode });',
+    find: "this.emit({ type, line, transportCode });",
+    replace: "this.exchange.inbound.clear(); this.emit({ type, line, transportCode });",
   },
   {
     name: "an ack in a batch that is sent again confirms the WELCOME",
@@ -202,6 +202,7 @@ export const MUTANTS = [
   {
     name: "attempts are remembered only as long as sessions are kept",
     file: "registry/registry.ts",
+    profile: "loss",
     find: "const memoryMs = Math.max(this.#limits.resumeWindowMs, ATTEMPT_MEMORY_MS);",
     replace: "const memoryMs = this.#limits.resumeWindowMs;",
   },
