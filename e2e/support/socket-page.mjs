@@ -35,7 +35,7 @@ export async function openSocket(page, url, options = {}) {
     ({ url, options, ledgerSource, numberedSource, sizes }) => {
       const Ledger = new Function(`return ${ledgerSource}`)();
       const numbered = new Function(`return ${numberedSource}`)();
-      const socket = new globalThis.Sluice.SluiceSocket(url, [], options);
+      const socket = new globalThis.Sluice.SluiceSocket(url, [], { transports: ["websocket"], ...options });
       const state = {
         events: /** @type {string[]} */ ([]),
         ledger: new Ledger(sizes),
