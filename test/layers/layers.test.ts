@@ -67,51 +67,51 @@ describe("the type checker", () => {
   test.each([
     [
       "a DOM global in the engine",
-      "src/core/probe.ts",
+      "src/core/layer-breach.ts",
       "export const probe: string = document.title;\n",
-      "src/core/probe.ts(1,30): error TS2584: Cannot find name 'document'",
+      "src/core/layer-breach.ts(1,30): error TS2584: Cannot find name 'document'",
     ],
     [
       "a DOM type in the engine",
-      "src/core/probe.ts",
+      "src/core/layer-breach.ts",
       "export type Probe = WebSocket;\n",
-      "src/core/probe.ts(1,21): error TS2304: Cannot find name 'WebSocket'",
+      "src/core/layer-breach.ts(1,21): error TS2304: Cannot find name 'WebSocket'",
     ],
     [
       "a Node global in the engine",
-      "src/core/probe.ts",
+      "src/core/layer-breach.ts",
       "export const probe: number = process.pid;\n",
-      "src/core/probe.ts(1,30): error TS2591: Cannot find name 'process'",
+      "src/core/layer-breach.ts(1,30): error TS2591: Cannot find name 'process'",
     ],
     [
       "a Node module in the engine",
-      "src/core/probe.ts",
+      "src/core/layer-breach.ts",
       'export { readFileSync } from "node:fs";\n',
-      "src/core/probe.ts(1,30): error TS2591: Cannot find name 'node:fs'",
+      "src/core/layer-breach.ts(1,30): error TS2591: Cannot find name 'node:fs'",
     ],
     [
       "the engine importing the driver",
-      "src/core/probe.ts",
+      "src/core/layer-breach.ts",
       'export * from "../driver/session-driver.js";\n',
-      "src/core/probe.ts(1,15): error TS6307",
+      "src/core/layer-breach.ts(1,15): error TS6307",
     ],
     [
       "the engine importing a type of the driver",
-      "src/core/probe.ts",
+      "src/core/layer-breach.ts",
       'export type * from "../driver/session-driver.js";\n',
-      "src/core/probe.ts(1,20): error TS6307",
+      "src/core/layer-breach.ts(1,20): error TS6307",
     ],
     [
       "the client importing the server",
-      "src/client/probe.ts",
+      "src/client/layer-breach.ts",
       'export * from "../server/index.js";\n',
-      "src/client/probe.ts(1,15): error TS6307",
+      "src/client/layer-breach.ts(1,15): error TS6307",
     ],
     [
       "the server importing the client",
-      "src/server/probe.ts",
+      "src/server/layer-breach.ts",
       'export * from "../client/index.js";\n',
-      "src/server/probe.ts(1,15): error TS6307",
+      "src/server/layer-breach.ts(1,15): error TS6307",
     ],
   ])("refuses %s", (_what, file, source, error) => {
     const { status, output } = withFile(file, source, tsc);
@@ -140,16 +140,16 @@ describe("the linter", () => {
     ["a package", 'export { WebSocket } from "ws";\n', "style/noRestrictedImports"],
     ["a Node module", 'export { hrtime } from "node:process";\n', "style/noRestrictedImports"],
   ])("refuses %s in the engine", (_what, source, rule) => {
-    const { status, output } = withFile("src/core/probe.ts", source, lint("src/core"));
+    const { status, output } = withFile("src/core/layer-breach.ts", source, lint("src/core"));
     expect(output).toContain(rule);
-    expect(output).toContain("src/core/probe.ts:1:");
+    expect(output).toContain("src/core/layer-breach.ts:1:");
     expect(status).not.toBe(0);
   });
 
   test("refuses a real timer in a test", () => {
     const source = "setTimeout(() => undefined, 1);\n";
-    const { status, output } = withFile("test/layers/probe.test.ts", source, lint("test"));
-    expect(output).toContain("test/layers/probe.test.ts:1:1 lint/style/noRestrictedGlobals");
+    const { status, output } = withFile("test/layers/layer-breach.test.ts", source, lint("test"));
+    expect(output).toContain("test/layers/layer-breach.test.ts:1:1 lint/style/noRestrictedGlobals");
     expect(status).not.toBe(0);
   });
 });
