@@ -299,15 +299,17 @@ export class Sender {
     if (this.#control.length > 0) return frames.length === 0 ? undefined : { frames, chunks, closes, end: "control" };
     let end: BatchEnd = "drained";
     let priority: Priority | undefined;
-    // One for the whole batch, and one question about it: a thousand small messages may leave in it.
-    const offer = { ...space, overdraftBytes: 0, isFirstInBatch: true };
+    // One for the whole batch, and one question about it: a thousand small messages may leave in it. Field by field: spreading
+    // takes V8 4 µs where a number is an integer now and infinite then, more than all the rest here.
+    const { number, spaceBytes, roomBytes, batchBytesMax } = space;
+    const offer = { number, spaceBytes, roomBytes, batchBytesMax, overdraftBytes: 0, isFirstInBatch: true };
     const ask: Ask = (candidate, overdraftBytes) => {
       offer.overdraftBytes = overdraftBytes;
       return this.#ask(candidate, offer);
     };
     for (;;) {
-      offer.spaceBytes = space.spaceBytes - usedBytes;
-      offer.roomBytes = space.roomBytes - usedBytes;
+      offer.spaceBytes = spaceBytes - usedBytes;
+      offer.roomBytes = roomBytes - usedBytes;
       offer.isFirstInBatch = chunks.length === 0;
       const channel = this.#scheduler.pick(ask);
       if (channel === undefined) {
@@ -427,8 +429,10 @@ export class Sender {
   #readiness(channel: SendChannel, space: ChannelSpace): Readiness {
     if (this.#size(channel, space) !== undefined) return "ready";
     // What would not fit the emptiest batch, its number aside, must not make others wait for room: it waits for them.
-    const spaceBytes = space.batchBytesMax - varintBytes(space.number);
-    const ample = { ...space, spaceBytes, roomBytes: space.batchBytesMax, isFirstInBatch: true };
+    const { number, batchBytesMax, overdraftBytes } = space;
+    const spaceBytes = batchBytesMax - varintBytes(number);
+    const roomBytes = batchBytesMax;
+    const ample = { number, spaceBytes, roomBytes, batchBytesMax, overdraftBytes, isFirstInBatch: true };
     return this.#size(channel, ample) === undefined ? "not-ready" : "no-room";
   }
 
