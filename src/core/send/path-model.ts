@@ -51,6 +51,8 @@ export class PathModel {
   #smoothedMs: Millis | undefined;
   #isGuess = true;
   #quickest: { readonly at: Millis; readonly roundTripMs: Millis } | undefined;
+  /** What it was when the line was last emptied to see it anew. */
+  #knownMs: Millis | undefined;
 
   /** @param smoothedMs what is known of another line to the same peer: a guess until the first sample */
   constructor(smoothedMs?: Millis) {
@@ -123,9 +125,20 @@ export class PathModel {
     this.#rates = [{ at: newest.at, bytesPerMs }];
   }
 
-  /** The line was empty: what it takes now is the truth, whatever it took before. */
+  /** The line is being emptied: what it takes then is the truth, whatever it took before. */
   renewRoundTrip(): void {
+    this.#knownMs = this.#quickest?.roundTripMs;
     this.#quickest = undefined;
+  }
+
+  /**
+   * The line has been empty.
+   * @param slackMs as much more than before is no longer line: batches that left together have waited for each other
+   */
+  settleRoundTrip(slackMs: Millis): void {
+    const [found, knownMs] = [this.#quickest, this.#knownMs];
+    if (found === undefined || knownMs === undefined || found.roundTripMs - knownMs > slackMs) return;
+    this.#quickest = { at: found.at, roundTripMs: Math.min(knownMs, found.roundTripMs) };
   }
 
   #smooth(roundTripMs: Millis): void {

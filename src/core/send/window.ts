@@ -23,9 +23,13 @@ const QUEUE_CHUNKS = 2;
 /** A chunk takes about this long on the line, ms: nobody waits for one for longer. */
 const CHUNK_MS = 10;
 
-/** Chunks on slow lines, bytes, below a bandwidth in bytes per ms (0.5 and 2 Mbit/s): less is not worth its headers. */
+/**
+ * Chunks on slow lines, bytes, below a bandwidth in bytes per ms (0.5, 1.5 and 2 Mbit/s): less is not worth its headers.
+ * The second fills one segment of TCP, with the headers of WebSocket and TLS.
+ */
 const CHUNK_FLOORS = [
   { below: 62, bytes: KIB },
+  { below: 190, bytes: KIB + 256 },
   { below: 250, bytes: 2 * KIB },
 ] as const;
 const CHUNK_FLOOR_BYTES = 4 * KIB;
@@ -50,6 +54,9 @@ const START_CHUNK_BYTES_MAX = 8 * KIB;
  */
 const START_QUICK_BYTES = 24 * KIB;
 const START_QUICK_GAIN = 3;
+
+/** What one ack may add takes about this long on the line, ms: all of it leaves at once, ahead of the next small message. */
+const START_BURST_MS = 25;
 
 /**
  * How far start-up goes beyond what has come through in the round trip before, and while nothing is known of that, bytes:
@@ -159,7 +166,7 @@ export class WindowController {
     this.#path.handleSample(sample, isLimited);
     this.#round.handleSample(sample, this.#path.net(sample));
     if (this.#phase.name === "start") this.#handleStart(this.#phase, sample, isLimited);
-    if (this.#phase.name === "draining" && now >= this.#phase.until) this.#phase = { name: "steady" };
+    if (this.#phase.name === "draining" && now >= this.#phase.until) this.#handleDrained();
     if (sample.totalBytes < this.#round.endBytes) return;
     this.#handleRound(sample, now);
     this.#round = new Round(this.#round.count + 1, sample.totalBytes + sample.lineBytes);
@@ -232,7 +239,8 @@ export class WindowController {
     const passed = rate === undefined ? START_BLIND_BYTES : START_GAIN * rate * (roundTripMs + QUEUE_MS);
     const useful = peak === undefined ? passed : Math.min(passed, peak * (roundTripMs + this.#queueMs(peak)));
     const isQuick = peak !== undefined && phase.windowBytes < START_QUICK_BYTES;
-    const grown = phase.windowBytes + sample.newBytes * (isQuick ? START_QUICK_GAIN : 1);
+    const quickBytes = isQuick ? Math.min(START_QUICK_GAIN * sample.newBytes, peak * START_BURST_MS) : 0;
+    const grown = phase.windowBytes + Math.max(sample.newBytes, quickBytes);
     this.#phase = { ...phase, windowBytes: Math.max(phase.windowBytes, Math.min(useful, grown)) };
   }
 
@@ -268,6 +276,11 @@ export class WindowController {
     } else {
       this.#phase = { ...phase, windowBytes, bestRate: Math.max(rate, phase.bestRate), staleRounds, isFull };
     }
+  }
+
+  #handleDrained(): void {
+    this.#path.settleRoundTrip((QUEUE_CHUNKS * this.chunkBytes) / (this.#path.bytesPerMs ?? 1));
+    this.#phase = { name: "steady" };
   }
 
   /** Asks for more now and then, and goes on as long as that helps: what a round has asked for shows in the next but one. */

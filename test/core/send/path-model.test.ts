@@ -247,4 +247,18 @@ describe("PathModel: the round trip", () => {
     roundTrip(model, 301 + 1.5 * ROUND_TRIP_WINDOW_MS, 120);
     expect(model.roundTripMs).toBe(120);
   });
+
+  it.each([
+    { found: 54, settled: 40 },
+    { found: 56, settled: 56 },
+    { found: 30, settled: 30 },
+  ])("is what it was, 40 ms, unless an empty line shows it more than 15 ms longer: $found ms", ({ found, settled }) => {
+    const model = new PathModel();
+    roundTrip(model, 100, 40);
+    model.renewRoundTrip();
+    roundTrip(model, 300, found);
+    model.settleRoundTrip(15);
+    expect(model.roundTripMs).toBe(settled);
+    expect(model.roundTripAt).toBe(300);
+  });
 });

@@ -208,10 +208,11 @@ describe("WindowController: start", () => {
 });
 
 describe("WindowController: chunks", () => {
-  // Bytes in a millisecond: 0.25, 1, 5, 10, 20, 50, 100 Mbit/s.
+  // Bytes in a millisecond: 0.25, 1, 2, 5, 10, 20, 50, 100 Mbit/s.
   it.each([
     [31, KIB + 128],
-    [125, 2 * KIB + 128],
+    [125, KIB + 256 + 128],
+    [240, 2 * KIB + 128],
     [625, 4 * KIB + 128],
     [1250, 8 * KIB],
     [2500, 16 * KIB],
@@ -237,7 +238,7 @@ describe("WindowController: steady", () => {
   it("is two small chunks on a slow line, and never less than 4 KiB", () => {
     const slow = new Bench().steady(31);
     expect(slow.windowBytes).toBe(4 * KIB);
-    expect(new Bench().steady(125, 0).windowBytes).toBe(2 * (2 * KIB + 128 + 128));
+    expect(new Bench().steady(240, 0).windowBytes).toBe(2 * (2 * KIB + 128 + 128));
   });
 
   it("follows the rate down, when what was more is a second old", () => {
@@ -385,10 +386,17 @@ describe("WindowController: the drain", () => {
   });
 
   it("believes what it sees then: the route is a longer one", () => {
+    const longer = { rate: 1250, roundTripMs: 60 };
+    const bench = overdue(longer);
+    const { windowBytes } = bench.rounds(16, longer);
+    expect(windowBytes).toBeGreaterThanOrEqual(Math.floor(1250 * (60 + 15)));
+  });
+
+  it("holds to what it knew where the difference is no more than chunks that left together", () => {
     const bench = overdue();
     bench.rounds(8, queued);
-    const { windowBytes } = bench.rounds(8, queued);
-    expect(windowBytes).toBeGreaterThanOrEqual(Math.floor(1250 * (45 + 15)));
+    const seen = Array.from({ length: 8 }, () => bench.round(queued).windowBytes);
+    expect(Math.min(...seen)).toBe(Math.floor(1250 * (40 + 15)));
   });
 
   it("is not needed where the line is seen empty now and then", () => {
