@@ -21,6 +21,9 @@ export interface DriverHandler {
   handleTurn(): void;
 }
 
+/** Whether callbacks run, and have asked for something; or something waits for the end of the script. */
+type Turn = "idle" | "deferred" | "dispatching" | "asked" | "broken";
+
 /**
  * Runs one session on its transports: takes an input, lets leave what may, hands on the events,
  * re-arms the one timer. The application's callbacks run after all that, so they may call back in.
@@ -33,7 +36,9 @@ export class SessionDriver<S extends Session = Session> {
   readonly #pending: Fifo<SessionEvent> = new Fifo();
   /** By the names that the session knows them by. */
   readonly #transports = new Map<number, Transport>();
-  #turn: "idle" | "deferred" | "dispatching" | "broken" = "idle";
+  #turn: Turn = "idle";
+  /** Whether the transport took no more when it was last looked at. */
+  #isFull = false;
 
   constructor(session: S, host: Host, handler: DriverHandler) {
     this.#session = session;
@@ -59,7 +64,7 @@ export class SessionDriver<S extends Session = Session> {
         if (isPresent()) this.input((session, now) => session.handleBatch(line, batch, now));
       },
       handleWritable: () => {
-        if (isPresent()) this.input(() => {});
+        if (isPresent() && this.#isFull) this.input(() => {});
       },
       handleRenamed: () => {
         if (transport === this.transport) this.#handler.handleRenamed?.();
@@ -84,8 +89,9 @@ export class SessionDriver<S extends Session = Session> {
     try {
       // A transport that ends inside `send` comes in while the session still has events of the input before.
       this.#collect();
-      run(this.#session, this.#host.now());
-      this.#settle();
+      const now = this.#host.now();
+      run(this.#session, now);
+      this.#settle(now);
     } catch (error) {
       this.#break(error);
     }
@@ -98,6 +104,7 @@ export class SessionDriver<S extends Session = Session> {
   command<T>(run: (session: S, now: Millis) => T): T {
     const result = run(this.#session, this.#host.now());
     this.#collect();
+    if (this.#turn === "dispatching") this.#turn = "asked";
     if (this.#turn === "idle") {
       this.#turn = "deferred";
       this.#host.defer(() => {
@@ -118,26 +125,29 @@ export class SessionDriver<S extends Session = Session> {
     return line === undefined ? undefined : this.#transports.get(line);
   }
 
-  #settle(): void {
-    this.#transmit();
-    this.#collect();
-    this.#alarm.set(this.#session.nextDeadline());
+  #settle(now: Millis): void {
+    this.#transmit(now);
     this.#dispatch();
   }
 
-  #transmit(): void {
+  #transmit(startedAt: Millis): void {
+    let now = startedAt;
     for (let next = this.#session.pollBeside(); next !== undefined; next = this.#session.pollBeside()) {
       this.#transports.get(next.line)?.send(next.batch);
     }
     for (;;) {
       // Read anew: a transport may end inside `send`.
       const { transport } = this;
-      if (transport === undefined) return;
+      if (transport === undefined) break;
       const budget = TRANSPORT_BUFFERED_BYTES_MAX - transport.bufferedBytes;
-      const batch = this.#session.pollTransmit(budget, this.#host.now());
-      if (batch === undefined) return;
+      this.#isFull = budget <= 0;
+      const batch = this.#session.pollTransmit(budget, now);
+      if (batch === undefined) break;
       transport.send(batch);
+      now = this.#host.now();
     }
+    this.#collect();
+    this.#alarm.set(this.#session.nextDeadline());
   }
 
   #collect(): void {
@@ -148,23 +158,22 @@ export class SessionDriver<S extends Session = Session> {
 
   /** Hands on what has been collected; an event that comes in meanwhile waits for its turn behind the others. */
   #dispatch(): void {
-    if (this.#turn === "dispatching") return;
+    if (this.#turn === "dispatching" || this.#turn === "asked") return;
     const turn = this.#turn;
-    this.#turn = "dispatching";
     do {
+      this.#turn = "dispatching";
       for (let event = this.#pending.shift(); event !== undefined; event = this.#pending.shift()) {
         this.#release(event);
         this.#handOn(event);
       }
       this.#endTurn();
+      const after = this.#turn as Turn;
       // An input from inside a callback has broken the session.
-      if (this.#turn !== "dispatching") return;
-      // What callbacks have asked for meanwhile; their commands did not defer anything.
-      this.#transmit();
-      this.#collect();
+      if (after === "broken") return;
+      // Their commands did not defer anything.
+      if (after === "asked") this.#transmit(this.#host.now());
     } while (this.#pending.length > 0);
     this.#turn = turn;
-    this.#alarm.set(this.#session.nextDeadline());
   }
 
   /** An application's callback that throws must stop neither the session nor the callbacks behind it. */

@@ -46,6 +46,16 @@ describe("SessionDriver: what leaves", () => {
     expect(pair.server.messages).toHaveLength(1);
   });
 
+  it("is not woken by a transport that has had room all the time", () => {
+    const pair = new DrivenPair().connect();
+    const { client, host } = pair;
+    send(client, text("small"));
+    host.endTask();
+    const turns = client.turns;
+    client.transport.deliver();
+    expect(client.turns).toBe(turns);
+  });
+
   it("decides late: what becomes urgent while the transport is full goes before what was sent long ago", () => {
     const pair = wideOpen();
     const { client, server } = pair;
@@ -191,6 +201,21 @@ describe("SessionDriver: callbacks", () => {
     expect(server.events.map(({ type }) => type).slice(-4)).toEqual(["message", "message", "written", "written"]);
     expect(numbered(server)).toHaveLength(1);
     expect(pair.host.deferredCount).toBe(0);
+  });
+
+  it("that ask for nothing have nobody look for what may leave, a second time", () => {
+    const pair = new DrivenPair().connect();
+    const { session } = pair.server.driver;
+    let polls = 0;
+    const pollTransmit = session.pollTransmit.bind(session);
+    session.pollTransmit = (budget, now) => {
+      polls += 1;
+      return pollTransmit(budget, now);
+    };
+    send(pair.client, text("a"));
+    pair.settle();
+    expect(pair.server.messages).toEqual(["a"]);
+    expect(polls).toBe(1);
   });
 
   it("may give further input: it is taken at once, and told of in its turn", () => {
@@ -365,10 +390,9 @@ describe("SessionDriver: one transport after the other", () => {
     expect([opened, inputs, pair.client.turns]).toEqual([[], [], turns]);
     nextHandler.handleOpen({ subprotocol: "", extensions: "" });
     nextHandler.handleBatch(Uint8Array.of(0));
-    nextHandler.handleWritable();
     nextHandler.handleClosed({ wasClean: false, code: 1006, reason: "" });
     nextHandler.handleBatch(Uint8Array.of(0));
-    expect([opened, inputs, pair.client.turns]).toEqual([[8], [8, 8], turns + 3]);
+    expect([opened, inputs, pair.client.turns]).toEqual([[8], [8, 8], turns + 2]);
   });
 
   it("RES-17: speaks on each of several, what the session has for it", () => {
