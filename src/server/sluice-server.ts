@@ -20,6 +20,7 @@ import { refuseUpgrade } from "./refusal.js";
 import type { ServerSocket } from "./server-socket.js";
 import { takeSessionQuery } from "./session-query.js";
 import { Sessions } from "./sessions.js";
+import { chooseProtocol, offeredProtocols, protocolsIn } from "./subprotocols.js";
 import { ask } from "./verify-client.js";
 import { Visitors } from "./visitors.js";
 
@@ -351,13 +352,8 @@ export class SluiceServer extends EventEmitter<SluiceServerEvents> {
     callback(socket, request);
   }
 
-  /** Our own subprotocol is never the application's business. */
   #choose(offered: readonly string[], request: IncomingMessage): string | false {
-    const own = new Set(offered.filter((protocol) => protocol !== SUBPROTOCOL && protocol !== ""));
-    if (own.size === 0) return false;
-    const { handleProtocols } = this.options;
-    if (handleProtocols) return handleProtocols(own, request);
-    return own.values().next().value ?? false;
+    return chooseProtocol(offered, request, this.options.handleProtocols);
   }
 
   #webSocketServer(
@@ -387,15 +383,6 @@ export class SluiceServer extends EventEmitter<SluiceServerEvents> {
 
 function addressOf(request: IncomingMessage): string | undefined {
   return request.socket.remoteAddress;
-}
-
-/** What a client offers in `Sec-WebSocket-Protocol`. `ws` refuses malformed lists itself. */
-function offeredProtocols(request: IncomingMessage): string[] {
-  return protocolsIn(request.headers["sec-websocket-protocol"] ?? "");
-}
-
-function protocolsIn(list: string): string[] {
-  return list.split(",").map((protocol) => protocol.trim());
 }
 
 function upgradeOnlyServer(): HttpServer {

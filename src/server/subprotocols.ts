@@ -1,0 +1,27 @@
+import type { IncomingMessage } from "node:http";
+import { SUBPROTOCOL } from "../transport/transport.js";
+import type { SluiceServerOptions } from "./options.js";
+
+// Which of its own protocols the application speaks with a client. Invariant: ours is never among them, for either side to see.
+
+/** What a client offers in `Sec-WebSocket-Protocol`. `ws` refuses malformed lists itself. */
+export function offeredProtocols(request: IncomingMessage): string[] {
+  return protocolsIn(request.headers["sec-websocket-protocol"] ?? "");
+}
+
+/** The names of a list that is separated by commas. */
+export function protocolsIn(list: string): string[] {
+  return list.split(",").map((protocol) => protocol.trim());
+}
+
+/** The application's choice, by default the first that is offered; `false` for none. Throws what `handleProtocols` throws. */
+export function chooseProtocol(
+  offered: readonly string[],
+  request: IncomingMessage,
+  handleProtocols: SluiceServerOptions["handleProtocols"],
+): string | false {
+  const own = new Set(offered.filter((protocol) => protocol !== SUBPROTOCOL && protocol !== ""));
+  if (own.size === 0) return false;
+  if (handleProtocols) return handleProtocols(own, request);
+  return own.values().next().value ?? false;
+}

@@ -1,0 +1,44 @@
+import type { IncomingMessage } from "node:http";
+import { describe, expect, it } from "vitest";
+import { chooseProtocol, offeredProtocols, protocolsIn } from "../../src/server/subprotocols.js";
+import { SUBPROTOCOL } from "../../src/transport/transport.js";
+
+const requestWith = (list?: string) => ({ headers: { "sec-websocket-protocol": list } }) as unknown as IncomingMessage;
+const REQUEST = requestWith();
+
+describe("offeredProtocols", () => {
+  it("are the names of the header, in order, without the blanks", () => {
+    expect(offeredProtocols(requestWith("chat,  mqtt ,sluice.v1"))).toEqual(["chat", "mqtt", "sluice.v1"]);
+    expect(protocolsIn("graphql-ws")).toEqual(["graphql-ws"]);
+  });
+
+  it("hold nothing that could be chosen where there is no header", () => {
+    expect(chooseProtocol(offeredProtocols(REQUEST), REQUEST, undefined)).toBe(false);
+  });
+});
+
+describe("chooseProtocol", () => {
+  it("takes the first of the application's by default, and never ours", () => {
+    expect(chooseProtocol([SUBPROTOCOL, "chat", "mqtt"], REQUEST, undefined)).toBe("chat");
+    expect(chooseProtocol([SUBPROTOCOL], REQUEST, undefined)).toBe(false);
+  });
+
+  it("leaves it to `handleProtocols`, which sees the request, and ours as little", () => {
+    const asked: unknown[] = [];
+    const choice = chooseProtocol(["chat", SUBPROTOCOL, "", "mqtt", "chat"], REQUEST, (own, request) => {
+      asked.push([...own], request);
+      return "mqtt";
+    });
+    expect(choice).toBe("mqtt");
+    expect(asked).toEqual([["chat", "mqtt"], REQUEST]);
+    expect(chooseProtocol(["chat"], REQUEST, () => false)).toBe(false);
+  });
+
+  it("does not ask where nothing of the application's is offered", () => {
+    const refuse = () => {
+      throw new Error("asked");
+    };
+    expect(chooseProtocol([SUBPROTOCOL], REQUEST, refuse)).toBe(false);
+    expect(() => chooseProtocol(["chat"], REQUEST, refuse)).toThrow("asked");
+  });
+});
