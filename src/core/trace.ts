@@ -1,4 +1,4 @@
-import type { Fate } from "./send/sender.js";
+import type { Fate } from "./send/outgoing-messages.js";
 import type { WindowPhase } from "./send/window.js";
 import type { Millis } from "./time.js";
 import type { Priority } from "./wire/frame.js";

@@ -1,7 +1,7 @@
 import { SluiceError } from "../core/error.js";
 import type { MessageId } from "../core/send/outgoing-message.js";
+import type { Fate, SendEvent } from "../core/send/outgoing-messages.js";
 import type { ChannelKey } from "../core/send/send-channel.js";
-import type { Fate, SendEvent } from "../core/send/sender.js";
 import type { Host } from "./host.js";
 import { cancelled, expired, type PendingMessage, superseded } from "./pending-message.js";
 import type { Receipt } from "./receipt.js";

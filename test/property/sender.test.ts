@@ -1,8 +1,10 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import type { Draft } from "../../src/core/send/draft.js";
 import type { SentBatch } from "../../src/core/send/in-flight.js";
+import type { SendEvent } from "../../src/core/send/outgoing-messages.js";
 import { HIGH_TOKENS_MAX } from "../../src/core/send/scheduler.js";
-import { type Draft, type SendEvent, Sender } from "../../src/core/send/sender.js";
+import { Sender } from "../../src/core/send/sender.js";
 import { frameBytes } from "../../src/core/wire/encode.js";
 import type { Priority } from "../../src/core/wire/frame.js";
 
@@ -104,9 +106,9 @@ class Model {
       this.#open[channel] = this.sender.send(channel, { text: false, totalBytes: undefined, wantsProgress: false });
       this.sentOrder[channel]?.push(this.#open[channel] as number);
     }
-    if (what === "supply" && open !== undefined) this.sender.supply(open, new Uint8Array(bytes), false);
+    if (what === "supply" && open !== undefined) this.sender.messages.supply(open, new Uint8Array(bytes), false);
     if (what === "end" && open !== undefined) {
-      this.sender.supply(open, new Uint8Array(bytes), true);
+      this.sender.messages.supply(open, new Uint8Array(bytes), true);
       this.#open[channel] = undefined;
     }
     if (what === "priority") {

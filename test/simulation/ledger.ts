@@ -1,4 +1,4 @@
-import type { Fate } from "../../src/core/send/sender.js";
+import type { Fate } from "../../src/core/send/outgoing-messages.js";
 import { Violation } from "./world.js";
 
 /** What may drop a message of which nothing has left. */

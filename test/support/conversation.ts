@@ -1,8 +1,8 @@
 import { expect } from "vitest";
 import { SluiceError } from "../../src/core/error.js";
 import { CHANNEL_CREDIT_BYTES, CHANNELS_MAX, type Limits } from "../../src/core/limits.js";
+import type { SendEvent } from "../../src/core/send/outgoing-messages.js";
 import type { ChannelKey } from "../../src/core/send/send-channel.js";
-import type { SendEvent } from "../../src/core/send/sender.js";
 import type { Millis } from "../../src/core/time.js";
 import type { Priority } from "../../src/core/wire/frame.js";
 import { binary, type End, type EndEvent, Pair, type PairOptions } from "./pair.js";

@@ -4,9 +4,10 @@ import type { BatchEnd, Trace, WaitingFor } from "../trace.js";
 import { encodeBatch, frameBytes } from "../wire/encode.js";
 import type { AckFrame, CloseFrame, Frame, Violation } from "../wire/frame.js";
 import { varintBytes } from "../wire/varint.js";
+import type { DraftSpace } from "./draft.js";
 import { InFlight, type SentBatch } from "./in-flight.js";
 import type { ChannelKey } from "./send-channel.js";
-import type { DraftSpace, Sender } from "./sender.js";
+import type { Sender } from "./sender.js";
 import { type AckSample, WindowController } from "./window.js";
 
 /** What holds for the next batch. */
@@ -72,7 +73,7 @@ export class Outbound {
   pollBatch(space: BatchSpace, ack: AckFrame | undefined, now: Millis): SentDraft | undefined {
     this.#space = space;
     if (this.#inFlight.due !== undefined) return this.#pollReplay(this.#inFlight.due, space, now);
-    this.#sender.handleDeadline(now);
+    this.#sender.messages.handleDeadline(now);
     const draftSpace = this.#draftSpace(space, ack);
     const draft = this.#sender.pollDraft(draftSpace);
     if (draft === undefined) {

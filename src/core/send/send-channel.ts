@@ -39,6 +39,11 @@ export class SendChannel {
     this.priority = priority;
   }
 
+  /** Whether the peer has yet to say what becomes of some of its messages. */
+  get awaitsVerdict(): boolean {
+    return (this.overLimit?.size ?? 0) > 0;
+  }
+
   get isBacklogged(): boolean {
     return this.messages.length > 0 || this.end === "due";
   }

@@ -1,8 +1,8 @@
 import type { LineKind } from "../dial/chooser.js";
 import type { SluiceError } from "../error.js";
 import type { InboundEvent } from "../receive/inbound.js";
+import type { SendEvent } from "../send/outgoing-messages.js";
 import type { ChannelKey } from "../send/send-channel.js";
-import type { SendEvent } from "../send/sender.js";
 import type { Priority } from "../wire/frame.js";
 
 /** What the session tells its host, in order. */

@@ -193,7 +193,7 @@ export class Exchange {
     const info = { code: code === 0 ? 1005 : code, reason };
     const step = this.closing.handlePeerClose(info, now);
     if (step === undefined) return { code: 1002, reason: "close twice" };
-    this.sender.handlePeerClose();
+    this.sender.messages.handlePeerClose();
     if (step === "reply") this.#emit({ type: "closing" });
     return undefined;
   }

@@ -111,7 +111,7 @@ export abstract class Session {
   /** Answers a `pull`: the next bytes of the message, and whether they are its last. */
   supply(message: MessageId, piece: Uint8Array, ended: boolean, now: Millis): void {
     this.begin(now);
-    this.exchange.sender.supply(message, piece, ended);
+    this.exchange.sender.messages.supply(message, piece, ended);
   }
 
   /**
@@ -139,7 +139,7 @@ export abstract class Session {
   /** Takes a message back, also in its middle. `false` when all of it has left. */
   cancel(message: MessageId, now: Millis): boolean {
     this.begin(now);
-    return this.exchange.sender.cancel(message);
+    return this.exchange.sender.messages.cancel(message);
   }
 
   /** Begins the close handshake: what was accepted leaves first. 1005 stands for no code. */
@@ -184,7 +184,7 @@ export abstract class Session {
     this.begin(now);
     if (this.isClosed) return;
     const { closing, sender, inbound } = this.exchange;
-    sender.handleDeadline(now);
+    sender.messages.handleDeadline(now);
     if (this.attachment.isAttached) inbound.handleDeadline(now);
     if (!isDue(closing.nextDeadline, now)) return this.handleLineDeadlines(now);
     const { state } = closing;
@@ -222,7 +222,12 @@ export abstract class Session {
   nextDeadline(): Millis | undefined {
     if (this.isClosed) return undefined;
     const { closing, sender } = this.exchange;
-    const times = [closing.nextDeadline, sender.nextDeadline, this.attachment.nextDeadline, ...this.roleDeadlines];
+    const times = [
+      closing.nextDeadline,
+      sender.messages.nextDeadline,
+      this.attachment.nextDeadline,
+      ...this.roleDeadlines,
+    ];
     if (this.attachment.line !== undefined) times.push(this.keepalive?.nextDeadline);
     const { inbound } = this.exchange;
     if (this.attachment.isAttached) times.push(inbound.nextDeadline);
@@ -253,7 +258,7 @@ export abstract class Session {
 
   /** The largest message that both ends take, as far as the peer has said. */
   get messageBytesMax(): number {
-    return Math.min(this.exchange.sender.messageBytesMax, this.limits.messageBytesMax);
+    return Math.min(this.exchange.sender.messages.bytesMax, this.limits.messageBytesMax);
   }
 
   /** The message whose place one of this key would take; `undefined` where it would queue behind the others. */
@@ -275,7 +280,7 @@ export abstract class Session {
   /** Bytes that the session keeps: to be sent, to be sent again, and received but not taken by the application. */
   get heldBytes(): number {
     const { sender, outbound, inbound } = this.exchange;
-    return sender.unsentBytes + outbound.inFlightBytes + inbound.untakenBytes;
+    return sender.messages.unsentBytes + outbound.inFlightBytes + inbound.untakenBytes;
   }
 
   get stats(): SessionStats {
@@ -286,7 +291,7 @@ export abstract class Session {
       bandwidthBitsPerSecond: bytesPerMs === undefined ? undefined : bytesPerMs * 8000,
       windowBytes: outbound.windowBytes,
       inFlightBytes: outbound.inFlightBytes,
-      queuedBytes: sender.unsentBytes,
+      queuedBytes: sender.messages.unsentBytes,
       reassemblyBytes: inbound.reassemblyBytes,
       untakenBytes: inbound.untakenBytes,
       bytesSent: outbound.sentBytes,

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { Outbound } from "../../../src/core/send/outbound.js";
-import { type SendEvent, Sender } from "../../../src/core/send/sender.js";
+import type { SendEvent } from "../../../src/core/send/outgoing-messages.js";
+import { Sender } from "../../../src/core/send/sender.js";
 import type { AckFrame } from "../../../src/core/wire/frame.js";
 import { naiveDecode } from "../../support/naive-decoder.js";
 import { binary, text } from "../../support/pair.js";

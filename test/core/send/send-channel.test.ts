@@ -17,4 +17,12 @@ describe("SendChannel", () => {
       expect(channel.isBacklogged).toBe(false);
     }
   });
+  it("awaits a verdict while messages over the limit are without one", () => {
+    const channel = new SendChannel(1, "normal");
+    expect(channel.awaitsVerdict).toBe(false);
+    channel.overLimit = new Map([[1, wholeMessage(1)]]);
+    expect(channel.awaitsVerdict).toBe(true);
+    channel.overLimit.clear();
+    expect(channel.awaitsVerdict).toBe(false);
+  });
 });

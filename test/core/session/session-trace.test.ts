@@ -130,10 +130,10 @@ describe("what the head of a channel waits for", () => {
     const id = sender.send(0, { text: false, totalBytes: 5000, wantsProgress: false });
     poll();
     expect(made.waitingFor(0)).toBe("source");
-    sender.supply(id, new Uint8Array(300), false);
+    sender.messages.supply(id, new Uint8Array(300), false);
     poll();
     expect(made.waitingFor(0)).toBe("source");
-    sender.supply(id, new Uint8Array(4700), true);
+    sender.messages.supply(id, new Uint8Array(4700), true);
     poll({ ...SPACE, overdraftBytes: 100_000 });
     expect(made.waitingFor(0)).toBeUndefined();
   });
