@@ -10,6 +10,7 @@ import type { ConversationClosed, ConversationEvent, Stats } from "./conversatio
 import type { Host } from "./host.js";
 import { neverWritten } from "./outbox.js";
 import { type Payload, type PendingMessage, refused, type SendOptions } from "./pending-message.js";
+import { PlainClosing } from "./plain-closing.js";
 import { PlainOutbox } from "./plain-outbox.js";
 import type { Receipt } from "./receipt.js";
 import type { SendBudget } from "./send-bounds.js";
@@ -60,16 +61,6 @@ type State =
   | { readonly name: "open"; readonly link: PlainLink; readonly mayGreet: boolean }
   | { readonly name: "ended" };
 
-/** How it is to be closed, once everything has been handed over. */
-interface Closing {
-  readonly code: number;
-  readonly reason: string;
-  readonly step: "flushing" | "waiting";
-  /** What had left when something last moved. */
-  readonly passedBytes: number;
-  readonly deadline: Millis;
-}
-
 /**
  * A conversation with an ordinary WebSocket server: one connection, from the first dial until it is lost. Nobody
  * acknowledges anything, there is one channel, and nothing is cut into pieces; but what is sent waits here, where it can
@@ -83,7 +74,8 @@ export class PlainConversation implements ClientConversation {
   readonly #outbox: PlainOutbox;
   readonly #counts = { messagesReceived: 0, bytesReceived: 0 };
   #state: State = { name: "idle" };
-  #closing: Closing | undefined;
+  /** How it is to be closed, once everything has been handed over. */
+  #closing: PlainClosing | undefined;
   /** A turn is due at the end of the running script. */
   #isDeferred = false;
 
@@ -154,9 +146,10 @@ export class PlainConversation implements ClientConversation {
     if (this.#isEnding) return;
     if (this.#state.name !== "open" && this.#outbox.isEmpty) {
       // WHATWG WebSockets, `close()` while CONNECTING: the connection fails.
-      return this.#fail(new SluiceError("ERR_CONNECT_FAILED", "Closed before the connection was established"));
+      return this.fail(new SluiceError("ERR_CONNECT_FAILED", "Closed before the connection was established"));
     }
-    this.#closing = { code, reason, step: "flushing", ...this.#moved };
+    const timeoutMs = this.#options.closeTimeoutMs;
+    this.#closing = new PlainClosing({ code, reason, timeoutMs }, this.#passedBytes, this.#now);
     this.#hurry();
     this.#defer();
   }
@@ -168,7 +161,7 @@ export class PlainConversation implements ClientConversation {
 
   /** Ends it and its link at once. */
   fail(error: SluiceError): void {
-    this.#fail(error);
+    this.#end({ wasClean: false, code: 1006, reason: "" }, error);
   }
 
   suspend(): void {
@@ -246,7 +239,7 @@ export class PlainConversation implements ClientConversation {
       link = this.#options.connect();
     } catch (cause) {
       // It would throw again.
-      return this.#fail(new SluiceError("ERR_CONNECT_FAILED", "The WebSocket could not be made", { cause }));
+      return this.fail(new SluiceError("ERR_CONNECT_FAILED", "The WebSocket could not be made", { cause }));
     }
     this.#state = { name: "dialling", link, deadline: this.#now + this.#options.handshakeTimeoutMs };
     this.#start(link, false);
@@ -279,7 +272,7 @@ export class PlainConversation implements ClientConversation {
       this.#state = { name: "open", link, mayGreet: false };
       if (typeof data !== "string" && isGreeting(data)) {
         this.#onEvent({ type: "greeting" });
-        return this.#fail(new SluiceError("ERR_SESSION_LOST", "The server speaks Sluice after all"));
+        return this.fail(new SluiceError("ERR_SESSION_LOST", "The server speaks Sluice after all"));
       }
     }
     this.#counts.messagesReceived += 1;
@@ -306,7 +299,7 @@ export class PlainConversation implements ClientConversation {
 
   #handleAttemptFailed(error: SluiceError): void {
     this.#drop();
-    if (!this.#dialer.retriesFirst) return this.#fail(error);
+    if (!this.#dialer.retriesFirst) return this.fail(error);
     this.#dialer.handleFailure(this.#now);
     this.#turn();
   }
@@ -314,10 +307,10 @@ export class PlainConversation implements ClientConversation {
   #handleAlarm(): void {
     const now = this.#now;
     if (isDue(this.#dialer.giveUpAt, now)) {
-      return this.#fail(new SluiceError("ERR_CONNECT_FAILED", "No connection could be made in time"));
+      return this.fail(new SluiceError("ERR_CONNECT_FAILED", "No connection could be made in time"));
     }
-    if (isDue(this.#closing?.deadline, now)) {
-      return this.#fail(new SluiceError("ERR_CONNECTION_LOST", "Nothing has moved for the close timeout"));
+    if (isDue(this.#closing?.nextDeadline, now)) {
+      return this.fail(new SluiceError("ERR_CONNECTION_LOST", "Nothing has moved for the close timeout"));
     }
     if (this.#state.name === "dialling" && isDue(this.#state.deadline, now)) {
       return this.#handleAttemptFailed(new SluiceError("ERR_CONNECT_FAILED", "The handshake took too long"));
@@ -346,27 +339,21 @@ export class PlainConversation implements ClientConversation {
     if (state.name === "ended") return;
     if (state.name === "open") {
       this.#outbox.pump(state.link);
-      if (this.#closing !== undefined) this.#close(state.link, this.#closing);
+      const closing = this.#closing;
+      if (closing?.handleTurn(this.#passedBytes, this.#outbox.isEmpty, this.#now)) {
+        state.link.close(closing.code, closing.reason);
+      }
     }
     this.#options.onTurn();
     const handshake = this.#state.name === "dialling" ? this.#state.deadline : undefined;
-    const deadlines = [this.#dialer.nextDeadline, this.#closing?.deadline, handshake, this.#pollDeadline];
+    const deadlines = [this.#dialer.nextDeadline, this.#closing?.nextDeadline, handshake, this.#pollDeadline];
     const next = Math.min(...deadlines.map((deadline) => deadline ?? Number.POSITIVE_INFINITY));
     this.#alarm.set(next === Number.POSITIVE_INFINITY ? undefined : next);
   }
 
-  #close(link: PlainLink, closing: Closing): void {
-    const moved = this.#moved;
-    if (moved.passedBytes > closing.passedBytes) this.#closing = { ...closing, ...moved };
-    if (closing.step === "waiting" || !this.#outbox.isEmpty) return;
-    this.#closing = { ...closing, step: "waiting", ...moved };
-    link.close(closing.code, closing.reason);
-  }
-
-  /** What has left by now, and until when something more has to. */
-  get #moved(): Pick<Closing, "passedBytes" | "deadline"> {
-    const passedBytes = this.#outbox.passedBytes(this.#linkBytes);
-    return { passedBytes, deadline: this.#now + this.#options.closeTimeoutMs };
+  /** What has left by now. */
+  get #passedBytes(): number {
+    return this.#outbox.passedBytes(this.#linkBytes);
   }
 
   /** Nothing tells that the buffer of a WebSocket runs down, so somebody has to look, while anybody waits for it. */
@@ -385,10 +372,6 @@ export class PlainConversation implements ClientConversation {
 
   get #now(): Millis {
     return this.#options.host.now();
-  }
-
-  #fail(error: SluiceError): void {
-    this.#end({ wasClean: false, code: 1006, reason: "" }, error);
   }
 
   /** Leaves the link, if there is one. */
