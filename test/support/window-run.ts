@@ -43,6 +43,8 @@ export interface WindowRun {
   /** Bytes in a part of the time, as a share of what a line of `mbit` carries. */
   readonly share: (mbit: number, fromMs: Millis, untilMs: Millis) => number;
   readonly rivalShare: (mbit: number, fromMs: Millis, untilMs: Millis) => number;
+  /** Segments of ours that found the queue full. */
+  readonly losses: number;
   /** One-way times of the small messages that were sent in a part of the time, the shortest first. */
   readonly waits: (fromMs?: Millis, untilMs?: Millis) => Millis[];
 }
@@ -142,6 +144,7 @@ export function runWindow(options: WindowRunOptions): WindowRun {
     doneAt,
     share: share("receivedBytes"),
     rivalShare: share("rivalBytes"),
+    losses: line.losses,
     waits: (fromMs = 0, untilMs = Number.POSITIVE_INFINITY) =>
       waits
         .filter((wait) => wait.sentAt >= fromMs && wait.sentAt < untilMs)

@@ -17,6 +17,10 @@ const KIB = 1024;
  */
 const QUEUE_MS = 15;
 
+/** On quick lines it is shorter, bytes, ms: many routers and switches queue 256 KiB at most, and lose what finds that full. */
+const QUEUE_BYTES_MAX = 128 * KIB;
+const QUEUE_MS_MIN = 8;
+
 /** On slow lines it holds two chunks all the same: two are acknowledged together. */
 const QUEUE_CHUNKS = 2;
 
@@ -204,7 +208,7 @@ export class WindowController {
     const { share, beforeBytes, pausedUntilRound } = this.#guard;
     const rate = this.#path.bytesPerMs ?? 0;
     const lineBytes = rate * (this.#path.roundTripMs ?? 0);
-    const queueMs = Math.max(this.#queueTargetMs, QUEUE_MS + this.#spreadMs);
+    const queueMs = Math.max(this.#queueTargetMs, unevenQueueMs(rate) + this.#spreadMs);
     const isPaused = this.#round.count < pausedUntilRound;
     const bytes = isPaused ? beforeBytes : (lineBytes + rate * queueMs) * share;
     return Math.max(lineBytes, bytes) * (this.#probe.isOn ? PROBE_GAIN : 1);
@@ -218,7 +222,7 @@ export class WindowController {
 
   /** The queue that is meant to stand in a line of this bandwidth. */
   #queueMs(rate: number): Millis {
-    return Math.max(QUEUE_MS, (QUEUE_CHUNKS * this.chunkBytes) / rate);
+    return Math.max(unevenQueueMs(rate), (QUEUE_CHUNKS * this.chunkBytes) / rate);
   }
 
   /** A part of the window, so that its acks are many. */
@@ -315,6 +319,11 @@ export class WindowController {
           : { ...this.#guard, share: share * Math.max(GUARD_CUT, limitMs / queueMs), queueMs, failures: missed };
     }
   }
+}
+
+/** The queue that keeps a line of this bandwidth busy while acks come a little unevenly. */
+function unevenQueueMs(rate: number): Millis {
+  return Math.min(QUEUE_MS, Math.max(QUEUE_MS_MIN, QUEUE_BYTES_MAX / rate));
 }
 
 /** What the acks of one round trip have said. */

@@ -51,6 +51,13 @@ describe("the window on lines of all kinds", () => {
     const run = runWindow({ mbit: 100, roundTripMs: 10, seconds: 1, uploadBytes: 8_000_000 });
     expect(run.doneAt).toBeLessThan(640 / 0.93);
   });
+
+  it("100 Mbit/s and 10 ms: a queue of 256 KiB does not run over, though acks come up to 8 ms late", () => {
+    const run = runWindow({ mbit: 100, roundTripMs: 10, seconds: 3, queueBytes: 256 * 1024, ackJitterMs: 8 });
+    expect(run.losses).toBe(0);
+    expect(run.share(100, 0, 3000)).toBeGreaterThan(0.94);
+    expect(run.waits().at(-1)).toBeLessThan(5 + 20);
+  });
 });
 
 describe("the window on lines that change", () => {

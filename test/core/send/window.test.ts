@@ -84,8 +84,10 @@ class Bench {
 }
 
 /** The window of a line that carries `rate` in 40 ms: it, and a queue of 15 ms, or of two chunks. */
-const steadyWindow = (rate: number, chunkBytes: number, share = 1) =>
-  Math.floor(rate * 40 + rate * Math.max(15, (2 * chunkBytes) / rate) * share);
+const steadyWindow = (rate: number, chunkBytes: number, share = 1) => {
+  const queueMs = Math.min(15, Math.max(8, (128 * KIB) / rate));
+  return Math.floor(rate * 40 + rate * Math.max(queueMs, (2 * chunkBytes) / rate) * share);
+};
 
 describe("WindowController: start", () => {
   it("begins with 6 KiB in four chunks", () => {
@@ -230,10 +232,13 @@ describe("WindowController: chunks", () => {
 });
 
 describe("WindowController: steady", () => {
-  it.each([1250, 2500, 12_500])("at %i bytes in a millisecond it holds the line, and 15 ms or two chunks", (rate) => {
-    const { window, windowBytes } = new Bench().steady(rate);
-    expect(windowBytes).toBe(steadyWindow(rate, window.chunkBytes));
-  });
+  it.each([1250, 2500, 12_500, 25_000])(
+    "at %i bytes in a millisecond it holds the line, and 15 ms, two chunks, or 128 KiB and 8 ms where that is less",
+    (rate) => {
+      const { window, windowBytes } = new Bench().steady(rate);
+      expect(windowBytes).toBe(steadyWindow(rate, window.chunkBytes));
+    },
+  );
 
   it("is two small chunks on a slow line, and never less than 4 KiB", () => {
     const slow = new Bench().steady(31);
