@@ -26,8 +26,8 @@ export interface Limits {
    */
   readonly reassemblyIdleMs: number;
   /**
-   * The largest batch, and so the largest chunk, as this end cuts them, bytes. Smaller ones on slower lines: about 10 ms
-   * each. Default 64 KiB.
+   * The largest batch, and so the largest chunk, as this end cuts them, bytes; one that ends its message may be a 64th
+   * larger. Smaller ones on slower lines: about 10 ms each. Default 64 KiB.
    */
   readonly chunkBytes: number;
   /** The most that may be sent and not yet acknowledged, bytes; what the line needs is found out. Default 16 MiB. */

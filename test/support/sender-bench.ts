@@ -40,7 +40,8 @@ export class SenderBench {
   }
 
   poll(roomBytes = Number.POSITIVE_INFINITY, spaceBytes = BATCH): Draft | undefined {
-    const draft = this.sender.pollDraft({ number: this.sent.length + 1, spaceBytes, roomBytes, batchBytesMax: BATCH });
+    const limits = { spaceBytes, extraBytes: 0, roomBytes, batchBytesMax: BATCH };
+    const draft = this.sender.pollDraft({ number: this.sent.length + 1, ...limits });
     if (draft !== undefined) this.sent.push(draft);
     return draft;
   }

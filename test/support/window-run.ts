@@ -1,7 +1,7 @@
 import { DEFAULT_LIMITS } from "../../src/core/limits.js";
 import { AckPolicy } from "../../src/core/receive/ack-policy.js";
 import { BatchOrder } from "../../src/core/receive/batch-order.js";
-import { Outbound } from "../../src/core/send/outbound.js";
+import { Outbound, wholeBytesOf } from "../../src/core/send/outbound.js";
 import { Sender } from "../../src/core/send/sender.js";
 import type { Millis } from "../../src/core/time.js";
 import { BatchReader } from "../../src/core/wire/decode.js";
@@ -69,12 +69,17 @@ export function runWindow(options: WindowRunOptions): WindowRun {
   const poll = (): void => {
     const space = {
       batchBytesMax: outbound.chunkBytes,
+      wholeBytesMax: wholeBytesOf(outbound.chunkBytes),
       allowanceBytes: Number.POSITIVE_INFINITY,
       budgetBytes: 1,
       overdraftBytes: 0,
     };
     for (;;) {
-      const sent = outbound.pollBatch({ ...space, batchBytesMax: outbound.chunkBytes }, undefined, agenda.now);
+      const sent = outbound.pollBatch(
+        { ...space, batchBytesMax: outbound.chunkBytes, wholeBytesMax: wholeBytesOf(outbound.chunkBytes) },
+        undefined,
+        agenda.now,
+      );
       if (sent === undefined) return;
       const { batch } = sent;
       line.send(batch.length, () => agenda.at(stalledUntil(agenda.now), () => receive(batch)));

@@ -13,6 +13,8 @@ const COALESCED_BYTES_MAX = 4096;
 export interface ChunkSpace {
   /** Bytes left in the batch, header included. */
   readonly spaceBytes: number;
+  /** The same for what is left of a message, as the first in its batch. */
+  readonly wholeBytes: number;
   /** The most that a batch holds: the measure for a cut that is worth its header. */
   readonly batchBytesMax: number;
   readonly isFirstInBatch: boolean;
@@ -27,7 +29,8 @@ export interface ChunkSpace {
 export function cutBytes(message: OutgoingMessage, space: ChunkSpace): number | undefined {
   const available = message.availableBytes;
   const wholeHeader = chunkHeaderBytes({ totalBytes: undefined, payload: { length: available } });
-  if (message.isEnded && available <= space.creditBytes && available + wholeHeader <= space.spaceBytes) {
+  const wholeBytes = space.isFirstInBatch ? space.wholeBytes : space.spaceBytes;
+  if (message.isEnded && available <= space.creditBytes && available + wholeHeader <= wholeBytes) {
     return space.isFirstInBatch || available <= COALESCED_BYTES_MAX ? available : undefined;
   }
   if (!space.isFirstInBatch) return undefined;

@@ -23,6 +23,8 @@ export interface DraftSpace {
   readonly number: number;
   /** Bytes for frames in this batch. */
   readonly spaceBytes: number;
+  /** What the last chunk of a message may take beyond that, where it stands alone. */
+  readonly extraBytes: number;
   /** Bytes that the window leaves. May be negative after an overdraft. */
   readonly roomBytes: number;
   /** The most that any batch holds. */
@@ -44,7 +46,8 @@ export function readinessOf(channel: SendChannel, space: ChannelSpace): Readines
   const spaceBytes = batchBytesMax - varintBytes(number);
   const roomBytes = batchBytesMax;
   // Not spread: see `pollDraft`.
-  const ample = { number, spaceBytes, roomBytes, batchBytesMax, overdraftBytes, isFirstInBatch: true };
+  const [extraBytes, isFirstInBatch] = [0, true];
+  const ample = { number, spaceBytes, extraBytes, roomBytes, batchBytesMax, overdraftBytes, isFirstInBatch };
   return cutSize(channel, ample) === undefined ? "not-ready" : "no-room";
 }
 
@@ -59,8 +62,10 @@ export function cutSize(channel: SendChannel, space: ChannelSpace): number | und
   const { roomBytes, overdraftBytes, isFirstInBatch } = space;
   // Nothing goes beyond what the transport buffers.
   const isOverdraft = overdraftBytes > roomBytes && roomBytes !== Number.NEGATIVE_INFINITY;
-  const spaceBytes = Math.min(space.spaceBytes, isOverdraft ? overdraftBytes : roomBytes);
+  const limitBytes = isOverdraft ? overdraftBytes : roomBytes;
+  const spaceBytes = Math.min(space.spaceBytes, limitBytes);
+  const wholeBytes = Math.min(space.spaceBytes + space.extraBytes, limitBytes);
   const batchBytesMax = isOverdraft ? Math.min(space.batchBytesMax, HIGH_TOKENS_MAX) : space.batchBytesMax;
   const creditBytes = channel.creditBytes - channel.usedBytes - (message.stage === "queued" ? MESSAGE_COST_BYTES : 0);
-  return cutBytes(message, { spaceBytes, batchBytesMax, isFirstInBatch, creditBytes });
+  return cutBytes(message, { spaceBytes, wholeBytes, batchBytesMax, isFirstInBatch, creditBytes });
 }

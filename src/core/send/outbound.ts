@@ -12,8 +12,10 @@ import { type AckSample, WindowController } from "./window.js";
 
 /** What holds for the next batch. */
 export interface BatchSpace {
-  /** The largest batch that both the peer and the transport take. */
+  /** The largest batch to make: both the peer and the transport take it, and nobody waits for it for long. */
   readonly batchBytesMax: number;
+  /** The same where it ends its message: what little is left of one is not worth a batch of its own. */
+  readonly wholeBytesMax: number;
   /** What may leave, whatever the window says: early data is limited (HSK-07). */
   readonly allowanceBytes: number;
   /** What the transport may still buffer. Channel control is not held to it: acks must not overtake it (CHN-08). */
@@ -42,7 +44,21 @@ const STALL_MIN_MS = 5_000;
 const STALL_MAX_MS = 15_000;
 
 /** Before anything was asked for: there is no transport yet. */
-const NO_SPACE: BatchSpace = { batchBytesMax: 0, allowanceBytes: 0, budgetBytes: 0, overdraftBytes: 0 };
+const NO_SPACE: BatchSpace = {
+  batchBytesMax: 0,
+  wholeBytesMax: 0,
+  allowanceBytes: 0,
+  budgetBytes: 0,
+  overdraftBytes: 0,
+};
+
+/**
+ * How large a batch may be that ends its message, where others are of `chunkBytes`: a 64th more, for what stands around the
+ * payload. Messages are often as large as a power of two, and a little.
+ */
+export function wholeBytesOf(chunkBytes: number): number {
+  return chunkBytes + Math.floor(chunkBytes / 64);
+}
 
 /** The bounds that concern what is on its way. */
 export type OutboundLimits = Pick<Limits, "chunkBytes" | "windowBytes" | "replayBytesMax">;
@@ -237,9 +253,12 @@ export class Outbound {
     const number = this.#inFlight.nextNumber;
     const overhead = varintBytes(number) + (ack === undefined ? 0 : frameBytes(ack));
     const windowBytes = this.#window.windowBytes + space.overdraftBytes;
+    const boundBytes = Math.min(space.allowanceBytes, this.#replayRoomBytes);
+    const spaceBytes = Math.min(space.batchBytesMax, boundBytes);
     return {
       number,
-      spaceBytes: Math.min(space.batchBytesMax, space.allowanceBytes, this.#replayRoomBytes) - overhead,
+      spaceBytes: spaceBytes - overhead,
+      extraBytes: Math.min(space.wholeBytesMax, boundBytes) - spaceBytes,
       roomBytes: space.budgetBytes > 0 ? windowBytes - this.#inFlight.bytes - overhead : Number.NEGATIVE_INFINITY,
       batchBytesMax: space.batchBytesMax,
     };

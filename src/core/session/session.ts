@@ -3,6 +3,7 @@ import { Fifo } from "../fifo.js";
 import { invariant } from "../invariant.js";
 import { BATCH_BYTES_MIN, type Limits } from "../limits.js";
 import type { Ports } from "../ports.js";
+import { wholeBytesOf } from "../send/outbound.js";
 import type { MessageId } from "../send/outgoing-message.js";
 import { type ChannelKey, DEFAULT_CHANNEL } from "../send/send-channel.js";
 import { isDue, type Millis } from "../time.js";
@@ -455,12 +456,11 @@ export abstract class Session {
 
   #pollNumbered(budgetBytes: number, now: Millis): Uint8Array | undefined {
     const { isAttached, state, allowanceBytes } = this.attachment;
-    const batchBytesMax = Math.min(
-      this.peerLimits.batchBytesMax,
-      this.transportBatchBytesMax,
-      this.exchange.outbound.chunkBytes,
-    );
-    const space = { batchBytesMax, allowanceBytes, budgetBytes, overdraftBytes: this.overdraftBytes };
+    const { chunkBytes } = this.exchange.outbound;
+    const boundBytes = Math.min(this.peerLimits.batchBytesMax, this.transportBatchBytesMax);
+    const batchBytesMax = Math.min(boundBytes, chunkBytes);
+    const wholeBytesMax = Math.min(boundBytes, wholeBytesOf(chunkBytes));
+    const space = { batchBytesMax, wholeBytesMax, allowanceBytes, budgetBytes, overdraftBytes: this.overdraftBytes };
     const batch = this.exchange.pollBatch(space, state.name !== "leaving", isAttached, now);
     if (batch === undefined) return undefined;
     this.handleNumberedSent(batch.length);

@@ -8,6 +8,7 @@ const MAX = 16 * 1024;
 const creditBytes = Number.POSITIVE_INFINITY;
 const first = (spaceBytes: number, batchBytesMax = MAX) => ({
   spaceBytes,
+  wholeBytes: spaceBytes,
   batchBytesMax,
   isFirstInBatch: true,
   creditBytes,
@@ -16,6 +17,7 @@ const later = (spaceBytes: number, batchBytesMax = MAX) => ({
   ...first(spaceBytes, batchBytesMax),
   isFirstInBatch: false,
 });
+const roomy = (extraBytes: number) => ({ ...first(MAX), wholeBytes: MAX + extraBytes });
 const credited = (creditBytes: number) => ({ ...first(MAX), creditBytes });
 
 describe("cutBytes", () => {
@@ -30,6 +32,15 @@ describe("cutBytes", () => {
     { what: "the same at the front of a batch", size: 4097, space: first(MAX), cut: 4097 },
     { what: "the largest message that is one chunk", size: MAX - 4, space: first(MAX), cut: MAX - 4 },
     { what: "a message one byte too large for one chunk", size: MAX - 3, space: first(MAX), cut: MAX - 8 },
+    { what: "the same where the end of a message has more room", size: MAX - 3, space: roomy(256), cut: MAX - 3 },
+    { what: "all of that room", size: MAX + 250, space: roomy(256), cut: MAX + 250 },
+    { what: "a message that would need more: it is cut as ever", size: MAX + 251, space: roomy(256), cut: MAX - 10 },
+    {
+      what: "more room is for the first in a batch only",
+      size: 10,
+      space: { ...later(12), wholeBytes: 20 },
+      cut: undefined,
+    },
     { what: "a large message behind another", size: 100_000, space: later(MAX), cut: undefined },
     { what: "half a batch of room", size: 100_000, space: first(MAX / 2 + 8), cut: MAX / 2 },
     { what: "less than half a batch of room: it waits", size: 100_000, space: first(MAX / 2 + 7), cut: undefined },
@@ -48,7 +59,7 @@ describe("cutBytes", () => {
     const message = wholeMessage(size);
     const bytes = cutBytes(message, space);
     expect(bytes).toBe(cut);
-    if (bytes !== undefined) expect(frameBytes(cutChunk(0, message, bytes))).toBeLessThanOrEqual(space.spaceBytes);
+    if (bytes !== undefined) expect(frameBytes(cutChunk(0, message, bytes))).toBeLessThanOrEqual(space.wholeBytes);
   });
 
   it("cuts a source only when there is enough for a chunk that is worth its header", () => {

@@ -11,6 +11,7 @@ const HEADER = 10;
 const AMPLE: ChannelSpace = {
   number: 1,
   spaceBytes: MAX,
+  extraBytes: 0,
   roomBytes: 10 * MAX,
   batchBytesMax: MAX,
   overdraftBytes: 0,
@@ -44,6 +45,15 @@ describe("cutSize", () => {
     ],
   ])("of a large message: %s", (_what, space, size) => {
     expect(cutSize(withMessage(wholeMessage(1_000_000)), { ...AMPLE, ...space })).toBe(size);
+  });
+
+  it("gives the end of a message what it may have beyond others, within the window", () => {
+    const size = MAX + 500;
+    const space = { ...AMPLE, extraBytes: 1024 };
+    expect(cutSize(withMessage(wholeMessage(size)), space)).toBe(size);
+    expect(cutSize(withMessage(wholeMessage(size)), AMPLE)).toBe(MAX - HEADER);
+    expect(cutSize(withMessage(wholeMessage(size)), { ...space, roomBytes: size })).toBe(MAX - HEADER);
+    expect(cutSize(withMessage(wholeMessage(MAX + 1024)), space)).toBe(MAX - HEADER);
   });
 
   it("CRD-01: keeps to the credit, of which the beginning of a message costs 32 bytes", () => {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { Outbound } from "../../../src/core/send/outbound.js";
+import { type BatchSpace, Outbound, wholeBytesOf } from "../../../src/core/send/outbound.js";
 import type { SendEvent } from "../../../src/core/send/outgoing-messages.js";
 import { Sender } from "../../../src/core/send/sender.js";
 import type { AckFrame } from "../../../src/core/wire/frame.js";
@@ -12,6 +12,7 @@ const WINDOW = 6 * KIB;
 const BATCH = 1536;
 const ANY = {
   batchBytesMax: BATCH,
+  wholeBytesMax: BATCH,
   allowanceBytes: Number.POSITIVE_INFINITY,
   budgetBytes: 1,
   overdraftBytes: 0,
@@ -74,7 +75,11 @@ describe("Outbound", () => {
       bench.sender.send(0, binary(300_000));
       let count = 0;
       for (;;) {
-        const sent = bench.outbound.pollBatch({ ...ANY, batchBytesMax, overdraftBytes: 1 << 20 }, ACK, 0);
+        const sent = bench.outbound.pollBatch(
+          { ...ANY, batchBytesMax, wholeBytesMax: batchBytesMax, overdraftBytes: 1 << 20 },
+          ACK,
+          0,
+        );
         if (sent === undefined) break;
         expect(sent.batch.length).toBeLessThanOrEqual(batchBytesMax);
         count += 1;
@@ -82,6 +87,26 @@ describe("Outbound", () => {
       expect(count).toBeLessThanOrEqual(Math.ceil(300_000 / (batchBytesMax - 50)) + 1);
     },
   );
+
+  it("does not leave crumbs: a message that is a little more than a batch leaves as one", () => {
+    const sizes = (messageBytes: number, space: Partial<BatchSpace> = {}) => {
+      const bench = new Bench();
+      bench.sender.send(0, binary(messageBytes));
+      const own = { ...ANY, batchBytesMax: 4 * KIB, wholeBytesMax: wholeBytesOf(4 * KIB), ...space };
+      const batches: number[] = [];
+      for (let sent = bench.outbound.pollBatch(own, undefined, 0); sent !== undefined; ) {
+        batches.push(sent.batch.length);
+        sent = bench.outbound.pollBatch(own, undefined, 0);
+      }
+      return batches;
+    };
+    expect(wholeBytesOf(64 * KIB)).toBe(65 * KIB);
+    expect(sizes(4 * KIB)).toEqual([4 * KIB + 5]);
+    expect(sizes(4 * KIB + 59)).toEqual([4 * KIB + 64]);
+    expect(sizes(4 * KIB + 60)).toEqual([4 * KIB, 72]);
+    expect(sizes(4 * KIB, { allowanceBytes: 4 * KIB + 4 })).toEqual([4 * KIB, 11]);
+    expect(sizes(4 * KIB, { wholeBytesMax: 4 * KIB })).toEqual([4 * KIB, 11]);
+  });
 
   it("keeps the window: full batches, headers included, and not a byte more", () => {
     const bench = new Bench();

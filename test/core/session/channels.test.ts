@@ -33,7 +33,13 @@ class Bench {
   flush(): Frame[] {
     const frames: Frame[] = [];
     for (;;) {
-      const draft = this.sender.pollDraft({ number: 1, spaceBytes: 16_384, roomBytes: 1e9, batchBytesMax: 16_384 });
+      const draft = this.sender.pollDraft({
+        number: 1,
+        spaceBytes: 16_384,
+        extraBytes: 0,
+        roomBytes: 1e9,
+        batchBytesMax: 16_384,
+      });
       if (draft === undefined) return frames;
       frames.push(...draft.frames);
       const keys = draft.closes.map(({ key }) => key);

@@ -8,7 +8,13 @@ import { naiveDecode } from "../../support/naive-decoder.js";
 import { text } from "../../support/pair.js";
 import { testPorts } from "../../support/ports.js";
 
-const SPACE = { batchBytesMax: 16_384, allowanceBytes: Number.POSITIVE_INFINITY, budgetBytes: 1, overdraftBytes: 0 };
+const SPACE = {
+  batchBytesMax: 16_384,
+  wholeBytesMax: 16_384,
+  allowanceBytes: Number.POSITIVE_INFINITY,
+  budgetBytes: 1,
+  overdraftBytes: 0,
+};
 const CLOSE: ExchangeFrame = { type: "close", code: 4001, reason: testPorts.encodeUtf8("bye") };
 
 class Bench {

@@ -81,7 +81,13 @@ describe("the trace of a session", () => {
 });
 
 describe("what the head of a channel waits for", () => {
-  const SPACE = { batchBytesMax: 1400, allowanceBytes: Number.POSITIVE_INFINITY, budgetBytes: 1, overdraftBytes: 0 };
+  const SPACE = {
+    batchBytesMax: 1400,
+    wholeBytesMax: 1400,
+    allowanceBytes: Number.POSITIVE_INFINITY,
+    budgetBytes: 1,
+    overdraftBytes: 0,
+  };
 
   function outbound() {
     const sender = new Sender({ chunkBytes: 16_384 }, () => {});
