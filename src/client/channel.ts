@@ -4,8 +4,8 @@ import { checkedPriority, type Priority } from "../core/wire/frame.js";
 import { Outlet } from "../driver/outlet.js";
 import { refused, type SendOptions } from "../driver/pending-message.js";
 import type { Receipt } from "../driver/receipt.js";
-import { EventHandlers, type Handler } from "./event-handlers.js";
-import type { ChannelEventMap } from "./events.js";
+import { defineHandlers, initHandlers } from "./event-handlers.js";
+import type { ChannelEventMap, ChannelHandlers } from "./events.js";
 import type { SluiceBinaryType } from "./incoming.js";
 import { type ClientInlet, clientInlet, type Feed, type IncomingMessage, type MessageData, targetOf } from "./inlet.js";
 import type { Lifeline } from "./lifeline.js";
@@ -32,7 +32,7 @@ export interface ChannelInit {
 /** No session has a channel of this key. */
 const NO_CHANNEL: ChannelKey = -1;
 
-const ChannelEventTarget: TypedEventTargetConstructor<ChannelEventMap> = EventTarget;
+const ChannelEventTarget: TypedEventTargetConstructor<ChannelEventMap, ChannelHandlers> = EventTarget as never;
 
 /**
  * A named, ordered stream of messages inside a session, with a priority of its own. The same name on both ends is the
@@ -44,7 +44,6 @@ const ChannelEventTarget: TypedEventTargetConstructor<ChannelEventMap> = EventTa
  */
 export class Channel extends ChannelEventTarget {
   readonly #init: ChannelInit;
-  readonly #handlers: EventHandlers = new EventHandlers(this);
   readonly #outlet: Outlet<SendData, WritableStream<SendData>>;
   #priority: Priority;
   #binaryType: SluiceBinaryType = "blob";
@@ -58,6 +57,7 @@ export class Channel extends ChannelEventTarget {
   /** @internal */
   constructor(init: ChannelInit, key: ChannelKey) {
     super();
+    initHandlers(this);
     this.#init = init;
     this.key = key;
     this.#priority = init.priority;
@@ -238,31 +238,9 @@ export class Channel extends ChannelEventTarget {
     return this.#state;
   }
 
-  get onmessage(): Handler<MessageEvent> {
-    return this.#handlers.get("message");
-  }
-
-  set onmessage(value: Handler<MessageEvent>) {
-    this.#handlers.set("message", value);
-  }
-
-  get ondrain(): Handler<Event> {
-    return this.#handlers.get("drain");
-  }
-
-  set ondrain(value: Handler<Event>) {
-    this.#handlers.set("drain", value);
-  }
-
-  get onclose(): Handler<Event> {
-    return this.#handlers.get("close");
-  }
-
-  set onclose(value: Handler<Event>) {
-    this.#handlers.set("close", value);
-  }
-
   get #lifeline(): Lifeline {
     return this.#init.lifeline();
   }
 }
+
+defineHandlers(Channel.prototype, ["message", "drain", "close"]);

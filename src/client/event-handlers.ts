@@ -37,6 +37,34 @@ export class EventHandlers {
   }
 }
 
+const HANDLERS = new WeakMap<object, EventHandlers>();
+
+/** Gives `target` what its attributes keep. Of an object without, such as the prototype itself, they throw. */
+export function initHandlers(target: EventTarget): void {
+  HANDLERS.set(target, new EventHandlers(target));
+}
+
+/** Defines the attributes `on…` for events of these types, as accessors of `prototype` itself, as those of the standard are. */
+export function defineHandlers(prototype: object, types: readonly string[]): void {
+  for (const type of types) {
+    Object.defineProperty(prototype, `on${type}`, {
+      get(this: object): Handler {
+        return handlersOf(this).get(type);
+      },
+      set(this: object, value: unknown) {
+        handlersOf(this).set(type, value);
+      },
+      configurable: true,
+    });
+  }
+}
+
+function handlersOf(target: object): EventHandlers {
+  const handlers = HANDLERS.get(target);
+  if (handlers === undefined) throw new TypeError("Illegal invocation");
+  return handlers;
+}
+
 function call(handler: unknown, target: EventTarget, event: Event): void {
   if (typeof handler === "function") handler.call(target, event);
 }

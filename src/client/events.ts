@@ -1,6 +1,7 @@
 import type { SluiceError } from "../core/error.js";
 import type { Receipt } from "../driver/receipt.js";
 import type { Channel } from "./channel.js";
+import type { Handler } from "./event-handlers.js";
 
 /** What `close` events are. Node 20 has no `CloseEvent`. */
 export interface SluiceCloseEvent extends Event {
@@ -47,12 +48,33 @@ export interface SluiceSocketEventMap {
   connectionstatechange: Event;
 }
 
+/** The event handler attributes of a `SluiceSocket`. */
+export interface SluiceSocketHandlers {
+  onopen: Handler<Event>;
+  onmessage: Handler<MessageEvent>;
+  // Read as the native ones are, whose events have fewer members: our class goes where the type of a native one is asked for.
+  get onerror(): Handler;
+  set onerror(value: Handler<SluiceErrorEvent>);
+  get onclose(): Handler;
+  set onclose(value: Handler<SluiceCloseEvent>);
+  onchannel: Handler<ChannelEvent>;
+  ondrain: Handler<Event>;
+  onsessionlost: Handler<SessionLostEvent>;
+}
+
 /** The events of a `Channel`, by their names. */
 export interface ChannelEventMap {
   message: MessageEvent;
   close: Event;
   /** `bufferedAmount` has fallen below the high-water mark. */
   drain: Event;
+}
+
+/** The event handler attributes of a `Channel`. */
+export interface ChannelHandlers {
+  onmessage: Handler<MessageEvent>;
+  ondrain: Handler<Event>;
+  onclose: Handler<Event>;
 }
 
 export function closeEvent(end: { code: number; reason: string; wasClean: boolean }): SluiceCloseEvent {

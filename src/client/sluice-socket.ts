@@ -1,6 +1,4 @@
-import { Outlook } from "../core/dial/outlook.js";
 import { SluiceError } from "../core/error.js";
-import type { Limits } from "../core/limits.js";
 import { type ChannelKey, DEFAULT_CHANNEL } from "../core/send/send-channel.js";
 import { checkedPriority } from "../core/wire/frame.js";
 import type { Stats } from "../driver/conversation.js";
@@ -9,54 +7,32 @@ import { UNSEEN_CHANNELS_MAX, unseenError } from "../driver/mailbox.js";
 import { Outlet } from "../driver/outlet.js";
 import { refused, type SendOptions } from "../driver/pending-message.js";
 import type { Receipt } from "../driver/receipt.js";
-import { traceRelay } from "../driver/trace-relay.js";
 import type { TransportName } from "../transport/transport.js";
 import type { Channel, ChannelOptions } from "./channel.js";
 import { ChannelSet } from "./channel-set.js";
 import { closeArguments } from "./close-arguments.js";
-import { EventHandlers, type Handler } from "./event-handlers.js";
+import { defineHandlers, initHandlers } from "./event-handlers.js";
 import {
-  type ChannelEvent,
   channelEvent,
   closeEvent,
   errorEvent,
-  type SessionLostEvent,
-  type SluiceCloseEvent,
-  type SluiceErrorEvent,
   type SluiceSocketEventMap,
+  type SluiceSocketHandlers,
   sessionLostEvent,
 } from "./events.js";
-import { greetedOrigins } from "./greeted-origins.js";
 import type { SluiceBinaryType } from "./incoming.js";
 import { type ClientInlet, clientInlet, type IncomingMessage, type MessageData, targetOf } from "./inlet.js";
 import { describeInterface } from "./interface.js";
-import { Lifeline, type LifelineEvent, type Opened } from "./lifeline.js";
-import { nativeOf } from "./native-web-socket.js";
-import {
-  boundsOf,
-  dialOf,
-  fetchOf,
-  limitsOf,
-  modeOf,
-  onSessionLostOf,
-  type SluiceSocketOptions,
-  storageOf,
-  traceOf,
-  webSocketOf,
-} from "./options.js";
-import { outlookMemory } from "./outlook-memory.js";
+import { Lifeline, type LifelineEvent } from "./lifeline.js";
+import { lifelineOptionsOf } from "./lifeline-options.js";
+import type { SluiceSocketOptions } from "./options.js";
 import { payloadOf, type SendData } from "./payload.js";
 import { browserHost, TaskQueue, writableOf } from "./platform.js";
-import { transportsOf } from "./transports.js";
+import { type ConnectionState, type ReadyState, SocketState } from "./socket-state.js";
 import type { TypedEventTargetConstructor } from "./typed-event-target.js";
-import { parseProtocols, parseUrl } from "./url.js";
+import { parseUrl } from "./url.js";
 
-/** `"reconnecting"`: the line was cut, and the session, or the next one, is on its way back. */
-export type ConnectionState = "connecting" | "connected" | "reconnecting" | "closed";
-
-type ReadyState = 0 | 1 | 2 | 3;
-
-const SocketEventTarget: TypedEventTargetConstructor<SluiceSocketEventMap> = EventTarget;
+const SocketEventTarget: TypedEventTargetConstructor<SluiceSocketEventMap, SluiceSocketHandlers> = EventTarget as never;
 
 /**
  * A `WebSocket` whose messages keep moving: large ones are cut into chunks that let the others pass. It has every
@@ -87,20 +63,13 @@ export class SluiceSocket extends SocketEventTarget {
   /** The `origin` of every `message` event. */
   readonly #origin: string;
   readonly #host: Host;
-  readonly #limits: Limits;
   readonly #tasks = new TaskQueue();
-  readonly #handlers: EventHandlers = new EventHandlers(this);
+  readonly #state = new SocketState((change) => this.dispatchEvent(new Event(change)));
   readonly #lifeline: Lifeline;
   readonly #channels: ChannelSet;
   readonly #outlet: Outlet<SendData, WritableStream<SendData>>;
   readonly #inlet: ClientInlet;
-  #readyState: ReadyState = 0;
-  #connectionState: ConnectionState = "connecting";
-  #protocol = "";
-  #extensions = "";
-  #mode: "framed" | "plain" | null = null;
   #binaryType: SluiceBinaryType = "blob";
-  #transport: TransportName | null = null;
   /** Bytes given to `send()` when nothing is sent any more: they count, as the standard says. */
   #discardedBytes = 0;
 
@@ -114,9 +83,9 @@ export class SluiceSocket extends SocketEventTarget {
     if (arguments.length === 0)
       throw new TypeError("Failed to construct 'SluiceSocket': 1 argument required, but only 0 present.");
     super();
+    initHandlers(this);
     this.#url = parseUrl(url);
     this.#origin = new URL(this.#url).origin;
-    this.#limits = limitsOf(options);
     this.#host = browserHost();
     const channelInit = {
       lifeline: () => this.#lifeline,
@@ -129,28 +98,7 @@ export class SluiceSocket extends SocketEventTarget {
       deliver: (channel) => this.#tasks.push(() => this.dispatchEvent(channelEvent(channel))),
       onExceeded: () => this.#lifeline.conversation.abort(1009, "nobody listens", unseenError()),
     });
-    const trace = traceOf(options);
-    const platform = { WebSocket: nativeOf(webSocketOf(options)), fetch: fetchOf(options) };
-    const { kinds, downlink } = transportsOf(options.transports, platform);
-    const outlook = new Outlook(outlookMemory(storageOf(options), this.#url), this.#host.now());
-    const lifelineOptions = {
-      url: this.#url,
-      protocols: parseProtocols(protocols),
-      limits: this.#limits,
-      bounds: boundsOf(options),
-      dial: { ...dialOf(options), kinds, outlook },
-      onSessionLost: onSessionLostOf(options),
-      auth: options.auth,
-      mode: modeOf(options),
-      ...platform,
-      downlink,
-      // A browser gives each message a task of its own; libraries that stand in for it may not.
-      inTask: (event: { readonly isTrusted?: boolean }, run: () => void) =>
-        event.isTrusted === true ? this.#tasks.within(run) : run(),
-      greeted: greetedOrigins,
-      host: this.#host,
-      trace: trace && traceRelay(trace, this.#host),
-    };
+    const lifelineOptions = lifelineOptionsOf(this.#url, protocols, options, this.#host, this.#tasks);
     this.#lifeline = new Lifeline(lifelineOptions, {
       handleEvent: (event) => this.#handle(event),
       handleOpen: (opened) => {
@@ -158,11 +106,13 @@ export class SluiceSocket extends SocketEventTarget {
         const { transport } = conversation;
         this.#tasks.push(() => {
           // A session that is lost by now is not told of.
-          if (conversation === this.#lifeline.conversation) this.#open(opened, transport);
+          if (conversation !== this.#lifeline.conversation || !this.#state.handleOpen(opened, transport)) return;
+          // What `open` handlers send goes before what waits for the new session.
+          this.#release(() => this.dispatchEvent(new Event("open")));
         });
       },
       handleReopen: (conversation, error) => {
-        this.#tasks.push(() => this.#handleReopen());
+        this.#tasks.push(() => this.#state.handleReopen());
         this.#inlet.rebind(targetOf(conversation, DEFAULT_CHANNEL), error);
         return this.#channels.reopen(conversation, error);
       },
@@ -200,7 +150,7 @@ export class SluiceSocket extends SocketEventTarget {
     if (arguments.length === 0)
       throw new TypeError("Failed to execute 'send': 1 argument required, but only 0 present.");
     const payload = payloadOf(data, this.#host.encodeUtf8);
-    if (this.#readyState >= SluiceSocket.CLOSING) {
+    if (this.#state.isClosing) {
       this.#discardedBytes += payload.type === "source" ? (payload.source.totalBytes ?? 0) : payload.bytes.length;
       return refused(options, "socket");
     }
@@ -217,8 +167,8 @@ export class SluiceSocket extends SocketEventTarget {
    */
   close(code: number | undefined = undefined, reason?: string): void {
     const end = closeArguments(code, reason, this.#host.encodeUtf8);
-    if (this.#readyState >= SluiceSocket.CLOSING) return;
-    this.#readyState = SluiceSocket.CLOSING;
+    if (this.#state.isClosing) return;
+    this.#state.handleClosing();
     this.#inlet.leave("socket");
     this.#channels.leave();
     // What waits for `open` will not see it any more, and was accepted all the same.
@@ -234,7 +184,7 @@ export class SluiceSocket extends SocketEventTarget {
    */
   channel(name: string, options: ChannelOptions = {}): Channel {
     const priority = options.priority === undefined ? undefined : checkedPriority(options.priority);
-    if (this.#readyState >= SluiceSocket.CLOSING) {
+    if (this.#state.isClosing) {
       throw new SluiceError("ERR_USAGE_CHANNEL_CLOSED", "The socket is closing or closed");
     }
     const key = this.#lifeline.conversation.openChannel(String(name), priority);
@@ -316,16 +266,16 @@ export class SluiceSocket extends SocketEventTarget {
 
   /** 0 connecting, 1 open, 2 closing, 3 closed. */
   get readyState(): ReadyState {
-    return this.#readyState;
+    return this.#state.readyState;
   }
 
   /** The application's protocol that the server has chosen; empty before `open` and for none. */
   get protocol(): string {
-    return this.#protocol;
+    return this.#state.protocol;
   }
 
   get extensions(): string {
-    return this.#extensions;
+    return this.#state.extensions;
   }
 
   /** Bytes accepted by `send()` of this socket and not yet acknowledged by the peer. Never falls after `close`. */
@@ -362,73 +312,16 @@ export class SluiceSocket extends SocketEventTarget {
 
   /** What carries the session now; `null` while nothing does. */
   get transport(): TransportName | null {
-    return this.#transport;
+    return this.#state.transport;
   }
 
   /** `"framed"` when both ends speak Sluice, `"plain"` when the server is any other; `null` before that is known. */
   get mode(): "framed" | "plain" | null {
-    return this.#mode;
+    return this.#state.mode;
   }
 
   get connectionState(): ConnectionState {
-    return this.#connectionState;
-  }
-
-  get onopen(): Handler<Event> {
-    return this.#handlers.get("open");
-  }
-
-  set onopen(value: Handler<Event>) {
-    this.#handlers.set("open", value);
-  }
-
-  get onmessage(): Handler<MessageEvent> {
-    return this.#handlers.get("message");
-  }
-
-  set onmessage(value: Handler<MessageEvent>) {
-    this.#handlers.set("message", value);
-  }
-
-  // Read as the native ones are, whose events have fewer members: our class goes where the type of a native one is asked for.
-  get onerror(): Handler {
-    return this.#handlers.get("error");
-  }
-
-  set onerror(value: Handler<SluiceErrorEvent>) {
-    this.#handlers.set("error", value);
-  }
-
-  get onclose(): Handler {
-    return this.#handlers.get("close");
-  }
-
-  set onclose(value: Handler<SluiceCloseEvent>) {
-    this.#handlers.set("close", value);
-  }
-
-  get onchannel(): Handler<ChannelEvent> {
-    return this.#handlers.get("channel");
-  }
-
-  set onchannel(value: Handler<ChannelEvent>) {
-    this.#handlers.set("channel", value);
-  }
-
-  get ondrain(): Handler<Event> {
-    return this.#handlers.get("drain");
-  }
-
-  set ondrain(value: Handler<Event>) {
-    this.#handlers.set("drain", value);
-  }
-
-  get onsessionlost(): Handler<SessionLostEvent> {
-    return this.#handlers.get("sessionlost");
-  }
-
-  set onsessionlost(value: Handler<SessionLostEvent>) {
-    this.#handlers.set("sessionlost", value);
+    return this.#state.connectionState;
   }
 
   #handle(event: LifelineEvent): void {
@@ -445,19 +338,17 @@ export class SluiceSocket extends SocketEventTarget {
       case "incoming-reset":
         return this.#inletOf(event.channel)?.handle(event);
       case "detached":
-        this.#tasks.push(() => this.#handleDetached());
+        this.#tasks.push(() => this.#state.handleDetached());
         return;
       case "established":
       case "resumed":
       case "renamed": {
         const { transport } = this.#lifeline.conversation;
-        this.#tasks.push(() => this.#handleAttached(transport));
+        this.#tasks.push(() => this.#state.handleAttached(transport));
         return;
       }
       case "closing":
-        this.#tasks.push(() => {
-          if (this.#readyState < SluiceSocket.CLOSING) this.#readyState = SluiceSocket.CLOSING;
-        });
+        this.#tasks.push(() => this.#state.handleClosing());
         return;
       default:
     }
@@ -467,60 +358,23 @@ export class SluiceSocket extends SocketEventTarget {
     return channel === DEFAULT_CHANNEL ? this.#inlet : this.#channels.get(channel)?.inlet;
   }
 
-  #open(opened: Opened, transport: TransportName | null): void {
-    if (this.#readyState !== SluiceSocket.CONNECTING) return;
-    this.#readyState = SluiceSocket.OPEN;
-    this.#protocol = opened.protocol;
-    this.#extensions = opened.extensions;
-    this.#mode = opened.mode;
-    if (transport !== null) this.#setConnection("connected", transport);
-    // What `open` handlers send goes before what waits for the new session.
-    this.#release(() => this.dispatchEvent(new Event("open")));
-  }
-
   #release(first: () => void): void {
     this.#lifeline.release(first, (name) => (name === "" ? DEFAULT_CHANNEL : this.#channels.keyOf(name)));
-  }
-
-  /** Before the first `open` it is still connecting, however often it takes. */
-  #handleDetached(): void {
-    const isBefore = this.#connectionState === "connecting" || this.#connectionState === "closed";
-    if (!isBefore) this.#setConnection("reconnecting", null);
-  }
-
-  #handleAttached(transport: TransportName | null): void {
-    if (transport !== null && this.#readyState !== SluiceSocket.CLOSED && this.#connectionState !== "connecting") {
-      this.#setConnection("connected", transport);
-    }
-  }
-
-  /** The session is lost, and the socket begins anew. */
-  #handleReopen(): void {
-    if (this.#readyState === SluiceSocket.OPEN) this.#readyState = SluiceSocket.CONNECTING;
-    if (this.#connectionState === "connected") this.#setConnection("reconnecting", null);
   }
 
   #close(end: { code: number; reason: string; wasClean: boolean }, error: SluiceError | undefined): void {
     this.#channels.end(error);
     this.#outlet.end();
     const tell = () => {
-      this.#readyState = SluiceSocket.CLOSED;
-      this.#setConnection("closed", null);
+      this.#state.handleClosed();
       if (error !== undefined) this.dispatchEvent(errorEvent(error));
       this.dispatchEvent(closeEvent(end));
     };
     this.#inlet.end(error, () => this.#tasks.push(tell));
   }
-
-  #setConnection(state: ConnectionState, transport: TransportName | null): void {
-    const changed = { state: state !== this.#connectionState, transport: transport !== this.#transport };
-    this.#connectionState = state;
-    this.#transport = transport;
-    if (changed.transport) this.dispatchEvent(new Event("transportchange"));
-    if (changed.state) this.dispatchEvent(new Event("connectionstatechange"));
-  }
 }
 
+defineHandlers(SluiceSocket.prototype, ["open", "message", "error", "close", "channel", "drain", "sessionlost"]);
 describeInterface(SluiceSocket);
 
 function withDefaults(Base: typeof SluiceSocket, defaults: SluiceSocketOptions): typeof SluiceSocket {

@@ -20,4 +20,5 @@ export type { SluiceBinaryType } from "./incoming.js";
 export type { IncomingMessage, MessageData } from "./inlet.js";
 export type { SluiceSocketOptions } from "./options.js";
 export type { SendData } from "./payload.js";
-export { type ConnectionState, SluiceSocket } from "./sluice-socket.js";
+export { SluiceSocket } from "./sluice-socket.js";
+export type { ConnectionState } from "./socket-state.js";

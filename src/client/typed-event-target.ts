@@ -22,5 +22,5 @@ export interface TypedEventTarget<Events> extends EventTarget {
   ): void;
 }
 
-/** The type under which `EventTarget` itself is extended. */
-export type TypedEventTargetConstructor<Events> = new () => TypedEventTarget<Events>;
+/** The type under which `EventTarget` itself is extended, with event handler attributes that `defineHandlers` defines. */
+export type TypedEventTargetConstructor<Events, Handlers> = new () => TypedEventTarget<Events> & Handlers;

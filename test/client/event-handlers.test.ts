@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, it } from "vitest";
-import { EventHandlers } from "../../src/client/event-handlers.js";
+import { defineHandlers, EventHandlers, initHandlers } from "../../src/client/event-handlers.js";
 
 let target: EventTarget;
 let handlers: EventHandlers;
@@ -101,5 +101,42 @@ describe("EventHandlers", () => {
     fire("__proto__");
     fire("close");
     expect(seen).toEqual(["proto"]);
+  });
+});
+
+describe("defineHandlers", () => {
+  class Some extends EventTarget {
+    declare onopen: unknown;
+    constructor() {
+      super();
+      initHandlers(this);
+    }
+  }
+  defineHandlers(Some.prototype, ["open", "close"]);
+
+  it("defines accessors of the prototype, and nothing on the instance", () => {
+    for (const name of ["onopen", "onclose"]) {
+      expect(Object.getOwnPropertyDescriptor(Some.prototype, name)).toMatchObject({
+        get: expect.any(Function),
+        set: expect.any(Function),
+        configurable: true,
+      });
+    }
+    expect(Object.getOwnPropertyNames(new Some())).toEqual([]);
+  });
+
+  it("keeps the handlers of each target apart", () => {
+    const [one, other] = [new Some(), new Some()];
+    const handler = note("one");
+    one.onopen = handler;
+    expect([one.onopen, other.onopen]).toEqual([handler, null]);
+    other.dispatchEvent(new Event("open"));
+    one.dispatchEvent(new Event("open"));
+    expect(seen).toEqual(["one"]);
+  });
+
+  it("throws where there is nothing to keep them, as with a native prototype", () => {
+    expect(() => Some.prototype.onopen).toThrow(TypeError);
+    expect(() => Reflect.set(Some.prototype, "onopen", null)).toThrow(TypeError);
   });
 });
