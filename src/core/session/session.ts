@@ -1,25 +1,21 @@
 import { SluiceError } from "../error.js";
-import { Fifo } from "../fifo.js";
-import { invariant } from "../invariant.js";
-import { BATCH_BYTES_MIN, type Limits } from "../limits.js";
-import type { Ports } from "../ports.js";
+import { BATCH_BYTES_MIN } from "../limits.js";
 import { wholeBytesOf } from "../send/outbound.js";
-import type { MessageId } from "../send/outgoing-message.js";
-import { type ChannelKey, DEFAULT_CHANNEL } from "../send/send-channel.js";
+import type { ChannelKey } from "../send/send-channel.js";
 import { isDue, type Millis } from "../time.js";
-import type { Trace, WaitingFor } from "../trace.js";
+import type { WaitingFor } from "../trace.js";
 import { BatchReader } from "../wire/decode.js";
 import { encodeBatch } from "../wire/encode.js";
-import type { CloseFrame, Frame, HandshakeFrame, Priority, Violation } from "../wire/frame.js";
+import type { CloseFrame, Frame, HandshakeFrame, Violation } from "../wire/frame.js";
 import { type AnnouncedLimits, UNANNOUNCED_LIMITS } from "../wire/parameters.js";
+import { ApplicationSide } from "./application-side.js";
 import { Attachment } from "./attachment.js";
 import type { LineBatch } from "./candidates.js";
-import type { SessionEvent } from "./events.js";
-import { Exchange, type PeerCounters } from "./exchange.js";
+import type { PeerCounters } from "./exchange.js";
 import type { Keepalive } from "./keepalive.js";
-import { MessageTrace } from "./message-trace.js";
 import { cleanEnd, connectionLost, type Death, type SessionEnd, uncleanEnd, violationError } from "./session-end.js";
-import type { MessageInit, SessionOptions, SessionStats } from "./session-types.js";
+import { statsOf } from "./session-stats.js";
+import type { SessionOptions, SessionStats } from "./session-types.js";
 import { UnnumberedQueue } from "./unnumbered-queue.js";
 
 /** The frames that only one of the two ends takes. */
@@ -37,10 +33,7 @@ export type RoleFrame =
  * It outlives its transports. Each has a name, and what comes from one that it has given up is ignored. It wires
  * its parts and holds no algorithm of its own; what only one end does is in `ClientSession` and `ServerSession`.
  */
-export abstract class Session {
-  protected readonly limits: Limits;
-  protected readonly ports: Ports;
-  protected readonly exchange: Exchange;
+export abstract class Session extends ApplicationSide {
   /** The hold on the transport that carries the session, or is to. */
   protected attachment: Attachment;
   protected readonly unnumbered: UnnumberedQueue = new UnnumberedQueue();
@@ -52,95 +45,14 @@ export abstract class Session {
   protected overdraftBytes = 0;
   /** When HELLO or WELCOME has left, until it is answered. */
   protected handshakeAt: Millis | undefined;
-  readonly #events: Fifo<SessionEvent> = new Fifo();
-  readonly #trace: Trace | undefined;
-  readonly #messageTrace: MessageTrace | undefined;
   /** How often a transport has carried the session. */
   #attachments = 0;
   /** The last transport that was given up: what still has to be said leaves on it. */
   #leftLine: number | undefined;
-  #lastNow: Millis = Number.NEGATIVE_INFINITY;
-  /** When the input, or the poll, began that makes events. */
-  #tracedAt: Millis = 0;
 
   constructor(options: SessionOptions) {
-    this.limits = options.limits;
-    this.ports = options.ports;
-    this.#trace = options.trace;
-    this.#messageTrace = options.trace === undefined ? undefined : new MessageTrace(options.trace);
-    this.exchange = new Exchange(options, (event) => this.emit(event));
+    super(options);
     this.attachment = new Attachment(options.limits);
-  }
-
-  /**
-   * Opens a channel, or returns the one that the peer has opened under this name.
-   * @throws SluiceError `ERR_USAGE_ARGUMENT`, `ERR_TOO_MANY_CHANNELS`, `ERR_USAGE_CHANNEL_CLOSED` (still closing)
-   */
-  openChannel(name: string, priority: Priority, now: Millis): ChannelKey {
-    this.begin(now);
-    return this.exchange.channels.open(name, priority);
-  }
-
-  setPriority(channel: ChannelKey, priority: Priority, now: Millis): void {
-    this.begin(now);
-    this.exchange.sender.setPriority(channel, priority);
-  }
-
-  /** Flushes the channel, then ends it in both directions. */
-  closeChannel(channel: ChannelKey, now: Millis): void {
-    this.begin(now);
-    this.exchange.channels.close(channel);
-  }
-
-  /** @throws SluiceError `ERR_USAGE_CHANNEL_CLOSED`, `ERR_TOO_MANY_CHANNELS`, `ERR_MESSAGE_TOO_LARGE` */
-  send(channel: ChannelKey, init: MessageInit, now: Millis): MessageId {
-    this.begin(now);
-    const { sender, channels } = this.exchange;
-    if (this.isSendClosed(channel)) {
-      throw new SluiceError("ERR_USAGE_CHANNEL_CLOSED", "The channel is closed");
-    }
-    const max = this.messageBytesMax;
-    const size = init.bytes?.length ?? 0;
-    if (size > max)
-      throw new SluiceError("ERR_MESSAGE_TOO_LARGE", `A message of ${size} bytes is over the limit of ${max}`);
-    channels.announce(channel);
-    const message = sender.send(channel, init);
-    this.#messageTrace?.handleSent(message, channel, init.totalBytes, now);
-    return message;
-  }
-
-  /** Answers a `pull`: the next bytes of the message, and whether they are its last. */
-  supply(message: MessageId, piece: Uint8Array, ended: boolean, now: Millis): void {
-    this.begin(now);
-    this.exchange.sender.messages.supply(message, piece, ended);
-  }
-
-  /**
-   * How the application takes what comes on the channel from here on: whole messages, or each as it begins, in pieces.
-   * Before that nothing comes on it beyond a first credit; the default channel hands on whole messages from the start.
-   */
-  receive(channel: ChannelKey, mode: "messages" | "incoming", now: Millis): void {
-    this.begin(now);
-    this.exchange.inbound.receive(channel, mode);
-  }
-
-  /** The application has taken `cost` of what it was handed. Returns whether there is something to tell the peer. */
-  take(channel: ChannelKey, cost: number): boolean {
-    const { inbound } = this.exchange;
-    inbound.take(channel, cost);
-    return inbound.isCreditDue;
-  }
-
-  /** Memory is short, or is not any more: the peer is granted less for the time. */
-  handleScarcity(isScarce: boolean, now: Millis): void {
-    this.begin(now);
-    this.exchange.inbound.handleScarcity(isScarce);
-  }
-
-  /** Takes a message back, also in its middle. `false` when all of it has left. */
-  cancel(message: MessageId, now: Millis): boolean {
-    this.begin(now);
-    return this.exchange.sender.messages.cancel(message);
   }
 
   /** Begins the close handshake: what was accepted leaves first. 1005 stands for no code. */
@@ -198,7 +110,7 @@ export abstract class Session {
    * @param budgetBytes what the transport may still buffer; control frames are not held to it
    */
   pollTransmit(budgetBytes: number, now: Millis): Uint8Array | undefined {
-    this.#tracedAt = now;
+    this.inputAt = now;
     const handshake = this.#pollHandshake(now);
     if (handshake !== undefined) return handshake;
     const control = this.unnumbered.pollBatch();
@@ -213,10 +125,6 @@ export abstract class Session {
   /** The next batch for a transport that does not carry the session; only a client may have any. */
   pollBeside(): LineBatch | undefined {
     return undefined;
-  }
-
-  pollEvent(): SessionEvent | undefined {
-    return this.#events.shift();
   }
 
   /** When `handleDeadline` wants to be called; `undefined` for never. */
@@ -242,34 +150,9 @@ export abstract class Session {
     return this.attachment.line ?? this.#leftLine;
   }
 
-  /** Whether the end has begun, by either side: nothing more is accepted from the application. */
-  get isClosing(): boolean {
-    return this.exchange.closing.state.name !== "open";
-  }
-
   /** Whether the session is over. */
   get isClosed(): boolean {
     return this.attachment.state.name === "ended";
-  }
-
-  /** Whether the channel takes no more messages. */
-  isSendClosed(channel: ChannelKey): boolean {
-    return this.isClosing || this.exchange.sender.isEnding(channel);
-  }
-
-  /** The largest message that both ends take, as far as the peer has said. */
-  get messageBytesMax(): number {
-    return Math.min(this.exchange.sender.messages.bytesMax, this.limits.messageBytesMax);
-  }
-
-  /** The message whose place one of this key would take; `undefined` where it would queue behind the others. */
-  superseded(channel: ChannelKey, key: string): MessageId | undefined {
-    return this.exchange.sender.superseded(channel, key);
-  }
-
-  /** Bytes of this channel accepted and not yet acknowledged. */
-  bufferedBytes(channel: ChannelKey = DEFAULT_CHANNEL): number {
-    return this.exchange.sender.bufferedBytes(channel);
   }
 
   /** Why the message at the head of a channel has not left; `undefined` where none waits. */
@@ -278,40 +161,8 @@ export abstract class Session {
     return reason === undefined || this.attachment.isAttached ? reason : "transport";
   }
 
-  /** Bytes that the session keeps: to be sent, to be sent again, and received but not taken by the application. */
-  get heldBytes(): number {
-    const { sender, outbound, inbound } = this.exchange;
-    return sender.messages.unsentBytes + outbound.inFlightBytes + inbound.untakenBytes;
-  }
-
   get stats(): SessionStats {
-    const { sender, outbound, inbound } = this.exchange;
-    const { bytesPerMs } = outbound.path;
-    return {
-      roundTripTimeMs: outbound.path.smoothedRoundTripMs,
-      bandwidthBitsPerSecond: bytesPerMs === undefined ? undefined : bytesPerMs * 8000,
-      windowBytes: outbound.windowBytes,
-      inFlightBytes: outbound.inFlightBytes,
-      queuedBytes: sender.messages.unsentBytes,
-      reassemblyBytes: inbound.reassemblyBytes,
-      untakenBytes: inbound.untakenBytes,
-      bytesSent: outbound.sentBytes,
-      bytesReceived: inbound.receivedBytes,
-      resumes: Math.max(0, this.#attachments - 1),
-    };
-  }
-
-  /** Every input begins with this. */
-  protected begin(now: Millis): void {
-    invariant(now >= this.#lastNow, "time does not go back");
-    invariant(this.#events.length === 0, "events are polled before the next input");
-    this.#lastNow = now;
-    this.#tracedAt = now;
-  }
-
-  protected emit(event: SessionEvent): void {
-    this.#messageTrace?.handleEvent(event, this.#tracedAt);
-    this.#events.push(event);
+    return statsOf(this.exchange, Math.max(0, this.#attachments - 1));
   }
 
   /** Takes a frame of the handshake, or one that ends the attachment. */
@@ -350,7 +201,7 @@ export abstract class Session {
   protected handleAttached(line: number, sessionId: Uint8Array, counters: PeerCounters, now: Millis): void {
     this.#attachments += 1;
     this.#handleHandshakeAnswer(now);
-    this.#trace?.({ type: "transport", at: now, state: "attached", line });
+    this.trace?.({ type: "transport", at: now, state: "attached", line });
     this.emit(this.#attachments === 1 ? { type: "established", sessionId } : { type: "resumed", line });
     this.exchange.handleReceived(counters, now);
     // A close handshake goes on, and has its time for that.
@@ -365,7 +216,7 @@ export abstract class Session {
     this.attachment.cut();
     this.keepalive = undefined;
     this.unnumbered.clear();
-    this.#trace?.({ type: "transport", at: this.#tracedAt, state: "detached", line });
+    this.trace?.({ type: "transport", at: this.inputAt, state: "detached", line });
     this.emit({ type, line, transportCode });
   }
 
