@@ -39,7 +39,7 @@ export class EventHandlers {
 
 const HANDLERS = new WeakMap<object, EventHandlers>();
 
-/** Gives `target` what its attributes keep. Of an object without, such as the prototype itself, they throw. */
+/** Gives `target` what its attributes keep. */
 export function initHandlers(target: EventTarget): void {
   HANDLERS.set(target, new EventHandlers(target));
 }
@@ -59,10 +59,9 @@ export function defineHandlers(prototype: object, types: readonly string[]): voi
   }
 }
 
+/** There are none for the prototype itself, and so its attributes throw a `TypeError`. */
 function handlersOf(target: object): EventHandlers {
-  const handlers = HANDLERS.get(target);
-  if (handlers === undefined) throw new TypeError("Illegal invocation");
-  return handlers;
+  return HANDLERS.get(target) as EventHandlers;
 }
 
 function call(handler: unknown, target: EventTarget, event: Event): void {

@@ -75,10 +75,11 @@ export class SocketState {
   }
 
   #set(state: ConnectionState, transport: TransportName | null): void {
-    const changed = { state: state !== this.connectionState, transport: transport !== this.transport };
+    const isOther = transport !== this.transport;
+    const isNews = state !== this.connectionState;
     this.connectionState = state;
     this.transport = transport;
-    if (changed.transport) this.#tell("transportchange");
-    if (changed.state) this.#tell("connectionstatechange");
+    if (isOther) this.#tell("transportchange");
+    if (isNews) this.#tell("connectionstatechange");
   }
 }

@@ -1,5 +1,6 @@
 import { Dialer, type DialOptions } from "../core/dial/dialer.js";
 import { SluiceError } from "../core/error.js";
+import { TRY_LATER } from "../core/session/session-end.js";
 import { isDue, type Millis } from "../core/time.js";
 import { isGreeting } from "../core/wire/greeting.js";
 import type { PlainLink } from "../transport/plain.js";
@@ -20,9 +21,6 @@ const DEFAULT_CHANNEL = 0;
 
 /** What a page that is left may still hand over beyond the gate: as in framed mode. */
 const FAREWELL_BYTES = 64 * 1024;
-
-/** Codes of a server that wants to be asked again (RFC 6455, IANA registry). */
-const TRY_LATER: ReadonlySet<number> = new Set([1012, 1013]);
 
 /** What the application learns of a plain conversation. */
 export type PlainEvent =

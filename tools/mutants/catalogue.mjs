@@ -153,7 +153,7 @@ export const MUTANTS = [
     name: "who is refused after CLOSE has lost the session",
     file: "session/client-session.ts",
     profile: "closing",
-    find: "this.end(this.#agreedEnd ?? ",
+    find: "this.end(this.agreedEnd ?? ",
     replace: "this.end(",
   },
   {
@@ -226,7 +226,7 @@ export const MUTANTS = [
   },
   {
     name: "a client does not say that it is welcome",
-    file: "session/client-session.ts",
+    file: "session/client-handshake.ts",
     find: "this.unnumbered.push(this.#firstAck(now));",
     replace: "this.#firstAck(now);",
   },
@@ -292,14 +292,14 @@ export const MUTANTS = [
   },
   {
     name: "a session that goes over to another line is not sent again",
-    file: "session/client-session.ts",
+    file: "session/client-handshake.ts",
     profile: "races",
     find: "if (!isMain || state.earlyBytes === undefined) this.exchange.handleAttached(now, line.sentNumber);",
     replace: "",
   },
   {
     name: "early data leaves where nobody has greeted",
-    file: "session/client-session.ts",
+    file: "session/client-handshake.ts",
     profile: "races",
     find: "const isEarly = line === this.main && instance !== undefined;",
     replace: "const isEarly = line === this.main;",

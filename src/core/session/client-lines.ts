@@ -28,7 +28,7 @@ export interface Loss {
 
 /**
  * The lines of a client: dials them, of the kinds that the `Chooser` names, reads those that do not carry the session, and
- * goes over from one to another (PROTOCOL.md, RES-17). What is said on them is the affair of `ClientSession`.
+ * goes over from one to another (PROTOCOL.md, RES-17). What is said on them is the affair of `ClientHandshake`.
  */
 export abstract class ClientLines extends Session {
   protected readonly dialer: Dialer;

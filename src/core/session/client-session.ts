@@ -1,27 +1,21 @@
-import { keyOf } from "../bytes.js";
-import type { DialOptions } from "../dial/dialer.js";
 import { SluiceError } from "../error.js";
-import { isDue, type Millis, millisToTicks } from "../time.js";
-import { encodeBatch, frameBytes } from "../wire/encode.js";
-import type { AckFrame, Parameters, Violation } from "../wire/frame.js";
-import { type Greeting, isViolation, readGreeting, readWelcome } from "../wire/handshake.js";
-import { UNANNOUNCED_LIMITS } from "../wire/parameters.js";
+import { isDue, type Millis } from "../time.js";
+import { encodeBatch } from "../wire/encode.js";
+import type { Violation } from "../wire/frame.js";
+import { ClientHandshake } from "./client-handshake.js";
 import type { ClientLine } from "./client-line.js";
-import { ClientLines, type Loss } from "./client-lines.js";
-import { Identity } from "./identity.js";
+import type { Loss } from "./client-lines.js";
 import { isOverslept } from "./keepalive.js";
 import type { RoleFrame } from "./session.js";
 import {
   abortedEnd,
-  cleanEnd,
   connectFailed,
   type Death,
-  type SessionEnd,
   sessionLost,
+  TRY_LATER,
   uncleanEnd,
   violationError,
 } from "./session-end.js";
-import type { SessionOptions } from "./session-types.js";
 
 /** A client that is not connected dials anew when the network comes back: an attempt this old is on the old one. */
 const STALE_DIAL_MS = 1000;
@@ -32,39 +26,13 @@ const FAREWELL_BYTES = 64 * 1024;
 /** Attempts that fit into the close timeout at the least. Arbitrary. */
 const CLOSING_ATTEMPTS = 5;
 
-const AUTH_TOO_LARGE = "`auth` is over the limit of the server";
-
-/** Codes of a server that wants to be asked again (ERR-01). */
-const TRY_LATER: ReadonlySet<number> = new Set([1012, 1013]);
-
-export interface ClientSessionOptions extends SessionOptions {
-  /** Names this attempt, so that copies of the HELLO make one session (HSK-04). */
-  readonly attemptId: Uint8Array;
-  readonly dial: DialOptions;
-  /** The application protocols, as in `Sec-WebSocket-Protocol`, for transports that cannot offer them there (HTTP-04). */
-  readonly protocolsOffered?: string;
-}
-
-/** A GREETING, with its text read. */
-type SaidGreeting = Omit<Greeting, "protocol"> & { readonly protocol: string };
-
 /**
  * The client's end: it dials, introduces itself, and comes back when the line is cut. Several lines may be in their
  * handshake at a time; the first WELCOME decides who carries the session, and a later one may take it over (RES-17).
  */
-export class ClientSession extends ClientLines {
-  readonly #identity: Identity;
-  readonly #protocolsOffered: Uint8Array;
-  /** Whether any server has greeted: to the application the socket is open from then on. */
-  #isEverGreeted = false;
+export class ClientSession extends ClientHandshake {
   /** Why the last attempt failed, where that is known. */
   #lastFailure: SluiceError | undefined;
-
-  constructor(options: ClientSessionOptions) {
-    super(options);
-    this.#identity = new Identity(options.attemptId);
-    this.#protocolsOffered = options.ports.encodeUtf8(options.protocolsOffered ?? "");
-  }
 
   /** Begins to connect. */
   start(now: Millis): void {
@@ -74,31 +42,8 @@ export class ClientSession extends ClientLines {
     this.race(now);
   }
 
-  /** The credentials for the HELLO on a line that has asked to `introduce` itself. Too late does no harm. */
-  provideAuth(number: number, auth: string | undefined, now: Millis): void {
-    this.begin(now);
-    const line = this.lineOf(number);
-    if (line?.attachment.state.name !== "awaiting-auth") return;
-    const { instance } = line.attachment.state;
-    const { inbound, outbound } = this.exchange;
-    const epoch = this.hellos.next();
-    const bytes = auth === undefined ? undefined : this.ports.encodeUtf8(auth);
-    const details = { received: inbound.receivedNumber, opening: outbound.openingNumber };
-    const said = { limits: this.limits, epoch, auth: bytes, protocolsOffered: this.#protocolsOffered, ...details };
-    const hello = this.#identity.hello(said, instance);
-    line.toldOpening = details.opening;
-    line.askedAt = now;
-    // Nothing else carries the session, and the server has shown that it is one of ours (HSK-07).
-    const isEarly = line === this.main && instance !== undefined;
-    if (isEarly) this.exchange.handleAttached(now);
-    line.attachment.introduce(epoch, hello, isEarly);
-    if (line !== this.main && 1 + frameBytes(hello) > this.helloBytesMaxOf(line)) {
-      this.lose(line, 1000, now, { error: new SluiceError("ERR_MESSAGE_TOO_LARGE", AUTH_TOO_LARGE) });
-    }
-  }
-
   override close(code: number, reason: string, now: Millis): void {
-    if (!this.isClosed && !this.#isEverGreeted && this.exchange.sender.isDrained) {
+    if (!this.isClosed && !this.isEverGreeted && this.exchange.sender.isDrained) {
       this.begin(now);
       // WHATWG WebSockets, `close()` while CONNECTING: the connection fails.
       this.end(uncleanEnd(new SluiceError("ERR_CONNECT_FAILED", "Closed before the connection was established")));
@@ -161,24 +106,6 @@ export class ClientSession extends ClientLines {
     this.overdraftBytes = FAREWELL_BYTES;
   }
 
-  /**
-   * A transport is open.
-   * @param transport the largest batch that it carries, and whether the server speaks first on it
-   */
-  handleTransportOpen(
-    number: number,
-    transport: { readonly batchBytesMax: number; readonly greets: boolean },
-    now: Millis,
-  ): void {
-    this.begin(now);
-    const line = this.lineOf(number);
-    if (line?.attachment.state.name !== "dialling") return;
-    line.batchBytesMax = transport.batchBytesMax;
-    line.attachment.handleOpen(transport.greets);
-    if (line === this.main) this.speakOn(line, now);
-    if (!transport.greets) this.emit({ type: "introduce", line: number });
-  }
-
   override handleBatch(number: number, batch: Uint8Array, now: Millis): void {
     const candidate = this.isClosed ? undefined : this.beside.get(number);
     if (candidate === undefined) {
@@ -206,15 +133,6 @@ export class ClientSession extends ClientLines {
     this.pollChooser(now);
   }
 
-  /** Whether a server has made the session: it can be resumed, or lost. */
-  get isWelcomed(): boolean {
-    return this.#identity.isWelcomed;
-  }
-
-  protected override get sessionId(): Uint8Array | undefined {
-    return this.#identity.sessionId;
-  }
-
   protected override handleRoleFrame(frame: RoleFrame, now: Millis): Violation | undefined {
     const main = this.main as ClientLine;
     switch (frame.type) {
@@ -240,7 +158,7 @@ export class ClientSession extends ClientLines {
   }
 
   protected override get closeFailure(): SluiceError {
-    return this.#isEverGreeted ? super.closeFailure : this.#connectFailure;
+    return this.isEverGreeted ? super.closeFailure : this.#connectFailure;
   }
 
   protected override get roleDeadlines(): (Millis | undefined)[] {
@@ -265,16 +183,10 @@ export class ClientSession extends ClientLines {
     this.dialer.handleProgress();
   }
 
-  protected override handleNumberedSent(bytes: number): void {
-    super.handleNumberedSent(bytes);
-    const { state } = this.attachment;
-    if (state.name === "awaiting-welcome" && state.instance !== undefined) this.#identity.handleSent(state.instance);
-  }
-
   /** Who is not attached may be anybody; the session is safe with the server that knows it (ERR-05). */
   protected override fail(violation: Violation, now: Millis): void {
     const isAlone = this.beside.size === 0 && !this.chooser.hasReserve;
-    if (this.attachment.isAttached || (!this.#identity.isBound && isAlone)) super.fail(violation, now);
+    if (this.attachment.isAttached || (!this.identity.isBound && isAlone)) super.fail(violation, now);
     else this.handleDeath(violation.code, now, violationError(violation));
   }
 
@@ -284,16 +196,16 @@ export class ClientSession extends ClientLines {
     // What is said to a client that was not heard says nothing of the way up.
     const isLineWell = isRefused && !isUnheard;
     this.doubt(line, isRefused);
-    if (isRefused && line === this.main && this.hellos.readNumberMax === 0) this.#identity.handleUnread();
+    if (isRefused && line === this.main && this.hellos.readNumberMax === 0) this.identity.handleUnread();
     if (line !== this.main) {
       this.abandon(line, transportCode);
       this.#lastFailure = error ?? this.#lastFailure;
       this.chooser.handleFailed(line.kind, isLineWell, now);
       return this.dialDue(now);
     }
-    const agreed = this.#agreedEnd;
+    const agreed = this.agreedEnd;
     // Both have said CLOSE: only for the server to fetch ours is the session kept (CLS-05).
-    if (agreed !== undefined && (this.exchange.isSettled || !this.#identity.canResume)) return this.end(agreed);
+    if (agreed !== undefined && (this.exchange.isSettled || !this.identity.canResume)) return this.end(agreed);
     if (this.attachment.isAttached) {
       this.outlook.handleRoundTrip(this.roundTripTimeMs, now);
       this.chooser.handleLost(isDeath ? this.deathAt(isSilent, now) : undefined, this.roundTripTimeMs, now);
@@ -301,9 +213,9 @@ export class ClientSession extends ClientLines {
       this.chooser.handleFailed(line.kind, isLineWell, now);
     }
     const isAlone = this.beside.size === 0 && this.chooser.isResting;
-    if (!this.#isEverGreeted && !this.dialer.retriesFirst && isAlone) {
+    if (!this.isEverGreeted && !this.dialer.retriesFirst && isAlone) {
       this.end(uncleanEnd(error ?? connectFailed("No connection could be made")));
-    } else if (!this.#identity.canResume) {
+    } else if (!this.identity.canResume) {
       this.#giveUp(sessionLost("The connection was lost, and the server keeps no sessions"));
     } else {
       this.#limitLoss(now);
@@ -315,59 +227,6 @@ export class ClientSession extends ClientLines {
       // A close handshake gives up when nothing moves for its timeout: some attempts have to fit into that (CLS-06).
       this.dialer.handleFailure(now, this.isClosing ? this.limits.closeTimeoutMs / CLOSING_ATTEMPTS : undefined);
     }
-  }
-
-  protected override handleGreeting(line: ClientLine, parameters: Parameters, now: Millis): Violation | undefined {
-    if (line.attachment.state.name !== "awaiting-greeting") return { code: 1002, reason: "greeting out of turn" };
-    const greeting = this.#readGreeting(parameters);
-    if (isViolation(greeting)) return greeting;
-    line.heartbeat = greeting;
-    this.chooser.handleGreeted(line.kind);
-    const mustProve = this.attachment.isAttached;
-    line.attachment.handleGreeting(greeting.instance, mustProve);
-    if (mustProve) {
-      line.askForProof();
-      return undefined;
-    }
-    this.withdrawHedges(line, now);
-    this.#handleOpen(line, greeting);
-    this.emit({ type: "introduce", line: line.number });
-    // What a session has agreed on holds for all its transports (LIM-07).
-    if (!this.#identity.isWelcomed) this.handlePeerLimits(greeting.limits);
-    return undefined;
-  }
-
-  protected override handleWelcome(line: ClientLine, parameters: Parameters, now: Millis): Violation | undefined {
-    const { state } = line.attachment;
-    if (state.name !== "awaiting-welcome") return { code: 1002, reason: "welcome out of turn" };
-    const welcome = readWelcome(parameters, this.peerLimits);
-    if (isViolation(welcome)) return welcome;
-    // Where nobody greets, WELCOME says it all (HTTP-04).
-    const greeting = state.instance === undefined ? this.#readGreeting(parameters) : undefined;
-    if (greeting !== undefined && isViolation(greeting)) return greeting;
-    const { sessionId, received } = welcome;
-    const known = this.#identity.sessionId;
-    const isSame = known === undefined || keyOf(known) === keyOf(sessionId);
-    if (!isSame || !this.exchange.outbound.canSettle(received)) {
-      return { code: 1002, reason: "welcome to another session" };
-    }
-    const isMain = line === this.main;
-    if (!isMain) this.promote(line, now);
-    if (!isMain || state.earlyBytes === undefined) this.exchange.handleAttached(now, line.sentNumber);
-    if (greeting !== undefined) this.#handleOpen(line, greeting);
-    if (!this.#identity.isWelcomed && !this.handlePeerLimits(welcome.limits)) return undefined;
-    this.#identity.handleWelcome(welcome);
-    this.attachment.handleWelcome();
-    this.dialer.handleWelcome();
-    this.chooser.handleWelcome(line.kind, this.#identity.canResume, now);
-    this.abandonOutrun(state.epoch);
-    this.carriedSince = now;
-    const { keepaliveMs } = this.outlook;
-    if (line.kind === "websocket" && keepaliveMs !== undefined) this.keepalive?.handleLearnt(keepaliveMs);
-    // The server learns that its WELCOME has arrived (RES-02).
-    this.unnumbered.push(this.#firstAck(now));
-    this.handleAttached(line.number, sessionId, welcome, now);
-    return undefined;
   }
 
   protected override handleAbort(line: ClientLine, code: number, reasonBytes: Uint8Array, now: Millis): void {
@@ -386,12 +245,12 @@ export class ClientSession extends ClientLines {
     const isOpen = others.some((other) => other?.hasSpoken);
     const { verdict, readNumberMax } = this.hellos;
     // Before the HELLO nothing was refused but this transport.
-    const isOver = epoch === undefined ? !this.#identity.isBound && others.length === 0 : verdict !== undefined;
+    const isOver = epoch === undefined ? !this.identity.isBound && others.length === 0 : verdict !== undefined;
     // A server that has waited in vain for a HELLO says what one says that has too much to do (HSK-10).
     const isUnheard = code === 1013 && line.hasSpoken;
     if (isTransient || isOpen || !isOver) return this.lose(line, 1000, now, { error, isRefused: true, isUnheard });
     // What was sent behind an earlier HELLO may have been read.
-    const isLost = this.#identity.isWelcomed || readNumberMax > 0;
+    const isLost = this.identity.isWelcomed || readNumberMax > 0;
     if (isLost) this.#giveUp(sessionLost("The server does not know the session any more"), readNumberMax);
     else this.end(abortedEnd(verdict?.code ?? code, verdict?.reason ?? reason, error), 0);
   }
@@ -418,7 +277,7 @@ export class ClientSession extends ClientLines {
 
   /** Says that this transport is left, and the session is not. */
   #leave(now: Millis): void {
-    const agreed = this.#agreedEnd;
+    const agreed = this.agreedEnd;
     // There is nothing to come back for.
     if (agreed !== undefined && this.exchange.isSettled) return this.end(agreed);
     const main = this.main as ClientLine;
@@ -430,46 +289,17 @@ export class ClientSession extends ClientLines {
 
   /** The server notices late that the transport is gone, and then waits for its window: afterwards nothing is left. */
   #limitLoss(now: Millis): void {
-    if (!this.#identity.isWelcomed) return;
-    this.dialer.limit(now + this.#identity.resumeWindowMs + (this.keepalive?.patienceMs ?? 0));
+    if (!this.identity.isWelcomed) return;
+    this.dialer.limit(now + this.identity.resumeWindowMs + (this.keepalive?.patienceMs ?? 0));
   }
 
   /** The session cannot be had, or not any more. */
   #giveUp(lost: SluiceError, readNumberMax?: number): void {
     // A server that has our CLOSE forgets the session, whether or not its last ack has arrived (CLS-05).
-    this.end(this.#agreedEnd ?? uncleanEnd(this.#identity.isBound ? lost : this.#connectFailure), readNumberMax);
-  }
-
-  /** The end that both have asked for; `undefined` while one of them has not. */
-  get #agreedEnd(): SessionEnd | undefined {
-    const { state } = this.exchange.closing;
-    return state.name === "settling" || state.name === "lingering" ? cleanEnd(state.info) : undefined;
+    this.end(this.agreedEnd ?? uncleanEnd(this.identity.isBound ? lost : this.#connectFailure), readNumberMax);
   }
 
   get #connectFailure(): SluiceError {
     return this.#lastFailure ?? connectFailed("No connection could be made in time");
-  }
-
-  #readGreeting(parameters: Parameters): SaidGreeting | Violation {
-    const greeting = readGreeting(parameters, UNANNOUNCED_LIMITS, this.limits);
-    if (isViolation(greeting)) return greeting;
-    const protocol = this.ports.decodeUtf8(greeting.protocol);
-    return protocol === undefined ? { code: 1007, reason: "protocol name is not UTF-8" } : { ...greeting, protocol };
-  }
-
-  /** The server has said who it is: to the application the socket is open, if it was not. */
-  #handleOpen(line: ClientLine, greeting: SaidGreeting): void {
-    const { protocol, heartbeatMs, heartbeatGraceMs } = greeting;
-    if (line === this.main) this.keepalive?.handleAnnounced(heartbeatMs, heartbeatGraceMs);
-    this.#isEverGreeted = true;
-    this.emit({ type: "greeted", line: line.number, protocol });
-  }
-
-  #firstAck(now: Millis): AckFrame {
-    const { acks } = this.exchange.inbound;
-    if (!this.isAckHeld) return acks.restate(now);
-    // What has been accepted meanwhile is said behind the batches that HELLO could not name.
-    acks.handleDuplicate(now);
-    return { type: "ack", number: 0, bytes: 0, receivedTicks: millisToTicks(now), delayTicks: 0 };
   }
 }

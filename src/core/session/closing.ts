@@ -98,7 +98,13 @@ export class Closing {
 
   /** Whether both have said CLOSE: whatever happens now, the session ends cleanly (CLS-05). */
   get isExchanged(): boolean {
-    return this.state.name === "settling" || this.state.name === "lingering";
+    return this.agreed !== undefined;
+  }
+
+  /** The code and reason that both have said CLOSE for; `undefined` while one of them has not. */
+  get agreed(): CloseInfo | undefined {
+    const { state } = this;
+    return state.name === "settling" || state.name === "lingering" ? state.info : undefined;
   }
 
   get state(): ClosingState {

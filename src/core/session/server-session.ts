@@ -4,7 +4,7 @@ import type { Violation } from "../wire/frame.js";
 import { welcomeFrame } from "../wire/handshake.js";
 import { isOverslept, Keepalive } from "./keepalive.js";
 import { type RoleFrame, Session } from "./session.js";
-import { abortedEnd, cleanEnd, sessionLost, uncleanEnd } from "./session-end.js";
+import { abortedEnd, sessionLost, uncleanEnd } from "./session-end.js";
 import type { Admission, SessionOptions } from "./session-types.js";
 
 /**
@@ -92,11 +92,11 @@ export class ServerSession extends Session {
   }
 
   protected override handleDeath(transportCode: number, _now: Millis, error?: SluiceError): void {
-    const { state } = this.exchange.closing;
+    const agreed = this.agreedEnd;
     const isKept = this.limits.resumeWindowMs > 0;
     // Both have said CLOSE: only for the peer to fetch ours is the session kept (CLS-05).
-    if ((state.name === "settling" || state.name === "lingering") && (this.exchange.isSettled || !isKept)) {
-      this.end(cleanEnd(state.info));
+    if (agreed !== undefined && (this.exchange.isSettled || !isKept)) {
+      this.end(agreed);
     } else if (isKept) {
       this.detach(transportCode);
     } else {

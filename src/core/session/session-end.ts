@@ -32,6 +32,9 @@ export function abortedEnd(code: number, reason: string, error?: SluiceError): S
   return { code: code === 0 ? 1005 : code, reason, wasClean: true, error, transportCode: 1000 };
 }
 
+/** Codes of a server that wants to be asked again (ERR-01; RFC 6455, IANA registry). */
+export const TRY_LATER: ReadonlySet<number> = new Set([1012, 1013]);
+
 export function connectFailed(message: string): SluiceError {
   return new SluiceError("ERR_CONNECT_FAILED", message, { retryable: true });
 }
@@ -42,6 +45,11 @@ export function connectionLost(): SluiceError {
 
 export function sessionLost(message: string): SluiceError {
   return new SluiceError("ERR_SESSION_LOST", message, { retryable: true });
+}
+
+/** Credentials that the server would refuse are refused here, where the application learns why (BAT-08). */
+export function authTooLarge(): SluiceError {
+  return new SluiceError("ERR_MESSAGE_TOO_LARGE", "`auth` is over the limit of the server");
 }
 
 export function violationError({ reason }: Violation): SluiceError {

@@ -13,7 +13,15 @@ import { Attachment } from "./attachment.js";
 import type { LineBatch } from "./candidates.js";
 import type { PeerCounters } from "./exchange.js";
 import type { Keepalive } from "./keepalive.js";
-import { cleanEnd, connectionLost, type Death, type SessionEnd, uncleanEnd, violationError } from "./session-end.js";
+import {
+  authTooLarge,
+  cleanEnd,
+  connectionLost,
+  type Death,
+  type SessionEnd,
+  uncleanEnd,
+  violationError,
+} from "./session-end.js";
 import { statsOf } from "./session-stats.js";
 import type { SessionOptions, SessionStats } from "./session-types.js";
 import { UnnumberedQueue } from "./unnumbered-queue.js";
@@ -100,9 +108,7 @@ export abstract class Session extends ApplicationSide {
     sender.messages.handleDeadline(now);
     if (this.attachment.isAttached) inbound.handleDeadline(now);
     if (!isDue(closing.nextDeadline, now)) return this.handleLineDeadlines(now);
-    const { state } = closing;
-    const isClean = state.name === "lingering" || state.name === "settling";
-    this.end(isClean ? cleanEnd(state.info) : uncleanEnd(this.closeFailure));
+    this.end(this.agreedEnd ?? uncleanEnd(this.closeFailure));
   }
 
   /**
@@ -170,6 +176,12 @@ export abstract class Session extends ApplicationSide {
 
   /** The transport has died, or counts as dead: whether the session goes on without it. */
   protected abstract handleDeath(transportCode: number, now: Millis, error?: SluiceError): void;
+
+  /** The end that both have asked for; `undefined` while one of them has not. */
+  protected get agreedEnd(): SessionEnd | undefined {
+    const { agreed } = this.exchange.closing;
+    return agreed && cleanEnd(agreed);
+  }
 
   /** Why a close handshake came to nothing. */
   protected get closeFailure(): SluiceError {
@@ -300,8 +312,7 @@ export abstract class Session extends ApplicationSide {
     this.handshakeAt = now;
     const batch = encodeBatch(0, [frame]);
     if (batch.length <= this.helloBytesMax || frame.type === "welcome") return batch;
-    // Credentials that the server would refuse are refused here, where the application learns why (BAT-08).
-    this.abortNow(1008, "", new SluiceError("ERR_MESSAGE_TOO_LARGE", "`auth` is over the limit of the server"));
+    this.abortNow(1008, "", authTooLarge());
     return undefined;
   }
 

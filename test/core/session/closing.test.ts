@@ -28,8 +28,10 @@ describe("Closing", () => {
     expect([closing.state.name, closing.due, closing.isSent]).toEqual(["flushing", MINE, false]);
     closing.handleSent();
     expect([closing.state.name, closing.due, closing.isSent]).toEqual(["awaiting-peer", undefined, true]);
+    expect([closing.isExchanged, closing.agreed]).toEqual([false, undefined]);
     expect(closing.handlePeerClose(YOURS, 200)).toBe("settle");
     expect([closing.state, closing.isExchanged]).toEqual([{ name: "settling", info: YOURS }, true]);
+    expect(closing.agreed).toBe(YOURS);
     expect([closing.isSent, closing.isReceived, closing.nextDeadline]).toEqual([true, true, 5200]);
     closing.end();
     expect([closing.state.name, closing.nextDeadline]).toEqual(["closed", undefined]);
@@ -40,7 +42,11 @@ describe("Closing", () => {
     expect(closing.handlePeerClose(YOURS, 100)).toBe("reply");
     expect([closing.state.name, closing.due, closing.isReceived]).toEqual(["replying", YOURS, true]);
     closing.handleSent();
-    expect([closing.state, closing.due]).toEqual([{ name: "lingering", info: YOURS }, undefined]);
+    expect([closing.state, closing.due, closing.agreed]).toEqual([
+      { name: "lingering", info: YOURS },
+      undefined,
+      YOURS,
+    ]);
     expect([closing.isSent, closing.isReceived]).toEqual([true, true]);
     closing.end();
     expect(closing.state.name).toBe("closed");
