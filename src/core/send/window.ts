@@ -69,12 +69,16 @@ const START_BURST_MS = 25;
 const START_GAIN = 2;
 const START_BLIND_BYTES = 256 * KIB;
 
-/** Start-up is over when a queue shows, ms, or when so many rounds have each not brought a quarter more. As in RFC 9406 and BBR. */
+/** Start-up is over when a queue shows in two rounds, ms, or when so many rounds have each not brought a quarter more. As in RFC 9406 and BBR. */
 const START_QUEUE_MS = 0.75 * QUEUE_MS;
 const START_ROUNDS = 3;
 const START_GROWTH = 1.25;
 
-/** What a round says of the line counts if it has so many acks: the quickest of one or two may have been held up. */
+/**
+ * A round lasts at least so long, ms: when an event loop is held up, all acks of a short one may be late. And what it says of
+ * the line counts if it has so many acks: the quickest of one or two may have been held up.
+ */
+const ROUND_MS_MIN = 30;
 const SAMPLES_MIN = 3;
 
 /** How fast the window follows what acks spread within a round, where they come unevenly. Arbitrary. */
@@ -120,7 +124,7 @@ type Phase =
       readonly windowBytes: number;
       readonly bestRate: number;
       readonly staleRounds: number;
-      /** Whether a queue has shown in the round before. What the line carries is known when this one is over. */
+      /** Whether a queue has shown in the round before. Start-up is over when it shows in this one, too. */
       readonly isFull: boolean;
     }
   /** What the line holds, and the queue. */
@@ -139,8 +143,8 @@ export class WindowController {
   readonly #limits: { readonly chunkBytes: number; readonly windowBytes: number };
   readonly #path: PathModel;
   #phase: Phase = { name: "start", windowBytes: START_BYTES, bestRate: 0, staleRounds: 0, isFull: false };
-  /** A round ends when what was on the line at its beginning is acknowledged. */
-  #round = new Round(0, 0);
+  /** A round ends when what was on the line at its beginning is acknowledged, and not before `ROUND_MS_MIN`. */
+  #round = new Round(0, 0, Number.NEGATIVE_INFINITY);
   /** Whether the window has held the sender back: in this round, in the one before. */
   #isLimited = false;
   #wasLimited = false;
@@ -171,9 +175,9 @@ export class WindowController {
     this.#round.handleSample(sample, this.#path.net(sample));
     if (this.#phase.name === "start") this.#handleStart(this.#phase, sample, isLimited);
     if (this.#phase.name === "draining" && now >= this.#phase.until) this.#handleDrained();
-    if (sample.totalBytes < this.#round.endBytes) return;
+    if (sample.totalBytes < this.#round.endBytes || now - this.#round.startedAt < ROUND_MS_MIN) return;
     this.#handleRound(sample, now);
-    this.#round = new Round(this.#round.count + 1, sample.totalBytes + sample.lineBytes);
+    this.#round = new Round(this.#round.count + 1, sample.totalBytes + sample.lineBytes, now);
     this.#wasLimited = this.#isLimited;
     this.#isLimited = false;
   }
@@ -273,7 +277,7 @@ export class WindowController {
     const windowBytes = phase.windowBytes * fitting;
     const hasGrown = rate === 0 || rate > phase.bestRate * START_GROWTH || !this.#wasLimited;
     const staleRounds = hasGrown ? 0 : phase.staleRounds + 1;
-    if (staleRounds >= START_ROUNDS || phase.isFull) {
+    if (staleRounds >= START_ROUNDS || (phase.isFull && isFull)) {
       // From here on the rate is known better.
       this.#path.forgetPeak();
       this.#phase = { name: "steady" };
@@ -331,6 +335,7 @@ class Round {
   readonly count: number;
   /** It is over when so much of the session is acknowledged. */
   readonly endBytes: number;
+  readonly startedAt: Millis;
   samples = 0;
   /** The shortest of their round trips, less what large chunks take by themselves. */
   quickestMs: Millis = Number.POSITIVE_INFINITY;
@@ -340,9 +345,10 @@ class Round {
   /** The longest time between two of them at the receiver, and what came behind it. */
   #gap = { ms: 0, bytes: 0 };
 
-  constructor(count: number, endBytes: number) {
+  constructor(count: number, endBytes: number, startedAt: Millis) {
     this.count = count;
     this.endBytes = endBytes;
+    this.startedAt = startedAt;
   }
 
   handleSample(sample: AckSample, netMs: Millis): void {

@@ -17,9 +17,11 @@ interface Round {
   readonly acks?: number;
   readonly isLimited?: boolean;
   readonly bytes?: number;
+  /** How long it lasts. */
+  readonly ms?: number;
 }
 
-/** A controller, and a line that is whatever the test says of it: rounds of 40 ms, told ack by ack. */
+/** A controller, and a line that is whatever the test says of it: rounds, told ack by ack. */
 class Bench {
   readonly window: WindowController;
   now = 1000;
@@ -34,8 +36,8 @@ class Bench {
   }
 
   /** One round: all that was on the line at its beginning is acknowledged, and as much is on it again. */
-  round({ rate, roundTripMs, acks = 8, isLimited = true, bytes = 2000 }: Round): this {
-    const gapMs = 40 / acks;
+  round({ rate, roundTripMs, acks = 8, isLimited = true, bytes = 2000, ms = 40 }: Round): this {
+    const gapMs = ms / acks;
     // The very first ack ends a round by itself.
     for (let i = this.#totalBytes === 0 ? 0 : 1; i <= acks; i++) {
       this.now += i === 0 ? 0 : gapMs;
@@ -51,7 +53,7 @@ class Bench {
           bytes,
           newBytes,
           totalBytes: this.#totalBytes,
-          lineBytes: rate * (40 - gapMs / 2),
+          lineBytes: rate * (ms - gapMs / 2),
         },
         this.now,
       );
@@ -197,6 +199,25 @@ describe("WindowController: start", () => {
     expect(ended(12, 2)).toBe("start");
     expect(ended(12, 3)).toBe("steady");
     expect(ended(60, 4)).toBe("steady");
+  });
+
+  it("goes on when the queue of one round is gone in the next: an event loop was held up", () => {
+    const bench = new Bench().rounds(2, { rate: 200, roundTripMs: 40 });
+    bench.now += 20;
+    bench.round({ rate: 200, roundTripMs: 60 });
+    for (let rate = 200; rate < 4000; rate *= 1.5) bench.round({ rate, roundTripMs: 40 });
+    expect(bench.window.phase).toBe("start");
+    expect(bench.windowBytes).toBeGreaterThan(2500 * 40);
+  });
+
+  it("does not take what holds up all acks of rounds shorter than 30 ms for a queue", () => {
+    const held = { rate: 200, roundTripMs: 25, ms: 5, acks: 4 };
+    const phaseAfter = (count: number) => {
+      const bench = new Bench().rounds(10, { rate: 200, roundTripMs: 5, ms: 5, acks: 4 });
+      return bench.rounds(count, held).window.phase;
+    };
+    expect(phaseAfter(6)).toBe("start");
+    expect(phaseAfter(20)).toBe("steady");
   });
 
   it("has chunks of a fourth of the window, up to 8 KiB", () => {
