@@ -139,9 +139,10 @@ export class SessionDriver<S extends Session = Session> {
       // Read anew: a transport may end inside `send`.
       const { transport } = this;
       if (transport === undefined) break;
-      const budget = TRANSPORT_BUFFERED_BYTES_MAX - transport.bufferedBytes;
+      const isBusy = transport.isBusy && !this.#session.isLeaving;
+      const budget = isBusy ? 0 : TRANSPORT_BUFFERED_BYTES_MAX - transport.bufferedBytes;
       this.#isFull = budget <= 0;
-      const batch = this.#session.pollTransmit(budget, now);
+      const batch = this.#session.pollTransmit(budget, now, transport.requests);
       if (batch === undefined) break;
       transport.send(batch);
       now = this.#host.now();

@@ -21,7 +21,7 @@ export interface TransportHandler {
   handleOpen(opened: { readonly subprotocol: string; readonly extensions: string }): void;
   /** One batch, whole. The callee owns the bytes. */
   handleBatch(batch: Uint8Array): void;
-  /** `bufferedBytes` has fallen. A transport that cannot tell never calls it; acknowledgements wake the sender too. */
+  /** `bufferedBytes` has fallen, or `isBusy` is over. A transport that cannot tell never calls it; acknowledgements wake the sender too. */
   handleWritable(): void;
   /** `name` is another one: an HTTP line has found another way down. */
   handleRenamed?(): void;
@@ -39,6 +39,10 @@ export interface Transport {
   readonly greets: boolean;
   /** The largest batch to make for it, bytes. */
   readonly batchBytesMax: number;
+  /** Who sends batches in requests, or in answers to them, one at a time, each of which costs. May change with `name`. */
+  readonly requests: "none" | "own" | "peer" | "both";
+  /** Whether what is handed over now waits for the next request or answer: what can wait is better decided on then. */
+  readonly isBusy: boolean;
   /** Bytes handed over and not yet passed on, as far as the platform tells. */
   readonly bufferedBytes: number;
   /** Begins to connect, or to read where it is connected already. Called once. */

@@ -77,6 +77,42 @@ describe("SessionDriver: what leaves", () => {
     expect(client.transport.batches.slice(before)).toMatchObject([{ number: 0, frames: [{ type: "ping" }] }]);
   });
 
+  it("HTTP-03: keeps what can wait until the next request, and decides then", () => {
+    const { client, server, host, ...pair } = Object.assign(wideOpen(), {});
+    client.transport.requests = "own";
+    client.transport.isBusy = true;
+    const before = client.transport.sent.length;
+    send(client, text("later"));
+    // An ack would be due, and credit.
+    send(server, binary(200_000));
+    for (let i = 0; i < 3; i++) {
+      host.advance(200);
+      server.transport.deliver();
+    }
+    expect([server.transport.sent.length > 3, client.transport.sent.length]).toEqual([true, before]);
+    expect(host.timers.filter((at) => at <= host.now())).toEqual([]);
+    const urgent = client.driver.command((session, now) => session.openChannel("urgent", "high", now));
+    client.driver.command((session, now) => session.send(urgent, text("now"), now));
+    host.endTask();
+    client.transport.isBusy = false;
+    client.transport.deliver();
+    const frames = client.transport.batches.slice(before).flatMap((batch) => batch.frames.map(({ type }) => type));
+    expect(frames).toContain("ack");
+    expect(frames.filter((type) => type === "chunk").length).toBeGreaterThan(1);
+    void pair;
+  });
+
+  it("HTTP-20: does not keep what a page sends that goes", () => {
+    const { client, host } = wideOpen();
+    client.transport.requests = "own";
+    client.transport.isBusy = true;
+    send(client, text("bye"));
+    host.endTask();
+    const before = client.transport.sent.length;
+    client.driver.input((session, now) => session.farewell(now));
+    expect(client.transport.sent.length).toBe(before + 1);
+  });
+
   it("sends nothing inside a command, and everything of one tick in as few batches as it fits", () => {
     const pair = new DrivenPair().connect();
     const { client, server } = pair;

@@ -8,6 +8,8 @@ import { naiveDecode } from "./naive-decoder.js";
 export class LinkedTransport implements Transport {
   readonly name = "websocket";
   readonly greets = true;
+  requests: Transport["requests"] = "none";
+  isBusy = false;
   readonly batchBytesMax: number;
   /** Everything ever handed over. */
   readonly sent: Uint8Array[] = [];

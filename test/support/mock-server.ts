@@ -17,6 +17,8 @@ interface MockSocket {
 class MockTransport implements Transport {
   readonly name = "websocket";
   readonly greets = true;
+  readonly requests = "none";
+  readonly isBusy = false;
   readonly batchBytesMax: number = DEFAULT_LIMITS.batchBytesMax;
   readonly bufferedBytes = 0;
   readonly #socket: MockSocket;

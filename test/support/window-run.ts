@@ -21,6 +21,8 @@ export interface WindowRunOptions extends BottleneckOptions {
   readonly uploadBytes?: number;
   /** How much later than the line would bring it an ack may come, at random. What is sent first comes first. */
   readonly ackJitterMs?: Millis;
+  /** Acks go in requests, one at a time. */
+  readonly ackRequests?: boolean;
   /** The receiver does nothing until then. Default: it is always there. */
   readonly stalledUntil?: (at: Millis) => Millis;
 }
@@ -51,17 +53,20 @@ export interface WindowRun {
 
 /** An upload, and 30 bytes each 100 ms beside it: the sending half of the engine, a line, and the acks of the other end. */
 export function runWindow(options: WindowRunOptions): WindowRun {
-  const { seconds, roundTripMs, ackJitterMs = 0, stalledUntil = (at) => at } = options;
+  const { seconds, roundTripMs, ackJitterMs = 0, ackRequests = false, stalledUntil = (at) => at } = options;
   const agenda = new Agenda();
   const line = new Bottleneck(agenda, options);
   const sender = new Sender({ chunkBytes: DEFAULT_LIMITS.chunkBytes }, () => {});
   const outbound = new Outbound(sender, DEFAULT_LIMITS);
   const order = new BatchOrder();
-  const acks = new AckPolicy(order);
+  const acks = new AckPolicy(order, () => roundTripMs);
+  acks.handleCost(ackRequests);
+  outbound.handleRequests(ackRequests ? "acks" : "none");
   const samples: WindowSample[] = [];
   const sentAt: Millis[] = [];
   const waits: { readonly sentAt: Millis; readonly waitedMs: Millis }[] = [];
   let lastAckAt = 0;
+  let requestUntil = 0;
   let uploadedBytes = 0;
   let doneAt: Millis | undefined;
   let random = 1;
@@ -80,15 +85,19 @@ export function runWindow(options: WindowRunOptions): WindowRun {
         undefined,
         agenda.now,
       );
-      if (sent === undefined) return;
+      if (sent === undefined) break;
       const { batch } = sent;
       line.send(batch.length, () => agenda.at(stalledUntil(agenda.now), () => receive(batch)));
     }
+    if (outbound.nextDeadline !== undefined) agenda.at(outbound.nextDeadline, poll);
   };
   const sendAck = (): void => {
     if (!acks.isDue(agenda.now)) return;
+    if (agenda.now < requestUntil) return agenda.at(requestUntil, sendAck);
+    // Its answer comes behind what stands in the line.
+    if (ackRequests) requestUntil = agenda.now + roundTripMs + line.queueMs;
     const ack = acks.peek(agenda.now) as AckFrame;
-    acks.handleSent();
+    acks.handleSent(agenda.now);
     random = (Math.imul(random, 1103515245) + 12345) >>> 0;
     lastAckAt = Math.max(lastAckAt, agenda.now + roundTripMs / 2 + (ackJitterMs * random) / 2 ** 32);
     agenda.at(lastAckAt, () => {

@@ -12,16 +12,26 @@ const LARGE_CHUNK_BYTES = 16 * 1024;
 /** Everything is acknowledged after this at the latest (ACK-06). */
 const ACK_DELAY_MS = 20;
 
+/** Where an ack may cost a request: half a round trip between two of them, within these bounds, ms (ACK-06). */
+const SPACING_MIN_MS = 50;
+const SPACING_MAX_MS = 200;
+
 /** Decides when to acknowledge, and says it in absolute values. */
 export class AckPolicy {
   readonly #order: BatchOrder;
+  readonly #roundTripMs: () => Millis | undefined;
   #delayMs = ACK_DELAY_MS;
+  #isCostly = false;
+  /** Where acks are costly: the next one does not leave alone before. */
+  #notBefore: Millis = Number.NEGATIVE_INFINITY;
   #chunksPending = 0;
   /** When the oldest unacknowledged batch has to be acknowledged; `undefined` while all are. */
   #deadline: Millis | undefined;
 
-  constructor(order: BatchOrder) {
+  /** @param roundTripMs as far as this end knows */
+  constructor(order: BatchOrder, roundTripMs: () => Millis | undefined = () => undefined) {
     this.#order = order;
+    this.#roundTripMs = roundTripMs;
   }
 
   handleBatch(bytes: number, now: Millis): void {
@@ -42,20 +52,27 @@ export class AckPolicy {
     this.#delayMs = areReliable ? ACK_DELAY_MS : 0;
   }
 
-  /** Another transport: the handshake has said what was accepted, or `restate` says it. */
-  handleAttached(): void {
-    this.handleSent();
+  /** Whether an ack that leaves alone costs a request: then they are fewer, but for pages whose timers do not come in time. */
+  handleCost(isCostly: boolean): void {
+    this.#isCostly = isCostly;
+  }
+
+  /** What was due is not due any more: the handshake on another transport says it, or nobody has to know. */
+  clear(): void {
+    this.#deadline = undefined;
+    this.#chunksPending = 0;
   }
 
   /** Everything accepted so far, be it nothing, whether or not it was said before (RES-05). */
   restate(now: Millis): AckFrame {
-    this.handleSent();
+    this.handleSent(now);
     return this.#frame(now);
   }
 
   /** Whether an ack has to leave now, even alone. */
   isDue(now: Millis): boolean {
-    return this.#deadline !== undefined && (this.#chunksPending >= CHUNKS_PER_ACK || now >= this.#deadline);
+    const isSoon = this.#chunksPending >= CHUNKS_PER_ACK;
+    return this.#deadline !== undefined && now >= this.#earliest && (isSoon || now >= this.#deadline);
   }
 
   /** The ack to send now, if there is anything new to say: it rides along with any batch that leaves. */
@@ -64,14 +81,21 @@ export class AckPolicy {
   }
 
   /** What `peek` gave has left. */
-  handleSent(): void {
-    this.#deadline = undefined;
-    this.#chunksPending = 0;
+  handleSent(now: Millis): void {
+    this.clear();
+    const spacingMs = Math.max(SPACING_MIN_MS, (this.#roundTripMs() ?? 0) / 2);
+    this.#notBefore = now + Math.min(SPACING_MAX_MS, spacingMs);
   }
 
   /** When `isDue` turns true by itself. */
   get nextDeadline(): Millis | undefined {
-    return this.#deadline;
+    if (this.#deadline === undefined) return undefined;
+    const isSoon = this.#isCostly && this.#chunksPending >= CHUNKS_PER_ACK;
+    return isSoon ? this.#earliest : Math.max(this.#deadline, this.#earliest);
+  }
+
+  get #earliest(): Millis {
+    return this.#isCostly && this.#delayMs > 0 ? this.#notBefore : Number.NEGATIVE_INFINITY;
   }
 
   #frame(now: Millis): AckFrame {

@@ -73,13 +73,14 @@ export class Inbound {
   /** What is wrong with the text that a chunk has completed. */
   #violation: Violation | undefined;
   #isSilent = false;
-  readonly acks: AckPolicy = new AckPolicy(this.#order);
+  readonly acks: AckPolicy;
 
   /** @param control takes frames for the peer that must not be lost */
   constructor(options: InboundOptions, emit: (event: InboundEvent) => void, control: (frame: Frame) => void) {
     this.#options = options;
     this.#emit = emit;
     this.#control = control;
+    this.acks = new AckPolicy(this.#order, options.roundTripMs);
     this.#pool = new CreditPool(options.limits, options.roundTripMs);
     // A WebSocket hands on what comes, be it to nobody.
     this.#add(0, 0, "messages");
@@ -161,7 +162,7 @@ export class Inbound {
 
   /** Another transport carries the session: what was said of credit may have been lost. */
   handleAttached(now: Millis): void {
-    this.acks.handleAttached();
+    this.acks.clear();
     for (const { channel, id } of this.#byKey.values()) if (id !== undefined) channel.handleAttached(now);
   }
 

@@ -70,6 +70,9 @@ export class Outbound {
   #window: WindowController;
   readonly #inFlight = new InFlight();
   readonly #trace: Trace | undefined;
+  #requests: "none" | "acks" | "batches" = "none";
+  /** When there is room for more without an ack; `undefined` where that does not happen, or nothing waits for it. */
+  #roomAt: Millis | undefined;
   /** What held for the last batch that was asked for. */
   #space: BatchSpace | undefined;
   /** When the line was last known to carry our batches: the last news, or when it was idle for the last time. */
@@ -90,11 +93,15 @@ export class Outbound {
     this.#space = space;
     if (this.#inFlight.due !== undefined) return this.#pollReplay(this.#inFlight.due, space, now);
     this.#sender.messages.handleDeadline(now);
-    const draftSpace = this.#draftSpace(space, ack);
+    const draftSpace = this.#draftSpace(space, ack, this.#window.shutBytes(now));
+    this.#roomAt = undefined;
     const draft = this.#sender.pollDraft(draftSpace);
     if (draft === undefined) {
       const hasOtherRoom = space.budgetBytes > 0 && this.#replayRoomBytes > 0;
-      if (hasOtherRoom && this.#sender.isWaitingForRoom) this.#window.handleLimited();
+      if (hasOtherRoom && this.#sender.isWaitingForRoom) {
+        this.#window.handleLimited();
+        this.#roomAt = this.#window.opensAt(now);
+      }
       return undefined;
     }
     const { number } = draftSpace;
@@ -115,6 +122,12 @@ export class Outbound {
     if (batch.length > space.allowanceBytes) return undefined;
     this.#add({ number, batch, sentAt: now, chunks: [], closes: [], opens: false }, now);
     return batch;
+  }
+
+  /** Whether batches leave in requests, one at a time, or their acks do. */
+  handleRequests(requests: "none" | "acks" | "batches"): void {
+    this.#requests = requests;
+    this.#window.handleRequests(requests);
   }
 
   handleAck(frame: AckFrame, now: Millis): AckOutcome {
@@ -156,6 +169,8 @@ export class Outbound {
     this.#inFlight.rewind(lineNumber);
     // Another line: what was learnt of the one before says nothing about it.
     this.#window = new WindowController(this.#limits, this.#window.path.smoothedRoundTripMs);
+    this.#window.handleRequests(this.#requests);
+    this.#roomAt = undefined;
     this.#progressAt = now;
   }
 
@@ -180,6 +195,11 @@ export class Outbound {
     if (this.#inFlight.lineBytes === 0) return undefined;
     const patienceMs = STALL_ROUND_TRIPS * (this.#window.path.smoothedRoundTripMs ?? STALL_MAX_MS);
     return this.#progressAt + Math.min(STALL_MAX_MS, Math.max(STALL_MIN_MS, patienceMs));
+  }
+
+  /** When more may leave, whatever comes: `pollBatch` is to be asked again then. */
+  get nextDeadline(): Millis | undefined {
+    return this.#roomAt;
   }
 
   get sentBytes(): number {
@@ -243,16 +263,16 @@ export class Outbound {
    */
   #pollReplay(due: SentBatch, space: BatchSpace, now: Millis): SentDraft | undefined {
     if (due.batch.length > space.allowanceBytes || space.budgetBytes <= 0) return undefined;
-    if (this.#inFlight.lineBytes === 0) this.#progressAt = now;
+    if (this.#inFlight.lineBytes === 0) this.#handleIdle(now);
     this.#inFlight.handleReplayed(now);
     if (this.#trace !== undefined) this.#traceBatch(due, "replay", now);
     return { batch: due.batch, isNew: false, ended: [] };
   }
 
-  #draftSpace(space: BatchSpace, ack: AckFrame | undefined): DraftSpace {
+  #draftSpace(space: BatchSpace, ack: AckFrame | undefined, shutBytes = 0): DraftSpace {
     const number = this.#inFlight.nextNumber;
     const overhead = varintBytes(number) + (ack === undefined ? 0 : frameBytes(ack));
-    const windowBytes = this.#window.windowBytes + space.overdraftBytes;
+    const windowBytes = this.#window.windowBytes - shutBytes + space.overdraftBytes;
     const boundBytes = Math.min(space.allowanceBytes, this.#replayRoomBytes);
     const spaceBytes = Math.min(space.batchBytesMax, boundBytes);
     return {
@@ -291,8 +311,13 @@ export class Outbound {
   }
 
   #add(batch: SentBatch, now: Millis): void {
-    if (this.#inFlight.lineBytes === 0) this.#progressAt = now;
+    if (this.#inFlight.lineBytes === 0) this.#handleIdle(now);
     this.#inFlight.add(batch);
+  }
+
+  #handleIdle(now: Millis): void {
+    this.#progressAt = now;
+    this.#window.handleIdle(now);
   }
 
   #news(batches: readonly SentBatch[]): AckOutcome {

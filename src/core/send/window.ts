@@ -21,6 +21,12 @@ const QUEUE_MS = 15;
 const QUEUE_BYTES_MAX = 128 * KIB;
 const QUEUE_MS_MIN = 8;
 
+/**
+ * Where batches or acks go in requests, one at a time, they wait for the next one: a round trip, or what acks keep between
+ * them at least, ms (ACK-06). So much more has to be under way.
+ */
+const REQUEST_MS_MIN = 50;
+
 /** On slow lines it holds two chunks all the same: two are acknowledged together. */
 const QUEUE_CHUNKS = 2;
 
@@ -72,6 +78,8 @@ const START_BLIND_BYTES = 256 * KIB;
 /** Start-up is over when a queue shows in two rounds, ms, or when so many rounds have each not brought a quarter more. As in RFC 9406 and BBR. */
 const START_QUEUE_MS = 0.75 * QUEUE_MS;
 const START_ROUNDS = 3;
+/** Where requests are waited for, it takes a round longer to show what one has asked for. */
+const START_ROUNDS_BY_REQUEST = 4;
 const START_GROWTH = 1.25;
 
 /**
@@ -152,6 +160,10 @@ export class WindowController {
   #guard = { share: 1, queueMs: 0, failures: 0, pausedUntilRound: 0, beforeBytes: 0 };
   /** How much later than the quickest ack of a round the others are, up to the queue that is meant to be. */
   #spreadMs: Millis = 0;
+  /** Whether batches leave in requests, one at a time, or their acks do. */
+  #requests: "none" | "acks" | "batches" = "none";
+  /** When room was last made for sure: by an ack, or as nothing was on the line. */
+  #openedAt: Millis = 0;
   /** The last round that has asked for more, and the bandwidth before it. */
   #probe = { isOn: false, atRound: 0, rate: 0 };
 
@@ -164,12 +176,23 @@ export class WindowController {
     this.#path = new PathModel(roundTripMs);
   }
 
+  /** Whether batches, or the acks of them, leave in requests, one at a time: what comes meanwhile is under way, too. */
+  handleRequests(requests: "none" | "acks" | "batches"): void {
+    this.#requests = requests;
+  }
+
+  /** What leaves now finds nothing on the line. */
+  handleIdle(now: Millis): void {
+    this.#openedAt = now;
+  }
+
   /** The sender had more, and the window did not let it. */
   handleLimited(): void {
     this.#isLimited = true;
   }
 
   handleAck(sample: AckSample, now: Millis): void {
+    this.#openedAt = now;
     const isLimited = this.#isLimited || this.#wasLimited;
     this.#path.handleSample(sample, isLimited);
     this.#round.handleSample(sample, this.#path.net(sample));
@@ -196,6 +219,22 @@ export class WindowController {
     return Math.min(this.#limits.windowBytes, Math.max(floorBytes, Math.floor(this.#wantedBytes)));
   }
 
+  /**
+   * What of the window is not open yet. An ack that goes by request tells at once of what has come piece by piece: from one
+   * to the next the window opens at the pace of the line, or each would send a burst.
+   */
+  shutBytes(now: Millis): number {
+    return Math.ceil((this.#path.bytesPerMs ?? 0) * this.#shutMs(now));
+  }
+
+  /** When enough of it opens for another batch; `undefined` while all of it is open. */
+  opensAt(now: Millis): Millis | undefined {
+    const shutMs = this.#shutMs(now);
+    if (shutMs === 0) return undefined;
+    const batchMs = (this.chunkBytes + HEADER_BYTES) / (this.#path.bytesPerMs ?? 1);
+    return now + Math.min(shutMs, Math.max(1, batchMs));
+  }
+
   /** How large a batch should be, so that nobody waits for one for long: a power of two, or what a slow line can bear. */
   get chunkBytes(): number {
     const rate = this.#path.bytesPerMs;
@@ -212,7 +251,7 @@ export class WindowController {
     const { share, beforeBytes, pausedUntilRound } = this.#guard;
     const rate = this.#path.bytesPerMs ?? 0;
     const lineBytes = rate * (this.#path.roundTripMs ?? 0);
-    const queueMs = Math.max(this.#queueTargetMs, unevenQueueMs(rate) + this.#spreadMs);
+    const queueMs = Math.max(this.#queueTargetMs, this.#requestMs + unevenQueueMs(rate) + this.#spreadMs);
     const isPaused = this.#round.count < pausedUntilRound;
     const bytes = isPaused ? beforeBytes : (lineBytes + rate * queueMs) * share;
     return Math.max(lineBytes, bytes) * (this.#probe.isOn ? PROBE_GAIN : 1);
@@ -221,12 +260,26 @@ export class WindowController {
   /** The queue that is meant to stand in the line. */
   get #queueTargetMs(): Millis {
     const rate = this.#path.bytesPerMs;
-    return rate === undefined ? QUEUE_MS : this.#queueMs(rate);
+    return rate === undefined ? this.#baseQueueMs : this.#queueMs(rate);
   }
 
   /** The queue that is meant to stand in a line of this bandwidth. */
   #queueMs(rate: number): Millis {
-    return Math.max(unevenQueueMs(rate), (QUEUE_CHUNKS * this.chunkBytes) / rate);
+    return this.#requestMs + Math.max(unevenQueueMs(rate), (QUEUE_CHUNKS * this.chunkBytes) / rate);
+  }
+
+  #shutMs(now: Millis): Millis {
+    if (this.#requests !== "acks" || this.#phase.name === "start") return 0;
+    return Math.max(0, this.#openedAt + this.#requestMs - now);
+  }
+
+  get #baseQueueMs(): Millis {
+    return QUEUE_MS + this.#requestMs;
+  }
+
+  /** How long something waits for the next request, be it an ack or the room that it makes. */
+  get #requestMs(): Millis {
+    return this.#requests === "none" ? 0 : Math.max(REQUEST_MS_MIN, (this.#path.roundTripMs ?? 0) + QUEUE_MS);
   }
 
   /** A part of the window, so that its acks are many. */
@@ -244,7 +297,7 @@ export class WindowController {
     if (!isLimited || phase.isFull) return;
     const peak = this.#path.peakBytesPerMs;
     // What was sent a round trip ago has come through: as much again is on its way.
-    const passed = rate === undefined ? START_BLIND_BYTES : START_GAIN * rate * (roundTripMs + QUEUE_MS);
+    const passed = rate === undefined ? START_BLIND_BYTES : START_GAIN * rate * (roundTripMs + this.#baseQueueMs);
     const useful = peak === undefined ? passed : Math.min(passed, peak * (roundTripMs + this.#queueMs(peak)));
     const isQuick = peak !== undefined && phase.windowBytes < START_QUICK_BYTES;
     const quickBytes = isQuick ? Math.min(START_QUICK_GAIN * sample.newBytes, peak * START_BURST_MS) : 0;
@@ -271,13 +324,14 @@ export class WindowController {
     const { samples, quickestMs } = this.#round;
     const rate = this.#path.bytesPerMs ?? 0;
     const queueMs = quickestMs - roundTripMs;
-    const isFull = rate > 0 && queueMs > START_QUEUE_MS && samples >= SAMPLES_MIN;
+    const isFull = rate > 0 && queueMs > START_QUEUE_MS + this.#requestMs && samples >= SAMPLES_MIN;
     // Less by what of the queue is too much.
-    const fitting = isFull ? Math.min(1, (roundTripMs + QUEUE_MS) / (roundTripMs + queueMs)) : 1;
+    const fitting = isFull ? Math.min(1, (roundTripMs + this.#baseQueueMs) / (roundTripMs + queueMs)) : 1;
     const windowBytes = phase.windowBytes * fitting;
     const hasGrown = rate === 0 || rate > phase.bestRate * START_GROWTH || !this.#wasLimited;
     const staleRounds = hasGrown ? 0 : phase.staleRounds + 1;
-    if (staleRounds >= START_ROUNDS || (phase.isFull && isFull)) {
+    const staleRoundsMax = this.#requests === "none" ? START_ROUNDS : START_ROUNDS_BY_REQUEST;
+    if (staleRounds >= staleRoundsMax || (phase.isFull && isFull)) {
       // From here on the rate is known better.
       this.#path.forgetPeak();
       this.#phase = { name: "steady" };
@@ -295,7 +349,7 @@ export class WindowController {
   #handleProbe(queueMs: Millis): void {
     const rate = this.#path.bytesPerMs ?? 0;
     const age = this.#round.count - this.#probe.atRound;
-    const hasHelped = age === 2 && rate > this.#probe.rate * PROBE_GROWTH && queueMs < QUEUE_MS;
+    const hasHelped = age === 2 && rate > this.#probe.rate * PROBE_GROWTH && queueMs < this.#baseQueueMs;
     const isOn = this.#wasLimited && (hasHelped || age >= PROBE_ROUNDS);
     this.#probe = isOn ? { isOn, atRound: this.#round.count, rate } : { ...this.#probe, isOn };
   }

@@ -11,7 +11,7 @@ import { Hellos } from "./hellos.js";
 import { Keepalive } from "./keepalive.js";
 import { Session } from "./session.js";
 import { type SessionEnd, violationError } from "./session-end.js";
-import type { SessionOptions } from "./session-types.js";
+import type { Requests, SessionOptions } from "./session-types.js";
 
 /** Why a line is given up. */
 export interface Loss {
@@ -52,8 +52,8 @@ export abstract class ClientLines extends Session {
     this.chooser = new Chooser(kinds, outlook);
   }
 
-  override pollTransmit(budgetBytes: number, now: Millis): Uint8Array | undefined {
-    const batch = super.pollTransmit(budgetBytes, now);
+  override pollTransmit(budgetBytes: number, now: Millis, requests: Requests = "none"): Uint8Array | undefined {
+    const batch = super.pollTransmit(budgetBytes, now, requests);
     if (batch !== undefined) this.#sentAt = now;
     return batch;
   }

@@ -12,6 +12,7 @@ import type { AnnouncedLimits } from "../wire/parameters.js";
 import { Channels } from "./channels.js";
 import { Closing } from "./closing.js";
 import type { SessionEvent } from "./events.js";
+import type { Requests } from "./session-types.js";
 
 /** The frames that mean the same on whichever transport they come. */
 export type ExchangeFrame = Exclude<
@@ -75,6 +76,12 @@ export class Exchange {
   handleAttached(now: Millis, lineNumber = 0): void {
     this.inbound.handleAttached(now);
     this.outbound.handleAttached(now, lineNumber);
+  }
+
+  /** Who says what it has to say in requests: acks that cost one are fewer, and so more has to be under way. */
+  handleRequests(requests: Requests): void {
+    this.inbound.acks.handleCost(requests === "own" || requests === "both");
+    this.outbound.handleRequests(requests === "none" ? "none" : requests === "peer" ? "acks" : "batches");
   }
 
   /** What the peer says in its HELLO or WELCOME: of what was sent, be it less than it has acknowledged since. */
@@ -149,7 +156,7 @@ export class Exchange {
     if (!isNewAllowed && !this.outbound.isReplaying) return undefined;
     const draft = this.outbound.pollBatch(space, ack, now);
     if (draft !== undefined) {
-      if (draft.isNew && ack !== undefined) this.inbound.acks.handleSent();
+      if (draft.isNew && ack !== undefined) this.inbound.acks.handleSent(now);
       this.channels.handleEnded(draft.ended);
       return draft.batch;
     }
@@ -170,7 +177,7 @@ export class Exchange {
     if (batch === undefined) return undefined;
     this.closing.handleSent();
     this.inbound.handleCloseSent();
-    if (ack !== undefined) this.inbound.acks.handleSent();
+    if (ack !== undefined) this.inbound.acks.handleSent(now);
     return batch;
   }
 

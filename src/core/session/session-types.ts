@@ -5,6 +5,9 @@ import type { Millis } from "../time.js";
 import type { Trace } from "../trace.js";
 import type { Hello } from "../wire/handshake.js";
 
+/** Who sends batches in requests, or in answers to them, one at a time: over HTTP (HTTP-03). Each of them costs. */
+export type Requests = "none" | "own" | "peer" | "both";
+
 export interface SessionOptions {
   readonly limits: Limits;
   readonly ports: Ports;

@@ -23,7 +23,7 @@ import {
   violationError,
 } from "./session-end.js";
 import { statsOf } from "./session-stats.js";
-import type { SessionOptions, SessionStats } from "./session-types.js";
+import type { Requests, SessionOptions, SessionStats } from "./session-types.js";
 import { UnnumberedQueue } from "./unnumbered-queue.js";
 
 /** The frames that only one of the two ends takes. */
@@ -57,6 +57,8 @@ export abstract class Session extends ApplicationSide {
   #attachments = 0;
   /** The last transport that was given up: what still has to be said leaves on it. */
   #leftLine: number | undefined;
+  /** Whether acks and credit wait for the next request: the transport tells when that leaves. */
+  #isNewsHeld = false;
 
   constructor(options: SessionOptions) {
     super(options);
@@ -114,9 +116,11 @@ export abstract class Session extends ApplicationSide {
   /**
    * The next batch to hand to the transport; `undefined` when none is there or none may leave.
    * @param budgetBytes what the transport may still buffer; control frames are not held to it
+   * @param requests who says what it has to say in requests
    */
-  pollTransmit(budgetBytes: number, now: Millis): Uint8Array | undefined {
+  pollTransmit(budgetBytes: number, now: Millis, requests: Requests = "none"): Uint8Array | undefined {
     this.inputAt = now;
+    this.exchange.handleRequests(requests);
     const handshake = this.#pollHandshake(now);
     if (handshake !== undefined) return handshake;
     const control = this.unnumbered.pollBatch();
@@ -125,7 +129,7 @@ export abstract class Session extends ApplicationSide {
       const batch = this.#pollNumbered(budgetBytes, now);
       if (batch !== undefined) return batch;
     }
-    return this.#pollNews(now);
+    return this.#pollNews(budgetBytes, now, requests);
   }
 
   /** The next batch for a transport that does not carry the session; only a client may have any. */
@@ -144,9 +148,9 @@ export abstract class Session extends ApplicationSide {
       ...this.roleDeadlines,
     ];
     if (this.attachment.line !== undefined) times.push(this.keepalive?.nextDeadline);
-    const { inbound } = this.exchange;
-    if (this.attachment.isAttached) times.push(inbound.nextDeadline);
-    if (this.#mayAck) times.push(inbound.acks.nextDeadline);
+    const { inbound, outbound } = this.exchange;
+    if (this.attachment.isAttached) times.push(inbound.nextDeadline, outbound.nextDeadline);
+    if (this.#mayAck && !this.#isNewsHeld) times.push(inbound.acks.nextDeadline);
     const known = times.filter((time) => time !== undefined);
     return known.length === 0 ? undefined : Math.min(...known);
   }
@@ -159,6 +163,11 @@ export abstract class Session extends ApplicationSide {
   /** Whether the session is over. */
   get isClosed(): boolean {
     return this.attachment.state.name === "ended";
+  }
+
+  /** Whether the page goes: what follows leaves in the same breath or never. */
+  get isLeaving(): boolean {
+    return this.overdraftBytes > 0;
   }
 
   /** Why the message at the head of a channel has not left; `undefined` where none waits. */
@@ -278,7 +287,7 @@ export abstract class Session extends ApplicationSide {
     if (this.isClosed) return;
     const { isGreeted } = this.attachment;
     this.end(uncleanEnd(error, code));
-    this.exchange.inbound.acks.handleSent();
+    this.exchange.inbound.acks.clear();
     // Who has not greeted us may be no Sluice server, and gets no frame of ours (HSK-01).
     if (isGreeted) this.unnumbered.push({ type: "abort", code, reason: this.ports.encodeUtf8(reason) });
   }
@@ -286,7 +295,7 @@ export abstract class Session extends ApplicationSide {
   /** @param readNumberMax the peer has read no batch beyond this one; default: it may have read all */
   protected end(end: SessionEnd, readNumberMax: number = Number.POSITIVE_INFINITY): void {
     const { closing, inbound, sender } = this.exchange;
-    if (!this.attachment.isAttached) inbound.acks.handleSent();
+    if (!this.attachment.isAttached) inbound.acks.clear();
     if (closing.state.name !== "closed") closing.end();
     this.#leftLine = this.line;
     this.attachment.end();
@@ -330,14 +339,17 @@ export abstract class Session extends ApplicationSide {
   }
 
   /** What only an unnumbered batch can say now: an ack that is due, credit. */
-  #pollNews(now: Millis): Uint8Array | undefined {
+  #pollNews(budgetBytes: number, now: Millis, requests: Requests): Uint8Array | undefined {
     const { closing, inbound } = this.exchange;
     // A session that ends says at once what it has: the other end waits for it.
     const isLast = this.isClosed || (closing.isExchanged && this.attachment.isAttached);
+    // It would wait for a request, and be out of date by then.
+    this.#isNewsHeld = !isLast && budgetBytes <= 0 && (requests === "own" || requests === "both");
+    if (this.#isNewsHeld) return undefined;
     const hasCredit = inbound.isCreditDue && this.attachment.isAttached;
     const mayAck = isLast || (this.#mayAck && (hasCredit || inbound.acks.isDue(now)));
     const ack = mayAck ? inbound.acks.peek(now) : undefined;
-    if (mayAck) inbound.acks.handleSent();
+    if (mayAck) inbound.acks.handleSent(now);
     const frames: Frame[] = ack === undefined ? [] : [ack];
     if (hasCredit) frames.push(...inbound.pollCredit());
     return frames.length === 0 ? undefined : encodeBatch(0, frames);

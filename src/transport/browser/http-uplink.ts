@@ -16,8 +16,8 @@ export interface UplinkHandler {
   handleClose(code: number): void;
   /** The server has taken a POST, and has sent so much down by now. */
   handleAnswer(sent: number): void;
-  /** The server has batches that were handed over: `bufferedBytes` has fallen. */
-  handleConfirmed(): void;
+  /** A POST is over: `bufferedBytes` may have fallen, and what is handed over now goes with the next one. */
+  handleReady(): void;
   /** Nothing will go up any more. */
   handleLost(httpStatus: number | undefined): void;
   /** After `close`: everything is told, or cannot be. */
@@ -46,6 +46,8 @@ export class Uplink {
   #sent = 0;
   #bodyBytesMax: number;
   #request: LineRequest | undefined;
+  /** A POST is under way, or waits for its next try. */
+  #isBusy = false;
   /** The loop that runs has this number; one of another has been replaced. 0: none. */
   #running = 0;
   #loops = 0;
@@ -96,6 +98,11 @@ export class Uplink {
     this.#queuedBytes = 0;
   }
 
+  /** Whether what is handed over now has to wait for another POST than the next one. */
+  get isBusy(): boolean {
+    return this.#isBusy || this.#queuedBytes >= this.#bodyBytesMax;
+  }
+
   /** Bytes handed over and not confirmed. */
   get bufferedBytes(): number {
     return this.#queuedBytes;
@@ -138,6 +145,7 @@ export class Uplink {
   #post(batches: readonly Uint8Array[], isLast: boolean): LineRequest {
     this.#sent = Math.max(this.#sent, this.#first + batches.length - 1);
     this.#isDue = false;
+    this.#isBusy = true;
     const body = batchStream(batches);
     const headers = {
       accept: this.#wantsBatches() ? BATCHES_TYPE : "*/*",
@@ -186,9 +194,10 @@ export class Uplink {
     const isTaken = hasNews || batches.length === 0;
     this.#confirm(received);
     if (isTaken) this.#patience.handleSuccess();
-    if (hasNews) this.#handler.handleConfirmed();
     await this.#readBatches(response, request);
     this.#handler.handleAnswer(sent);
+    this.#isBusy = !isTaken;
+    if (isTaken) this.#handler.handleReady();
     return isTaken;
   }
 

@@ -32,6 +32,7 @@ export function httpTransport(platform: HttpPlatform, url: string, options: Http
 
 class HttpTransport implements Transport {
   readonly greets = false;
+  readonly requests = "own";
   readonly batchBytesMax: number = HTTP_BATCH_BYTES_MAX;
   readonly #requests: Requests;
   readonly #uplink: Uplink;
@@ -71,7 +72,7 @@ class HttpTransport implements Transport {
         this.#downlink.start();
         this.#downlink.handleProgress(sent, this.#received);
       },
-      handleConfirmed: () => this.#handler?.handleWritable(),
+      handleReady: () => this.#handler?.handleWritable(),
       handleDone: () => this.#end(),
     });
   }
@@ -101,6 +102,10 @@ class HttpTransport implements Transport {
 
   get name(): TransportName {
     return this.#name;
+  }
+
+  get isBusy(): boolean {
+    return this.#uplink.isBusy;
   }
 
   get bufferedBytes(): number {

@@ -39,6 +39,8 @@ export function webSocketTransport(
 class BrowserWebSocketTransport implements Transport {
   readonly name = "websocket";
   readonly greets = true;
+  readonly requests = "none";
+  readonly isBusy = false;
   /** Chromium sends messages up to this as one frame (`kSmallMessageThreshold` is 64 KiB). Header room included. */
   readonly batchBytesMax: number = 65 * 1024;
   readonly #socket: WebSocketLike;

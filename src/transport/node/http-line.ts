@@ -142,11 +142,21 @@ export class HttpLine implements Transport {
     this.#downlink = downlink;
     this.#arm();
     this.#rename(isStream ? "sse" : "long-poll");
+    // What has waited for this one goes along.
+    this.#handler?.handleWritable();
     this.#pump();
   }
 
   get name(): TransportName {
     return this.#name;
+  }
+
+  get requests(): "peer" | "both" {
+    return this.#name === "sse" ? "peer" : "both";
+  }
+
+  get isBusy(): boolean {
+    return this.#name === "long-poll" && this.#downlink === undefined;
   }
 
   get bufferedBytes(): number {

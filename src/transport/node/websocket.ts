@@ -9,6 +9,8 @@ export function webSocketTransport(socket: WebSocket, batchBytesMax: number): Tr
 class NodeWebSocketTransport implements Transport {
   readonly name = "websocket";
   readonly greets = true;
+  readonly requests = "none";
+  readonly isBusy = false;
   readonly batchBytesMax: number;
   readonly #socket: WebSocket;
   #handler: TransportHandler | undefined;

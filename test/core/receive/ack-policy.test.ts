@@ -33,7 +33,7 @@ describe("ACK-06: AckPolicy", () => {
 
   it("begins anew once an ack has left", () => {
     const acks = received([5000, 0], [5000, 0]);
-    acks.handleSent();
+    acks.handleSent(10);
     expect([acks.isDue(1e9), acks.peek(0), acks.nextDeadline]).toEqual([false, undefined, undefined]);
     acks.handleBatch(5000, 50);
     expect([acks.isDue(50), acks.nextDeadline]).toEqual([false, 70]);
@@ -41,7 +41,7 @@ describe("ACK-06: AckPolicy", () => {
 
   it("repeats itself at once after a duplicate, even with nothing else to say", () => {
     const acks = received([10, 100]);
-    acks.handleSent();
+    acks.handleSent(105);
     acks.handleDuplicate(130);
     expect([acks.isDue(130), acks.nextDeadline]).toEqual([true, 130]);
     expect(acks.peek(130)).toMatchObject({ number: 1, bytes: 10 });
@@ -55,7 +55,7 @@ describe("ACK-06: AckPolicy", () => {
   it("RES-05: says everything again when asked, be it nothing, and has said it with that", () => {
     expect(received().restate(50)).toEqual({ type: "ack", number: 0, bytes: 0, receivedTicks: 500, delayTicks: 0 });
     const acks = received([10, 100]);
-    acks.handleSent();
+    acks.handleSent(105);
     expect(acks.restate(130)).toEqual({ type: "ack", number: 1, bytes: 10, receivedTicks: 1000, delayTicks: 300 });
     acks.handleBatch(5, 140);
     acks.restate(150);
@@ -64,7 +64,7 @@ describe("ACK-06: AckPolicy", () => {
 
   it("RES-05: what was due on one transport is not due on the next: the handshake has said it", () => {
     const acks = received([2000, 0], [2000, 0]);
-    acks.handleAttached();
+    acks.clear();
     expect([acks.isDue(1e9), acks.nextDeadline]).toEqual([false, undefined]);
     acks.handleBatch(2000, 50);
     expect([acks.isDue(50), acks.nextDeadline]).toEqual([false, 70]);
@@ -75,10 +75,49 @@ describe("ACK-06: AckPolicy", () => {
     acks.handleTimers(false);
     acks.handleBatch(10, 100);
     expect([acks.isDue(100), acks.nextDeadline]).toEqual([true, 100]);
-    acks.handleSent();
+    acks.handleSent(110);
     acks.handleTimers(true);
     acks.handleBatch(10, 200);
     expect([acks.isDue(200), acks.nextDeadline]).toEqual([false, 220]);
+  });
+
+  it.each([
+    ["50 ms", undefined, 50],
+    ["50 ms", 60, 50],
+    ["half a round trip", 160, 80],
+    ["200 ms", 5000, 200],
+  ])("leaves %s between two that cost a request, where a round trip takes %s ms", (_, roundTripMs, spacingMs) => {
+    const order = new BatchOrder();
+    const acks = new AckPolicy(order, () => roundTripMs);
+    acks.handleCost(true);
+    acks.handleBatch(16_384, 1000);
+    expect(acks.isDue(1000)).toBe(true);
+    acks.handleSent(1000);
+    acks.handleBatch(16_384, 1005);
+    expect([acks.isDue(999 + spacingMs), acks.isDue(1000 + spacingMs)]).toEqual([false, true]);
+    expect(acks.nextDeadline).toBe(1000 + spacingMs);
+    // It rides on what leaves anyway.
+    expect(acks.peek(1006)).toBeDefined();
+  });
+
+  it("waits 20 ms for a small batch there, too, if the time between two is over", () => {
+    const acks = received();
+    acks.handleCost(true);
+    acks.handleSent(100);
+    acks.handleBatch(10, 110);
+    expect([acks.nextDeadline, acks.isDue(149), acks.isDue(150)]).toEqual([150, false, true]);
+    acks.handleSent(150);
+    acks.handleBatch(10, 300);
+    expect([acks.nextDeadline, acks.isDue(319), acks.isDue(320)]).toEqual([320, false, true]);
+  });
+
+  it("keeps nothing between two where timers do not come in time, whatever they cost", () => {
+    const acks = received();
+    acks.handleCost(true);
+    acks.handleTimers(false);
+    acks.handleSent(100);
+    acks.handleBatch(10, 101);
+    expect([acks.isDue(101), acks.nextDeadline]).toEqual([true, 101]);
   });
 
   it("takes an ack for sent only when told so", () => {

@@ -35,7 +35,7 @@ describe("Inbound", () => {
     const { inbound } = new Bench();
     expect([inbound.acceptBatch(2, 10, 0), inbound.acks.nextDeadline]).toEqual(["gap", undefined]);
     expect([inbound.acceptBatch(1, 10, 5), inbound.acks.nextDeadline]).toEqual(["next", 25]);
-    inbound.acks.handleSent();
+    inbound.acks.handleSent(0);
     expect([inbound.acceptBatch(1, 10, 50), inbound.acks.nextDeadline]).toEqual(["duplicate", 50]);
     expect(inbound.acks.peek(50)).toMatchObject({ number: 1, bytes: 10 });
     expect([inbound.receivedNumber, inbound.receivedBytes]).toEqual([1, 10]);

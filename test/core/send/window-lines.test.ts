@@ -60,6 +60,23 @@ describe("the window on lines of all kinds", () => {
   });
 });
 
+describe("the window where acks go in requests, one at a time", () => {
+  it.each([
+    { mbit: 1, roundTripMs: 40, share: 0.85, p50: 30, p95: 75 },
+    { mbit: 10, roundTripMs: 20, share: 0.95, p50: 20, p95: 30 },
+    { mbit: 10, roundTripMs: 40, share: 0.92, p50: 25, p95: 50 },
+    { mbit: 10, roundTripMs: 100, share: 0.78, p50: 25, p95: 120 },
+    { mbit: 50, roundTripMs: 30, share: 0.92, p50: 20, p95: 35 },
+  ])("$mbit Mbit/s and $roundTripMs ms: the line is full, and small messages are not late", (line) => {
+    const { mbit, roundTripMs } = line;
+    const run = runWindow({ ...line, seconds: 8, ackRequests: true });
+    expect(run.share(mbit, 0, 8000)).toBeGreaterThan(line.share);
+    expect(run.share(mbit, 2000, 8000)).toBeGreaterThan(0.9);
+    expect(extraMs(run, roundTripMs, 0.5, 2000)).toBeLessThan(line.p50);
+    expect(extraMs(run, roundTripMs, 0.95, 2000)).toBeLessThan(line.p95);
+  });
+});
+
 describe("the window on lines that change", () => {
   const LINE = { mbit: 10, roundTripMs: 40 };
 

@@ -289,6 +289,44 @@ describe("WindowController: steady", () => {
   });
 });
 
+describe("WindowController: where acks or batches go in requests", () => {
+  const steadyBy = (requests: "acks" | "batches", roundTripMs = 40): Bench => {
+    const bench = new Bench();
+    bench.window.handleRequests(requests);
+    return bench.steady(1250, roundTripMs);
+  };
+
+  it.each(["acks", "batches"] as const)(
+    "%s: holds what comes until the next one as well: a round trip, and 50 ms at least",
+    (requests) => {
+      expect(steadyBy(requests).windowBytes).toBeGreaterThanOrEqual(Math.floor(1250 * (40 + 15 + 40 + 15)));
+      expect(steadyBy(requests, 10).windowBytes).toBeGreaterThanOrEqual(Math.floor(1250 * (10 + 15 + 50)));
+    },
+  );
+
+  it("opens at the pace of the line from one ack to the next", () => {
+    const { window, now } = steadyBy("acks");
+    expect([0, 20, 54, 55, 500].map((ms) => window.shutBytes(now + ms))).toEqual([68_750, 43_750, 1250, 0, 0]);
+    const opensAt = window.opensAt(now + 20) as number;
+    expect(window.shutBytes(now + 20) - window.shutBytes(opensAt)).toBeGreaterThanOrEqual(window.chunkBytes);
+    expect([window.opensAt(now + 54), window.opensAt(now + 55)]).toEqual([now + 55, undefined]);
+  });
+
+  it("opens so, too, from when nothing was on the line", () => {
+    const { window, now } = steadyBy("acks");
+    window.handleIdle(now + 1000);
+    expect(window.shutBytes(now + 1020)).toBe(43_750);
+  });
+
+  it("is open at once where acks come by themselves, and while it does not know the line", () => {
+    const bench = steadyBy("batches");
+    expect([bench.window.shutBytes(bench.now), bench.window.opensAt(bench.now)]).toEqual([0, undefined]);
+    const { window, now } = new Bench();
+    window.handleRequests("acks");
+    expect([window.shutBytes(now), window.opensAt(now)]).toEqual([0, undefined]);
+  });
+});
+
 describe("WindowController: probes", () => {
   const FULL = { rate: 1250, roundTripMs: 40 };
   const base = steadyWindow(1250, 8 * KIB);
