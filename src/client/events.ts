@@ -1,4 +1,5 @@
 import type { SluiceError } from "../core/error.js";
+import type { ConversationClosed } from "../driver/conversation.js";
 import type { Receipt } from "../driver/receipt.js";
 import type { Channel } from "./channel.js";
 import type { Handler } from "./event-handlers.js";
@@ -90,6 +91,11 @@ export function errorEvent(error: SluiceError): SluiceErrorEvent {
 
 export function channelEvent(channel: Channel): ChannelEvent {
   return eventWith("channel", { channel });
+}
+
+/** What the end of a session means for its messages. */
+export function lossOf({ losses }: ConversationClosed): SessionLoss {
+  return { neverWritten: losses.neverWritten.map(({ message }) => message.control.receipt), unknown: losses.unknown };
 }
 
 /** A plain event with a `detail`, as a `CustomEvent` has it; Node 18 and jsdom know that one differently. */

@@ -1,8 +1,12 @@
+import type { DialOptions } from "../core/dial/dialer.js";
 import { Outlook } from "../core/dial/outlook.js";
+import type { Limits } from "../core/limits.js";
+import type { Trace } from "../core/trace.js";
 import type { Host } from "../driver/host.js";
+import type { SendBounds } from "../driver/send-bounds.js";
 import { traceRelay } from "../driver/trace-relay.js";
-import { greetedOrigins } from "./greeted-origins.js";
-import type { LifelineOptions } from "./lifeline.js";
+import type { EventTask, WebSocketConstructor } from "../transport/browser/websocket.js";
+import { type GreetedOrigins, greetedOrigins } from "./greeted-origins.js";
 import { nativeOf } from "./native-web-socket.js";
 import {
   boundsOf,
@@ -18,8 +22,34 @@ import {
 } from "./options.js";
 import { outlookMemory } from "./outlook-memory.js";
 import type { TaskQueue } from "./platform.js";
+import type { FetchLike } from "./probe.js";
 import { transportsOf } from "./transports.js";
 import { parseProtocols } from "./url.js";
+
+/** How a client dials, and what it goes by. */
+export interface LifelineOptions {
+  readonly url: string;
+  /** The application's own, most wanted first. */
+  readonly protocols: readonly string[];
+  readonly limits: Limits;
+  readonly bounds: SendBounds;
+  readonly dial: DialOptions;
+  readonly onSessionLost: "reopen" | "close";
+  /** What `authenticate` gets, or what gives it. */
+  readonly auth: unknown;
+  readonly mode: "auto" | "framed" | "plain";
+  /** How batches come down over HTTP. */
+  readonly downlink: "auto" | "long-poll";
+  readonly WebSocket: WebSocketConstructor | undefined;
+  /** What messages of a WebSocket are handled in. */
+  readonly inTask?: EventTask;
+  readonly fetch: FetchLike | undefined;
+  /** Where a Sluice server is known to be. */
+  readonly greeted: GreetedOrigins;
+  readonly host: Host;
+  /** Is told what every framed session does. */
+  readonly trace?: Trace | undefined;
+}
 
 /**
  * What the arguments of a socket's constructor ask for, all of it checked before anything is dialled.

@@ -1,88 +1,34 @@
 import type { LineKind } from "../core/dial/chooser.js";
 import type { DialOptions } from "../core/dial/dialer.js";
 import { SluiceError } from "../core/error.js";
-import type { Limits } from "../core/limits.js";
 import type { ChannelKey } from "../core/send/send-channel.js";
 import { ClientSession } from "../core/session/client-session.js";
-import type { Trace } from "../core/trace.js";
 import { Backlog } from "../driver/backlog.js";
 import type { ClientConversation } from "../driver/client-conversation.js";
 import type { ConversationClosed, ConversationEvent } from "../driver/conversation.js";
 import { Gates } from "../driver/gate.js";
-import type { Host } from "../driver/host.js";
 import { failNeverWritten } from "../driver/outbox.js";
 import type { Payload, SendOptions } from "../driver/pending-message.js";
 import { noChannels, type PlainConversation, type PlainEvent } from "../driver/plain-conversation.js";
 import type { Receipt } from "../driver/receipt.js";
-import { type SendBounds, SendBudget } from "../driver/send-bounds.js";
+import { SendBudget } from "../driver/send-bounds.js";
 import { foundLink } from "../transport/browser/plain-websocket.js";
-import { type EventTask, type WebSocketConstructor, webSocketTransport } from "../transport/browser/websocket.js";
+import { webSocketTransport } from "../transport/browser/websocket.js";
 import { SUBPROTOCOL, type Transport } from "../transport/transport.js";
+import { type Credentials, credentialsOf } from "./credentials.js";
 import type { FoundPlain } from "./detecting-websocket.js";
-import type { SessionLoss } from "./events.js";
+import { lossOf } from "./events.js";
+import { noAnswer, notSluice, noWebSocket } from "./failures.js";
 import { FramedConversation } from "./framed-conversation.js";
-import type { GreetedOrigins } from "./greeted-origins.js";
 import { httpMaker } from "./http-kind.js";
+import type { LifelineHandler } from "./lifeline-events.js";
+import type { LifelineOptions } from "./lifeline-options.js";
 import { watchPage } from "./page-lifecycle.js";
 import { PlainMode } from "./plain-mode.js";
-import { type FetchLike, probe } from "./probe.js";
+import { randomId } from "./platform.js";
+import { probe } from "./probe.js";
 import { httpPlatform, isForeign } from "./transports.js";
 import { withSession } from "./url.js";
-
-/** How a client dials, and what it goes by. */
-export interface LifelineOptions {
-  readonly url: string;
-  /** The application's own, most wanted first. */
-  readonly protocols: readonly string[];
-  readonly limits: Limits;
-  readonly bounds: SendBounds;
-  readonly dial: DialOptions;
-  readonly onSessionLost: "reopen" | "close";
-  /** What `authenticate` gets, or what gives it. */
-  readonly auth: unknown;
-  readonly mode: "auto" | "framed" | "plain";
-  /** How batches come down over HTTP. */
-  readonly downlink: "auto" | "long-poll";
-  readonly WebSocket: WebSocketConstructor | undefined;
-  /** What messages of a WebSocket are handled in. */
-  readonly inTask?: EventTask;
-  readonly fetch: FetchLike | undefined;
-  /** Where a Sluice server is known to be. */
-  readonly greeted: GreetedOrigins;
-  readonly host: Host;
-  /** Is told what every framed session does. */
-  readonly trace?: Trace | undefined;
-}
-
-/** What an open socket has been told of its server. */
-export interface Opened {
-  readonly protocol: string;
-  readonly extensions: string;
-  readonly mode: "framed" | "plain";
-}
-
-export type LifelineEvent = Exclude<
-  ConversationEvent,
-  { type: "dial" | "greeted" | "introduce" | "abandoned" | "closed" }
->;
-
-/** What the lifeline tells its socket, in order. */
-export interface LifelineHandler {
-  handleEvent(event: LifelineEvent): void;
-  /** A session is open: messages may flow. What was sent before waits for `release`, unless it is the first session. */
-  handleOpen(opened: Opened): void;
-  /**
-   * The next session begins: opens the channels that live on. Those that it does not name have ended.
-   * @param error how the session before has ended
-   */
-  handleReopen(conversation: ClientConversation, error: SluiceError): ReadonlySet<string>;
-  /** A session could not be resumed. */
-  handleLost(loss: SessionLoss): void;
-  /** There is no next session. */
-  handleClosed(event: ConversationClosed, error: SluiceError | undefined): void;
-}
-
-type Credentials = { readonly json: string | undefined } | { readonly cause: unknown };
 
 /** Keeps a socket connected: dials for its session, brings the credentials, and begins the next session when one is lost. */
 export class Lifeline {
@@ -271,7 +217,7 @@ export class Lifeline {
 
   #dialWebSocket(conversation: FramedConversation, line: number, sessionId: Uint8Array | undefined): void {
     const { WebSocket: Native, url, protocols } = this.#options;
-    if (Native === undefined) return this.fail(new SluiceError("ERR_CONNECT_FAILED", NO_WEBSOCKET));
+    if (Native === undefined) return this.fail(noWebSocket());
     const handlers = {
       onPlain: (found: FoundPlain) => this.#handleFound(conversation, line, found),
       onBlocked: (error: SluiceError) => conversation.failAttempt(line, error),
@@ -311,7 +257,7 @@ export class Lifeline {
       // Given up meanwhile.
       if (!this.#credentials.has(line) || conversation !== this.#conversation) return;
       if (answer === "other") return this.#handleUseless(conversation, line, "http", notSluice());
-      if (answer === "unknown") return conversation.failAttempt(line, connectFailed());
+      if (answer === "unknown") return conversation.failAttempt(line, noAnswer());
       this.#plainMode.handleGreeted();
     }
     const transport = make(httpPlatform(fetch, host), withSession(url, sessionId), { downlink });
@@ -450,32 +396,4 @@ export class Lifeline {
     const error = new SluiceError("ERR_CONNECTION_LOST", "The page was left");
     this.#conversation.leave(error);
   }
-}
-
-const NO_WEBSOCKET = "There is no WebSocket here; pass one as an option";
-
-function notSluice(): SluiceError {
-  return new SluiceError("ERR_NOT_SLUICE", `The server has not selected the subprotocol "${SUBPROTOCOL}"`);
-}
-
-function connectFailed(): SluiceError {
-  return new SluiceError("ERR_CONNECT_FAILED", "The server has not answered over HTTP", { retryable: true });
-}
-
-function lossOf({ losses }: ConversationClosed): SessionLoss {
-  return { neverWritten: losses.neverWritten.map(({ message }) => message.control.receipt), unknown: losses.unknown };
-}
-
-/** Never rejects: nobody may be there to hear it. */
-async function credentialsOf(auth: unknown): Promise<Credentials> {
-  try {
-    return { json: JSON.stringify(await (typeof auth === "function" ? auth() : auth)) };
-  } catch (cause) {
-    return { cause };
-  }
-}
-
-/** 128 random bits: names an attempt to make a session (HSK-04). */
-function randomId(): Uint8Array {
-  return crypto.getRandomValues(new Uint8Array(16));
 }

@@ -6,7 +6,8 @@ import type { SendBudget } from "../driver/send-bounds.js";
 import { plainLink } from "../transport/browser/plain-websocket.js";
 import type { WebSocketConstructor } from "../transport/browser/websocket.js";
 import { DetectingWebSocket, type DetectionOptions } from "./detecting-websocket.js";
-import type { LifelineOptions } from "./lifeline.js";
+import { noWebSocket } from "./failures.js";
+import type { LifelineOptions } from "./lifeline-options.js";
 import { type ProbeAnswer, probe } from "./probe.js";
 
 /** What the conversations of a socket share. */
@@ -77,7 +78,7 @@ export class PlainMode {
       dial,
       losses,
       connect: () => {
-        if (WebSocket === undefined) throw new Error("There is no WebSocket here; pass one as an option");
+        if (WebSocket === undefined) throw noWebSocket();
         return plainLink(new WebSocket(url, [...protocols]));
       },
       handshakeTimeoutMs: limits.handshakeTimeoutMs,

@@ -64,6 +64,11 @@ function textWriter(encoder: TextEncoder): (text: string) => Uint8Array {
   };
 }
 
+/** 128 random bits: names an attempt to make a session (HSK-04). */
+export function randomId(): Uint8Array {
+  return crypto.getRandomValues(new Uint8Array(16));
+}
+
 /** A stream of the platform over `sink`. */
 export function writableOf<Data>(sink: MessageSink<Data>): WritableStream<Data> {
   return new WritableStream(sink);

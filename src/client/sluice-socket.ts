@@ -23,7 +23,8 @@ import {
 import type { SluiceBinaryType } from "./incoming.js";
 import { type ClientInlet, clientInlet, type IncomingMessage, type MessageData, targetOf } from "./inlet.js";
 import { describeInterface } from "./interface.js";
-import { Lifeline, type LifelineEvent } from "./lifeline.js";
+import { Lifeline } from "./lifeline.js";
+import type { LifelineEvent } from "./lifeline-events.js";
 import { lifelineOptionsOf } from "./lifeline-options.js";
 import type { SluiceSocketOptions } from "./options.js";
 import { payloadOf, type SendData } from "./payload.js";

@@ -1,5 +1,5 @@
 import type { TransportName } from "../transport/transport.js";
-import type { Opened } from "./lifeline.js";
+import type { Opened } from "./lifeline-events.js";
 
 /** `"reconnecting"`: the line was cut, and the session, or the next one, is on its way back. */
 export type ConnectionState = "connecting" | "connected" | "reconnecting" | "closed";

@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it, vi } from "vitest";
 import type { Channel } from "../../src/client/channel.js";
-import { channelEvent, closeEvent, errorEvent, sessionLostEvent } from "../../src/client/events.js";
+import { channelEvent, closeEvent, errorEvent, lossOf, sessionLostEvent } from "../../src/client/events.js";
 import { SluiceError } from "../../src/core/error.js";
 import { ReceiptControl } from "../../src/driver/receipt.js";
 
@@ -70,5 +70,13 @@ describe("sessionLostEvent", () => {
     expect([event.type, event.cancelable, event.bubbles]).toEqual(["sessionlost", false, false]);
     expect(event.detail).toBe(detail);
     expect(() => Object.assign(event, { detail: null })).toThrow(TypeError);
+  });
+});
+
+describe("lossOf", () => {
+  it("is the receipts of what was never written, in order, and of what nobody knows", () => {
+    const [a, b, c] = ["a", "b", "c"].map((word) => ({ receipt: word }));
+    const losses = { neverWritten: [a, b].map((control) => ({ channel: 0, message: { control } })), unknown: [c] };
+    expect(lossOf({ losses } as never)).toEqual({ neverWritten: ["a", "b"], unknown: [c] });
   });
 });

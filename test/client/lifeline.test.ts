@@ -1,7 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { SessionLoss } from "../../src/client/events.js";
 import { GreetedOrigins } from "../../src/client/greeted-origins.js";
-import { Lifeline, type LifelineOptions } from "../../src/client/lifeline.js";
+import { Lifeline } from "../../src/client/lifeline.js";
+import type { LifelineOptions } from "../../src/client/lifeline-options.js";
 import type { PageListener } from "../../src/client/page-lifecycle.js";
 import { browserHost } from "../../src/client/platform.js";
 import { SluiceError } from "../../src/core/error.js";

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it, vi } from "vitest";
-import { browserHost, TaskQueue, writableOf } from "../../src/client/platform.js";
+import { browserHost, randomId, TaskQueue, writableOf } from "../../src/client/platform.js";
 import { captureUncaught, reactions } from "../support/event-loop.js";
 
 afterEach(() => {
@@ -258,5 +258,13 @@ describe("writableOf", () => {
     await writer.write("a");
     await writer.close();
     expect(seen).toEqual(["start", "a", "close"]);
+  });
+});
+
+describe("randomId", () => {
+  it("HSK-04: is 128 bits, of which no two are the same", () => {
+    const ids = Array.from({ length: 100 }, () => Buffer.from(randomId()).toString("hex"));
+    expect(new Set(ids).size).toBe(100);
+    expect(ids[0]).toHaveLength(32);
   });
 });
