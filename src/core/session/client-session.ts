@@ -6,7 +6,6 @@ import { ClientHandshake } from "./client-handshake.js";
 import type { ClientLine } from "./client-line.js";
 import type { Loss } from "./client-lines.js";
 import { isOverslept } from "./keepalive.js";
-import type { RoleFrame } from "./session.js";
 import {
   abortedEnd,
   connectFailed,
@@ -16,6 +15,7 @@ import {
   uncleanEnd,
   violationError,
 } from "./session-end.js";
+import type { RoleFrame } from "./session-types.js";
 
 /** A client that is not connected dials anew when the network comes back: an attempt this old is on the old one. */
 const STALE_DIAL_MS = 1000;

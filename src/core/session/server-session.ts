@@ -3,9 +3,9 @@ import { isDue, type Millis } from "../time.js";
 import type { Violation } from "../wire/frame.js";
 import { welcomeFrame } from "../wire/handshake.js";
 import { isOverslept, Keepalive } from "./keepalive.js";
-import { type RoleFrame, Session } from "./session.js";
+import { Session } from "./session.js";
 import { abortedEnd, sessionLost, uncleanEnd } from "./session-end.js";
-import type { Admission, SessionOptions } from "./session-types.js";
+import type { Admission, RoleFrame, SessionOptions } from "./session-types.js";
 
 /**
  * A client that has taken nothing of what is on its line for so long, ms, is parked: who comes back gets all of it. Twice

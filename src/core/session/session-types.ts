@@ -3,10 +3,18 @@ import type { Ports } from "../ports.js";
 import type { OutgoingInit } from "../send/outgoing-message.js";
 import type { Millis } from "../time.js";
 import type { Trace } from "../trace.js";
+import type { CloseFrame, Frame, HandshakeFrame } from "../wire/frame.js";
 import type { Hello } from "../wire/handshake.js";
 
 /** Who sends batches in requests, or in answers to them, one at a time: over HTTP (HTTP-03). Each of them costs. */
 export type Requests = "none" | "own" | "peer" | "both";
+
+/** The frames that only one of the two ends takes. */
+export type RoleFrame =
+  | HandshakeFrame
+  | CloseFrame
+  | Extract<Frame, { type: "detach" }>
+  | Extract<Frame, { type: "goaway" }>;
 
 export interface SessionOptions {
   readonly limits: Limits;

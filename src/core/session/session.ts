@@ -6,7 +6,7 @@ import { isDue, type Millis } from "../time.js";
 import type { WaitingFor } from "../trace.js";
 import { BatchReader } from "../wire/decode.js";
 import { encodeBatch } from "../wire/encode.js";
-import type { CloseFrame, Frame, HandshakeFrame, Violation } from "../wire/frame.js";
+import type { Frame, Violation } from "../wire/frame.js";
 import { type AnnouncedLimits, UNANNOUNCED_LIMITS } from "../wire/parameters.js";
 import { ApplicationSide } from "./application-side.js";
 import { Attachment } from "./attachment.js";
@@ -23,15 +23,8 @@ import {
   violationError,
 } from "./session-end.js";
 import { statsOf } from "./session-stats.js";
-import type { Requests, SessionOptions, SessionStats } from "./session-types.js";
+import type { Requests, RoleFrame, SessionOptions, SessionStats } from "./session-types.js";
 import { UnnumberedQueue } from "./unnumbered-queue.js";
-
-/** The frames that only one of the two ends takes. */
-export type RoleFrame =
-  | HandshakeFrame
-  | CloseFrame
-  | Extract<Frame, { type: "detach" }>
-  | Extract<Frame, { type: "goaway" }>;
 
 /**
  * One end of a session: pure and synchronous. Commands and `handle…` take what happens, with the time;
