@@ -103,6 +103,9 @@ function report(error: unknown): void {
  */
 const TASKS_AHEAD_MAX = 16;
 
+/** Ports of Node keep the process alive, unless they are told not to. */
+type TaskPort = MessagePort & { ref?(): void; unref?(): void };
+
 /**
  * Runs jobs in order, each in a task of its own, as the event loop dispatches the events of a native WebSocket: an
  * `await` in one listener is over before the next event comes. Messages of a channel, because timers are throttled.
@@ -111,7 +114,9 @@ const TASKS_AHEAD_MAX = 16;
  */
 export class TaskQueue {
   readonly #jobs: Fifo<() => void> = new Fifo();
-  #port: MessagePort | undefined;
+  /** Made for the first job that needs a task, and kept: to make them for each burst of two costs more than the burst. */
+  #ports: { readonly asked: TaskPort; readonly asking: MessagePort } | undefined;
+  #state: "open" | "ended" = "open";
   /** Whether the first job is to be done in the task that runs. */
   #isWithin = false;
 
@@ -127,7 +132,7 @@ export class TaskQueue {
     } finally {
       this.#isWithin = false;
       const job = this.#jobs.shift();
-      if (this.#jobs.length >= TASKS_AHEAD_MAX) this.#port?.postMessage(null);
+      if (this.#jobs.length >= TASKS_AHEAD_MAX) this.#ask();
       job?.();
     }
   }
@@ -135,23 +140,39 @@ export class TaskQueue {
   push(job: () => void): void {
     this.#jobs.push(job);
     if (this.#isWithin && this.#jobs.length === 1) return;
-    if (this.#jobs.length <= TASKS_AHEAD_MAX) (this.#port ?? this.#open()).postMessage(null);
+    if (this.#jobs.length <= TASKS_AHEAD_MAX) this.#ask();
   }
 
-  #open(): MessagePort {
+  /** No more jobs are to be expected. Those that wait, or come all the same, are done. */
+  end(): void {
+    this.#state = "ended";
+    if (this.#jobs.length === 0) this.#rest();
+  }
+
+  #ask(): void {
+    this.#ports ??= this.#open();
+    this.#ports.asked.ref?.();
+    this.#ports.asking.postMessage(null);
+  }
+
+  #open(): { readonly asked: TaskPort; readonly asking: MessagePort } {
     const { port1, port2 } = new MessageChannel();
-    this.#port = port2;
     port1.onmessage = () => {
       const job = this.#jobs.shift();
-      // Closed as soon as nothing waits: an open port keeps a Node process alive.
-      if (this.#jobs.length === 0) {
-        this.#port = undefined;
-        port1.close();
-      } else if (this.#jobs.length >= TASKS_AHEAD_MAX) {
-        port2.postMessage(null);
-      }
+      if (this.#jobs.length === 0) this.#rest();
+      else if (this.#jobs.length >= TASKS_AHEAD_MAX) this.#ask();
       job?.();
     };
-    return port2;
+    return { asked: port1, asking: port2 };
+  }
+
+  /** Nothing waits. */
+  #rest(): void {
+    if (this.#state === "open") {
+      this.#ports?.asked.unref?.();
+      return;
+    }
+    this.#ports?.asked.close();
+    this.#ports = undefined;
   }
 }

@@ -372,6 +372,7 @@ export class SluiceSocket extends SocketEventTarget {
       this.dispatchEvent(closeEvent(end));
     };
     this.#inlet.end(error, () => this.#tasks.push(tell));
+    this.#tasks.end();
   }
 }
 

@@ -226,6 +226,43 @@ describe("TaskQueue", () => {
     expect(seen).toEqual(Array.from({ length: 40 }, (_, i) => i));
   });
 
+  it("keeps its port from one burst to the next, and closes it once no more jobs are expected and none waits", async () => {
+    const story: string[] = [];
+    const Channel = MessageChannel;
+    vi.stubGlobal(
+      "MessageChannel",
+      class {
+        port1: MessagePort;
+        port2: MessagePort;
+        constructor() {
+          story.push("made");
+          const { port1, port2 } = new Channel();
+          const close = port1.close.bind(port1);
+          const tell = () => {
+            story.push("closed");
+            close();
+          };
+          this.port1 = Object.assign(port1, { close: tell });
+          this.port2 = port2;
+        }
+      },
+    );
+    const tasks = new TaskQueue();
+    await drained(tasks);
+    await drained(tasks);
+    expect(story).toEqual(["made"]);
+    tasks.push(() => story.push("waited"));
+    tasks.end();
+    expect(story).toEqual(["made"]);
+    await drained(tasks);
+    expect(story).toEqual(["made", "waited", "closed"]);
+    tasks.push(() => story.push("came all the same"));
+    await drained(tasks);
+    expect(story.slice(3)).toEqual(["made", "came all the same", "closed"]);
+    tasks.end();
+    expect(story).toHaveLength(6);
+  });
+
   it("holds a port, which would keep a Node process alive, only while a job waits", async () => {
     const ports = () => process.getActiveResourcesInfo().filter((type) => type === "MessagePort").length;
     // A port is gone a few turns of the event loop after it was closed, those of the tests before as well.

@@ -460,6 +460,26 @@ describe("SluiceSocket: closing", () => {
     expect([code, String(reason)]).toEqual([end.code, end.reason]);
   });
 
+  it("holds no port any more once it is closed, which would keep itself alive in a page", async () => {
+    let open = 0;
+    const Channel = MessageChannel;
+    vi.stubGlobal(
+      "MessageChannel",
+      class extends Channel {
+        constructor() {
+          super();
+          open += 1;
+          this.port1.addEventListener("close", () => (open -= 1));
+        }
+      },
+    );
+    const [socket] = await loopback.connect();
+    expect(open).toBe(1);
+    socket.close();
+    await closeOf(socket);
+    await vi.waitFor(() => expect(open).toBe(0));
+  });
+
   it("delivers what was accepted, however large, before it closes", async () => {
     const [socket, server] = await loopback.connect();
     const arrived = once(server, "message");
