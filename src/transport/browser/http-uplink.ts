@@ -10,6 +10,8 @@ const POST_TIMEOUT_MS = 15_000;
 const KEEPALIVE_BYTES_MAX = 60 * 1024;
 
 export interface UplinkHandler {
+  /** A POST is on its way. */
+  handleAsked(): void;
   /** A batch has come along with an answer. */
   handleBatch(position: number, batch: Uint8Array): void;
   /** The server has ended the line behind the batches that have come. */
@@ -126,7 +128,9 @@ export class Uplink {
       const batches = this.#fitting();
       const isLast = this.#closeCode !== undefined && batches.length === this.#queue.length;
       const request = this.#post(batches, isLast);
-      const outcome = await request.send();
+      const sending = request.send();
+      this.#handler.handleAsked();
+      const outcome = await sending;
       if (this.#running !== loop) return;
       if (outcome.type === "answer" && isLast) return this.#finish();
       const mayGoOn =

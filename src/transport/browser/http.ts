@@ -44,6 +44,8 @@ class HttpTransport implements Transport {
   /** Bytes that have come down since the last request. */
   #unacknowledgedBytes = 0;
   #state: "open" | "closing" | "over" = "open";
+  /** Whether the server knows the line. */
+  #hasAnswer = false;
 
   constructor(platform: HttpPlatform, url: string, options: HttpOptions) {
     const { downlink = "auto", bodyBytesMax = BODY_BYTES_MAX } = options;
@@ -66,10 +68,15 @@ class HttpTransport implements Transport {
     });
     this.#uplink = new Uplink(this.#requests, bodyBytesMax, () => !this.#downlink.isProven, {
       ...shared,
+      handleAsked: () => {
+        if (this.#hasAnswer) this.#downlink.start();
+      },
       handleAnswer: (sent) => {
         if (this.#state !== "open") return;
-        // The line is there now, and a GET finds it.
-        this.#downlink.start();
+        // The line is there now, and a GET finds it. What waits to go up takes the connection that is there, as its answer
+        // brings what comes down, too: the GET opens another one, behind it.
+        this.#hasAnswer = true;
+        if (this.#uplink.bufferedBytes === 0) this.#downlink.start();
         this.#downlink.handleProgress(sent, this.#received);
       },
       handleReady: () => this.#handler?.handleWritable(),

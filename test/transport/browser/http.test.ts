@@ -88,6 +88,16 @@ describe("an HTTP transport: up", () => {
     expect([transport.bufferedBytes, story.of("writable").length]).toEqual([2, 1]);
   });
 
+  it("what waits goes up before the first GET, on the connection that is there", async () => {
+    transport.send(bytes(1));
+    const first = await platform.requests.next();
+    transport.send(bytes(2));
+    answer(first, 1);
+    const [second, third] = await platform.requests.take(2);
+    expect([second, third].map((request) => request?.init.method)).toEqual(["POST", "GET"]);
+    expect(second?.headers["accept"]).toBe("application/octet-stream");
+  });
+
   it("HTTP-12: keeps bodies within 64 KiB, and batches within 16", async () => {
     expect(transport.batchBytesMax).toBe(16 * 1024);
     for (let i = 0; i < 10; i++) transport.send(new Uint8Array(16_000));
