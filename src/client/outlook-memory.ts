@@ -1,4 +1,5 @@
 import type { Memory, Remembered } from "../core/dial/outlook.js";
+import { measuredRoundTripMs } from "./page-timing.js";
 
 /** The part of `Storage` that is used. */
 export interface StorageLike {
@@ -19,17 +20,19 @@ const NUMBERS: Readonly<Record<keyof Remembered, number>> = {
 
 /**
  * Remembers what was learnt about WebSockets to the origin of `url`, across pages. A storage that does not work, or has
- * something else in it, is as good as none.
+ * something else in it, is as good as none. The round trip is that of the last session, else what the browser has measured.
  */
 export function outlookMemory(storage: StorageLike | undefined, url: string): Memory {
   const key = `sluice:${new URL(url).host}`;
   return {
     load() {
+      let remembered: Remembered = {};
       try {
-        return read(storage?.getItem(key) ?? "", Date.now());
+        remembered = read(storage?.getItem(key) ?? "", Date.now());
       } catch {
-        return {};
+        // Forbidden, or not ours.
       }
+      return { ...remembered, roundTripTimeMs: remembered.roundTripTimeMs ?? measuredRoundTripMs(url) };
     },
     save(remembered) {
       try {

@@ -1,0 +1,51 @@
+/** What is read of a `PerformanceResourceTiming`. Browsers that know less leave out the rest. */
+type Timing = Partial<
+  Pick<
+    PerformanceResourceTiming,
+    "name" | "connectStart" | "connectEnd" | "secureConnectionStart" | "requestStart" | "responseStart" | "transferSize"
+  >
+>;
+
+/** Times that nobody has waited for say nothing of a line, ms. */
+const ROUND_TRIP_MAX_MS = 60_000;
+
+/**
+ * The shortest round trip to the origin of `url`, ms, as the browser has measured it for the page and what belongs to it
+ * (Navigation Timing, Resource Timing); `undefined` where it has nothing to tell, as in Node, or on a page of another origin
+ * that is not allowed to know (`Timing-Allow-Origin`).
+ *
+ * Opening a TCP connection takes one round trip. Where each request found one open, the first byte of an answer comes
+ * after one, and what the server takes.
+ */
+export function measuredRoundTripMs(url: string): number | undefined {
+  const { host } = new URL(url);
+  // The name is a URL as the standard writes it, so that the beginning tells.
+  const origins = [`http://${host}/`, `https://${host}/`];
+  const timings = entries().filter(({ name = "" }) => origins.some((origin) => name.startsWith(origin)));
+  return shortest(timings.map(connectMs)) ?? shortest(timings.map(answerMs));
+}
+
+function entries(): readonly Timing[] {
+  // A worker has no navigation, and old browsers have nothing at all.
+  const { performance } = globalThis as { performance?: Partial<Performance> };
+  try {
+    return ["navigation", "resource"].flatMap((type) => (performance?.getEntriesByType?.(type) ?? []) as Timing[]);
+  } catch {
+    return [];
+  }
+}
+
+/** Without the TLS handshake. 0 where the connection was open already. */
+function connectMs({ connectStart = 0, connectEnd = 0, secureConnectionStart = 0 }: Timing): number {
+  return (secureConnectionStart > 0 ? secureConnectionStart : connectEnd) - connectStart;
+}
+
+/** What comes out of the browser's own cache has transferred nothing, and has not been waited for. */
+function answerMs({ requestStart = 0, responseStart = 0, transferSize = 0 }: Timing): number {
+  return transferSize > 0 && requestStart > 0 ? responseStart - requestStart : 0;
+}
+
+function shortest(times: readonly number[]): number | undefined {
+  const known = times.filter((ms) => ms > 0 && ms < ROUND_TRIP_MAX_MS);
+  return known.length === 0 ? undefined : Math.min(...known);
+}
