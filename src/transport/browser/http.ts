@@ -73,13 +73,16 @@ class HttpTransport implements Transport {
       },
       handleAnswer: (sent) => {
         if (this.#state !== "open") return;
-        // The line is there now, and a GET finds it. What waits to go up takes the connection that is there, as its answer
-        // brings what comes down, too: the GET opens another one, behind it.
+        // The line is there now, and a GET finds it.
         this.#hasAnswer = true;
-        if (this.#uplink.bufferedBytes === 0) this.#downlink.start();
         this.#downlink.handleProgress(sent, this.#received);
       },
-      handleReady: () => this.#handler?.handleWritable(),
+      handleReady: () => {
+        this.#handler?.handleWritable();
+        // What waits to go up takes the connection that is there, as its answer brings what comes down, too: the first GET
+        // opens another one, behind it.
+        if (this.#uplink.bufferedBytes === 0) this.#downlink.start();
+      },
       handleDone: () => this.#end(),
     });
   }
