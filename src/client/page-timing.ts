@@ -9,20 +9,29 @@ type Timing = Partial<
 /** Times that nobody has waited for say nothing of a line, ms. */
 const ROUND_TRIP_MAX_MS = 60_000;
 
+/** Who answers sooner may be a proxy on this side of the line, ms: an antivirus product, that of an office, the edge of a CDN. */
+const NEARBY_MS = 10;
+
+/** A server takes as long as it takes; where nothing else is known, this much of it is believed, ms. Arbitrary. */
+const ANSWER_MAX_MS = 150;
+
 /**
- * The shortest round trip to the origin of `url`, ms, as the browser has measured it for the page and what belongs to it
- * (Navigation Timing, Resource Timing); `undefined` where it has nothing to tell, as in Node, or on a page of another origin
- * that is not allowed to know (`Timing-Allow-Origin`).
+ * The round trip to the origin of `url`, ms, as the browser has measured it for the page and what belongs to it (Navigation
+ * Timing, Resource Timing); `undefined` where it has nothing to tell, as in Node, or on a page of another origin that is not
+ * allowed to know (`Timing-Allow-Origin`).
  *
- * Opening a TCP connection takes one round trip. Where each request found one open, the first byte of an answer comes
- * after one, and what the server takes.
+ * Opening a TCP connection takes one round trip. Where each request has found one open, or a proxy near by has opened it,
+ * the first byte of an answer comes after one, and what the server takes.
  */
 export function measuredRoundTripMs(url: string): number | undefined {
   const { host } = new URL(url);
   // The name is a URL as the standard writes it, so that the beginning tells.
   const origins = [`http://${host}/`, `https://${host}/`];
   const timings = entries().filter(({ name = "" }) => origins.some((origin) => name.startsWith(origin)));
-  return shortest(timings.map(connectMs)) ?? shortest(timings.map(answerMs));
+  const connectMs = shortest(timings.map(connectMsOf), NEARBY_MS);
+  const answerMs = shortest(timings.map(answerMsOf), 0);
+  if (connectMs === undefined) return answerMs === undefined ? undefined : Math.min(answerMs, ANSWER_MAX_MS);
+  return Math.min(connectMs, answerMs ?? connectMs);
 }
 
 function entries(): readonly Timing[] {
@@ -36,16 +45,17 @@ function entries(): readonly Timing[] {
 }
 
 /** Without the TLS handshake. 0 where the connection was open already. */
-function connectMs({ connectStart = 0, connectEnd = 0, secureConnectionStart = 0 }: Timing): number {
+function connectMsOf({ connectStart = 0, connectEnd = 0, secureConnectionStart = 0 }: Timing): number {
   return (secureConnectionStart > 0 ? secureConnectionStart : connectEnd) - connectStart;
 }
 
 /** What comes out of the browser's own cache has transferred nothing, and has not been waited for. */
-function answerMs({ requestStart = 0, responseStart = 0, transferSize = 0 }: Timing): number {
+function answerMsOf({ requestStart = 0, responseStart = 0, transferSize = 0 }: Timing): number {
   return transferSize > 0 && requestStart > 0 ? responseStart - requestStart : 0;
 }
 
-function shortest(times: readonly number[]): number | undefined {
-  const known = times.filter((ms) => ms > 0 && ms < ROUND_TRIP_MAX_MS);
+/** Of those that are longer than `floorMs`. */
+function shortest(times: readonly number[], floorMs: number): number | undefined {
+  const known = times.filter((ms) => ms > floorMs && ms < ROUND_TRIP_MAX_MS);
   return known.length === 0 ? undefined : Math.min(...known);
 }
