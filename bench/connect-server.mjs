@@ -14,10 +14,16 @@ const [name, roundTripTimeMs, fault] = process.argv.slice(2);
 const contender = CONTENDERS.find((candidate) => candidate.name === name);
 if (contender === undefined) throw new Error(`no contender "${name}"`);
 
+/** What a page loads before it connects, as any page does. @type {Record<string, [type: string, body: string]>} */
+const FILES = {
+  "/": ["text/html", '<!doctype html><title>bench</title><script src="/page.js"></script>'],
+  "/page.js": ["text/javascript", ""],
+};
+
 const server = http.createServer((request, response) => {
-  const isPage = request.url === "/";
-  response.writeHead(isPage ? 200 : 404, { "Content-Type": "text/html" });
-  response.end(isPage ? "<!doctype html><title>bench</title>" : undefined);
+  const [type, body] = FILES[request.url ?? ""] ?? ["text/plain", undefined];
+  response.writeHead(body === undefined ? 404 : 200, { "Content-Type": type });
+  response.end(body);
 });
 await contender.serve(server);
 

@@ -28,6 +28,9 @@ export const CONNECT_USAGE = `npm run bench -- connect [options]: how soon the f
   --json FILE           writes everything that was measured
 `;
 
+/** For the first visitor of a server, whom nobody measures. */
+const WARM_UP_MS = 4000;
+
 /**
  * @typedef {{ contenders: string, faults: string, "round-trips": string, repeats: string, json?: string }} ConnectOptions
  * @typedef {import("./connect/contenders.mjs").ConnectContender} ConnectContender
@@ -96,10 +99,11 @@ async function timeVisits(browser, contender, { fault, roundTripTimeMs, repeats 
   }));
   for (let repeat = 0; repeat < repeats; repeat++) {
     const server = await startConnectServer(contender, roundTripTimeMs, fault);
+    await welcomeSomebody(browser, contender, server);
     const context = await browser.puppeteer.createBrowserContext();
     for (const visit of visits) {
       const stays = contender.remembers === true && fault !== "nothing" && visit.visit === "first";
-      const ms = await timeFirstEcho(context, contender, server, stays);
+      const ms = await timeFirstEcho(context, contender, server, { stays });
       visit.ms.push(ms);
       // It would be the same again, and takes its time.
       if (ms === undefined) repeat = repeats;
@@ -110,6 +114,18 @@ async function timeVisits(browser, contender, { fault, roundTripTimeMs, repeats 
   const shown = visits.map(({ ms }) => `${shownMs(median(ms))} ms`);
   process.stderr.write(`  ${fault}, ${roundTripTimeMs} ms, ${title}: ${shown.join(", then ")}\n`);
   return visits;
+}
+
+/**
+ * A server that has just been started is slow to answer, and none of the pages that people visit is.
+ * @param {BenchBrowser} browser
+ * @param {ConnectContender} contender
+ * @param {import("./lib/connect-trial.mjs").ConnectServer} server
+ */
+async function welcomeSomebody(browser, contender, server) {
+  const context = await browser.puppeteer.createBrowserContext();
+  await timeFirstEcho(context, contender, server, { limitMs: WARM_UP_MS });
+  await context.close();
 }
 
 /**

@@ -53,16 +53,16 @@ export async function startConnectServer(contender, roundTripTimeMs, fault) {
  * @param {BrowserContext} context
  * @param {ConnectContender} contender
  * @param {ConnectServer} server
- * @param {boolean} stays whether the page is looked at for a while
+ * @param {{ stays?: boolean, limitMs?: number }} [visit] stays: whether the page is looked at for a while
  * @returns {Promise<number | undefined>}
  */
-export async function timeFirstEcho(context, contender, server, stays) {
+export async function timeFirstEcho(context, contender, server, { stays = false, limitMs = LIMIT_MS } = {}) {
   const page = await openPage(context, contender, server);
   const ms = await page.evaluate(`(async () => {
     const startedAt = performance.now();
     const echo = new Promise((resolve) => { bench.connect(() => resolve(performance.now() - startedAt)); });
     bench.half.send(${JSON.stringify(TEXT)});
-    return await Promise.race([echo, bench.sleep(${LIMIT_MS})]);
+    return await Promise.race([echo, bench.sleep(${limitMs})]);
   })()`);
   if (stays) await new Promise((resolve) => setTimeout(resolve, STAY_MS));
   await page.close();
