@@ -24,8 +24,11 @@ export interface DetectionOptions {
   readonly onBlocked: (error: SluiceError) => void;
 }
 
-/** A GREETING comes in the same flight as the handshake's answer. So long it is waited for before anybody asks, ms. */
-const GREETING_WAIT_MS: { readonly min: Millis; readonly max: Millis } = { min: 100, max: 1000 };
+/**
+ * So long as the handshake took, within these bounds, ms, is waited for a GREETING before anybody asks, as it comes in the
+ * same flight as the handshake's answer; and for the probe's answer before a server is dialled as an ordinary one.
+ */
+const WAIT_MS: { readonly min: Millis; readonly max: Millis } = { min: 100, max: 1000 };
 
 /** What is kept of a server that is not known yet, bytes: the default message limit. */
 const HELD_BYTES_MAX = 16 * 1024 * 1024;
@@ -40,10 +43,12 @@ interface Held {
 
 type State =
   /** Our subprotocol is on offer. */
-  | { readonly name: "offering"; readonly socket: WebSocketLike; readonly since: Millis }
+  | { readonly name: "offering"; readonly socket: WebSocketLike }
   /** It was selected, which proves nothing (NEG-07). `stop` ends the wait for the GREETING; `asked` once that is over. */
   | { readonly name: "listening"; readonly held: Held; readonly stop: () => void; readonly asked: boolean }
-  /** The offer was not taken: another handshake without it is under way, or waits for the answer of the probe. */
+  /** The offer was not taken: is it a server of ours all the same? `stop` ends the wait for the answer. */
+  | { readonly name: "asking"; readonly stop: () => void }
+  /** Another handshake without the offer is under way, or waits for the answer of the probe. */
   | { readonly name: "redialling"; readonly held: Held }
   | { readonly name: "framed"; readonly socket: WebSocketLike }
   | { readonly name: "over" };
@@ -62,6 +67,7 @@ export class DetectingWebSocket implements WebSocketLike {
   readonly #options: DetectionOptions;
   readonly #url: string;
   readonly #protocols: readonly string[];
+  readonly #dialledAt: Millis;
   #state: State;
 
   /** @throws what the native constructor throws */
@@ -70,9 +76,10 @@ export class DetectingWebSocket implements WebSocketLike {
     this.#url = url;
     this.#protocols = protocols;
     const socket = this.#native(protocols);
-    this.#state = { name: "offering", socket, since: options.host.now() };
+    this.#dialledAt = options.host.now();
+    this.#state = { name: "offering", socket };
     socket.onopen = () => this.#handleOpen(socket);
-    socket.onclose = () => this.#redial();
+    socket.onclose = () => this.#askFirst();
   }
 
   /** Only what greets is sent to. */
@@ -111,11 +118,9 @@ export class DetectingWebSocket implements WebSocketLike {
 
   #handleOpen(socket: WebSocketLike): void {
     if (this.#state.name !== "offering") return;
-    const tookMs = this.#options.host.now() - this.#state.since;
     const held = this.#hold(socket, () => this.#ask());
     if (socket.protocol !== SUBPROTOCOL) return this.#handOver(held, false);
-    const waitMs = Math.min(Math.max(tookMs, GREETING_WAIT_MS.min), GREETING_WAIT_MS.max);
-    const stop = this.#options.host.setTimer(() => this.#ask(), waitMs);
+    const stop = this.#options.host.setTimer(() => this.#ask(), this.#waitMs);
     this.#state = { name: "listening", held, stop, asked: false };
     const hold = socket.onmessage;
     socket.onmessage = (event: { data: unknown }) => {
@@ -159,32 +164,43 @@ export class DetectingWebSocket implements WebSocketLike {
 
   /**
    * The handshake has failed. Browsers let it fail when the server selects none of the protocols that were offered (WHATWG
-   * WebSockets), so without an application's protocols the same server may do: that is tried, once. A Sluice server that
-   * has come up in between would serve us as an ordinary client, so it is asked as well.
+   * WebSockets), so without an application's protocols the same server may do: that is tried, once. A Sluice server whose
+   * handshake was cut, or that has come up in between, would serve us as an ordinary client, and its application would see
+   * one that never speaks; so it is asked first, for no longer than the handshake took.
    */
-  #redial(): void {
+  #askFirst(): void {
+    const answer = this.#options.probe(this.#url);
+    const stop = this.#options.host.setTimer(() => this.#redial(answer), this.#waitMs);
+    this.#state = { name: "asking", stop };
+    void answer.then((what) => {
+      // Then it is the WebSockets that do not get through, and nothing is gained by waiting for another one.
+      if (what === "sluice" && (this.#state.name === "asking" || this.#state.name === "redialling")) this.#fail();
+      else this.#redial(answer);
+    });
+  }
+
+  #redial(answer: Promise<ProbeAnswer>): void {
+    if (this.#state.name !== "asking") return;
+    this.#state.stop();
     let socket: WebSocketLike;
     try {
       socket = this.#native(this.#protocols.filter((protocol) => protocol !== SUBPROTOCOL));
     } catch {
       return this.#fail();
     }
-    const answer = this.#options.probe(this.#url);
     const held = this.#hold(socket, () => {});
     this.#state = { name: "redialling", held };
-    // Then it is the WebSockets that do not get through, and nothing is gained by waiting for this one.
-    void answer.then((what) => {
-      if (what === "sluice" && this.#state.name === "redialling" && this.#state.held === held) this.#fail();
-    });
     const die = socket.onclose;
     socket.onclose = () => this.#fail();
     socket.onopen = async () => {
       socket.onclose = die;
-      const isSluice = (await answer) === "sluice";
-      if (this.#state.name !== "redialling") return;
-      if (isSluice) this.#fail();
-      else this.#handOver(held, false);
+      await answer;
+      if (this.#state.name === "redialling") this.#handOver(held, false);
     };
+  }
+
+  get #waitMs(): Millis {
+    return Math.min(Math.max(this.#options.host.now() - this.#dialledAt, WAIT_MS.min), WAIT_MS.max);
   }
 
   /** Keeps what comes. `onDeath` is called once, if it ends meanwhile. */
@@ -227,7 +243,8 @@ export class DetectingWebSocket implements WebSocketLike {
     const state = this.#state;
     this.#state = { name: "over" };
     if (state.name === "over") return;
-    if (state.name === "listening") state.stop();
+    if ("stop" in state) state.stop();
+    if (state.name === "asking") return;
     const socket = "held" in state ? state.held.socket : state.socket;
     socket.onopen = null;
     socket.onmessage = null;

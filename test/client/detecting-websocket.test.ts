@@ -223,47 +223,71 @@ describe("DetectingWebSocket: an ordinary server", () => {
 });
 
 describe("DetectingWebSocket: a handshake that fails", () => {
-  it("is tried again without our protocol, and the server is asked meanwhile", async () => {
+  it("is tried again without our protocol once the server has been asked, and is another", async () => {
     scene = new Scene();
     scene.native.die();
+    expect([scene.probes, Native.all.length]).toEqual([1, 1]);
+    await scene.answer("other");
     expect(Native.all.map(({ offer }) => offer)).toEqual([["chat", "sluice.v1"], ["chat"]]);
-    expect(scene.probes).toBe(1);
+    scene.native.open("chat");
+    await reactions();
+    expect(scene.found[0]).toMatchObject({ socket: scene.native, subprotocol: "chat", messages: [], mayGreet: false });
+  });
+
+  it("is not tried where a Sluice server says that it is there, so that nobody there sees a client that never speaks", async () => {
+    scene = new Scene();
+    scene.native.die();
+    await scene.answer("sluice");
+    expect([scene.story, scene.found, Native.all.length]).toEqual([["close 1006"], [], 1]);
+  });
+
+  it.each([
+    [0, 100],
+    [400, 400],
+    [5000, 1000],
+  ])("of %i ms waits for the answer no longer than %i ms", async (tookMs, waitMs) => {
+    scene = new Scene();
+    scene.host.advance(tookMs);
+    scene.native.die();
+    scene.host.advance(waitMs - 1);
+    expect(Native.all).toHaveLength(1);
+    scene.host.advance(1);
+    expect(Native.all).toHaveLength(2);
     scene.native.open("chat");
     scene.native.say("hello");
     expect(scene.found).toEqual([]);
     await scene.answer("unknown");
-    expect(scene.found[0]).toMatchObject({
-      socket: scene.native,
-      subprotocol: "chat",
-      messages: ["hello"],
-      mayGreet: false,
-    });
+    expect(scene.found[0]).toMatchObject({ socket: scene.native, messages: ["hello"], mayGreet: false });
   });
 
   it("is over as soon as a Sluice server says that it is there: no other handshake is waited for", async () => {
     scene = new Scene();
     scene.native.die();
+    scene.host.advance(100);
     await scene.answer("sluice");
     expect([scene.story, scene.found, scene.native.closes]).toEqual([["close 1006"], [], [[]]]);
   });
 
-  it("is not tried more than once", () => {
+  it("is not tried more than once", async () => {
     scene = new Scene();
     scene.native.die();
+    await scene.answer("other");
     scene.native.die();
     expect([scene.story, Native.all.length]).toEqual([["close 1006"], 2]);
   });
 
-  it("has failed where the second socket cannot be made", () => {
+  it("has failed where the second socket cannot be made", async () => {
     scene = new Scene();
     Native.isForbidden = true;
     scene.native.die();
+    await scene.answer("unknown");
     expect(scene.story).toEqual(["close 1006"]);
   });
 
   it("has failed when a Sluice server is there by now", async () => {
     scene = new Scene();
     scene.native.die();
+    scene.host.advance(100);
     scene.native.open("chat");
     await scene.answer("sluice");
     expect([scene.story, scene.found, scene.native.closes]).toEqual([["close 1006"], [], [[]]]);
@@ -273,6 +297,12 @@ describe("DetectingWebSocket: a handshake that fails", () => {
     scene = new Scene();
     const first = scene.native;
     first.die();
+    scene.socket.close();
+    await scene.answer("other");
+    expect([scene.story, Native.all.length]).toEqual([[], 1]);
+    scene = new Scene();
+    scene.native.die();
+    scene.host.advance(100);
     scene.socket.close();
     expect(scene.native.closes).toEqual([[]]);
     scene.native.open("chat");
