@@ -4,18 +4,29 @@
  * message of 16 bytes takes on the line. The page, its scripts and its connections are there already.
  */
 import { writeFile } from "node:fs/promises";
-import { CARRIERS, CONTENDERS } from "./connect/contenders.mjs";
+import { CARRIERS, CONTENDERS, MOVERS } from "./connect/contenders.mjs";
 import { launchBrowser } from "./lib/browser.mjs";
 import { chooseNamed, chooseNames, parseCount } from "./lib/choices.mjs";
 import { FAULT_NAMES } from "./lib/connect-faults.mjs";
-import { LIMIT_MS, startConnectServer, timeFirstEcho, watchKilled, weighMessages } from "./lib/connect-trial.mjs";
+import {
+  LIMIT_MS,
+  startConnectServer,
+  TALK_MS,
+  timeFirstEcho,
+  watchKilled,
+  watchMove,
+  weighMessages,
+} from "./lib/connect-trial.mjs";
 import { number, table } from "./lib/table.mjs";
+
+const PARTS = /** @type {const} */ (["echoes", "moves", "weights"]);
 
 export const CONNECT_OPTIONS = /** @type {const} */ ({
   contenders: { type: "string", default: CONTENDERS.map((contender) => contender.name).join(",") },
   faults: { type: "string", default: FAULT_NAMES.join(",") },
   "round-trips": { type: "string", default: "0,100" },
   repeats: { type: "string", default: "5" },
+  parts: { type: "string", default: PARTS.join(",") },
   json: { type: "string" },
 });
 
@@ -25,6 +36,7 @@ export const CONNECT_USAGE = `npm run bench -- connect [options]: how soon the f
   --faults a,b          what happens to WebSockets: ${FAULT_NAMES.join(", ")}
   --round-trips 0,100   of the lines to emulate, ms                            (0,100)
   --repeats N           the median is shown                                    (5)
+  --parts a,b           ${PARTS.join(", ")}: the first echo, sessions that move from HTTP to a WebSocket, bytes of a message
   --json FILE           writes everything that was measured
 `;
 
@@ -32,7 +44,8 @@ export const CONNECT_USAGE = `npm run bench -- connect [options]: how soon the f
 const WARM_UP_MS = 4000;
 
 /**
- * @typedef {{ contenders: string, faults: string, "round-trips": string, repeats: string, json?: string }} ConnectOptions
+ * @typedef {{ contenders: string, faults: string, "round-trips": string, repeats: string, parts: string,
+ *   json?: string }} ConnectOptions
  * @typedef {import("./connect/contenders.mjs").ConnectContender} ConnectContender
  * @typedef {import("./lib/browser.mjs").BenchBrowser} BenchBrowser
  * @typedef {{ fault: string, roundTripTimeMs: number, visit: "first" | "return", title: string, ms: (number | undefined)[] }} Timing
@@ -47,33 +60,46 @@ export async function runConnect(options) {
   const faults = chooseNames(options.faults, FAULT_NAMES);
   const roundTrips = options["round-trips"].split(",").map(Number);
   const repeats = parseCount(options.repeats);
+  const parts = chooseNames(options.parts, PARTS);
   const browser = await launchBrowser();
   /** @type {Timing[]} */
   const timings = [];
   const killed = [];
+  const moves = [];
   const weights = [];
   try {
-    for (const roundTripTimeMs of roundTrips) {
+    for (const roundTripTimeMs of parts.includes("echoes") ? roundTrips : []) {
       for (const fault of faults.filter((name) => name !== "killed")) {
         for (const contender of contenders) {
           timings.push(...(await timeVisits(browser, contender, { fault, roundTripTimeMs, repeats })));
         }
       }
     }
-    if (faults.includes("killed")) {
+    if (parts.includes("echoes") && faults.includes("killed")) {
       for (const contender of contenders) killed.push(await watch(browser, contender));
     }
-    for (const carrier of CARRIERS) weights.push(await weigh(browser, carrier));
+    for (const mover of parts.includes("moves") ? MOVERS : [])
+      moves.push(await move(browser, mover, roundTrips.at(-1) ?? 0, repeats));
+    for (const carrier of parts.includes("weights") ? CARRIERS : []) weights.push(await weigh(browser, carrier));
   } finally {
     await browser.close();
   }
-  printTimings(timings, roundTrips);
+  if (timings.length > 0) printTimings(timings, roundTrips);
   if (killed.length > 0) printKilled(killed);
-  printWeights(weights);
+  if (moves.length > 0) printMoves(moves);
+  if (weights.length > 0) printWeights(weights);
   const software = `${browser.version}, headless; Node ${process.version}`;
   process.stdout.write(`\n${software}. All on loopback, in one machine.\n`);
   if (options.json !== undefined) {
-    const report = { benchmark: "connect", measuredAt: new Date().toISOString(), software, timings, killed, weights };
+    const report = {
+      benchmark: "connect",
+      measuredAt: new Date().toISOString(),
+      software,
+      timings,
+      killed,
+      moves,
+      weights,
+    };
     await writeFile(options.json, `${JSON.stringify(report, undefined, 1)}\n`);
     process.stdout.write(`Everything is in ${options.json}\n`);
   }
@@ -143,6 +169,27 @@ async function watch(browser, contender) {
 
 /**
  * @param {BenchBrowser} browser
+ * @param {ConnectContender} mover
+ * @param {number} roundTripTimeMs
+ * @param {number} repeats
+ */
+async function move(browser, mover, roundTripTimeMs, repeats) {
+  /** @type {Awaited<ReturnType<typeof watchMove>>[]} */
+  const moves = [];
+  for (let repeat = 0; repeat < repeats; repeat++) {
+    const fault = mover.movesByItself === true ? "nothing" : "refused";
+    const server = await startConnectServer(mover, roundTripTimeMs, fault, TALK_MS);
+    const context = await browser.puppeteer.createBrowserContext();
+    moves.push(await watchMove(context, mover, server));
+    await context.close();
+    server.stop();
+  }
+  process.stderr.write(`  moving, ${mover.title}: ${JSON.stringify(moves)}\n`);
+  return { title: mover.title, roundTripTimeMs, moves };
+}
+
+/**
+ * @param {BenchBrowser} browser
  * @param {ConnectContender} carrier
  */
 async function weigh(browser, carrier) {
@@ -186,6 +233,21 @@ function printKilled(killed) {
     isThere ? "yes" : "no",
   ]);
   process.stdout.write(table(["", "WebSockets dialled", "longest silence, ms", "works in the end"], rows));
+}
+
+/** @param {Awaited<ReturnType<typeof move>>[]} moves */
+function printMoves(moves) {
+  const roundTripTimeMs = moves[0]?.roundTripTimeMs ?? 0;
+  process.stdout.write(
+    `\nFrom HTTP to a WebSocket, both ends sending every ${TALK_MS} ms: the longest pause, ms (median); ${roundTripTimeMs} ms round trip\n\n`,
+  );
+  const rows = moves.map(({ title, moves }) => [
+    title,
+    .../** @type {const} */ (["up", "down"]).flatMap((way) =>
+      [0, 1].map((part) => shownMs(median(moves.map((each) => each[way][part])))),
+    ),
+  ]);
+  process.stdout.write(table(["", "up, before", "up, moving", "down, before", "down, moving"], rows));
 }
 
 /** @param {Awaited<ReturnType<typeof weigh>>[]} weights */

@@ -1,5 +1,5 @@
 // @ts-check
-/** Both halves of an application that sends back what it gets. */
+/** Both halves of an application: the page's, and the server's, which sends back what it gets or does something else with it. */
 import { createRequire } from "node:module";
 import { fileURLToPath } from "node:url";
 import { Server } from "socket.io";
@@ -12,14 +12,18 @@ const require = createRequire(import.meta.url);
  * @typedef {object} PageHalf
  * @property {(text: string) => void} send as soon as the contender takes it
  *
+ * @typedef {(send: (text: string) => void) => (text: string) => void} Attend what the server does with a connection: is
+ *   called with what sends on it, and gives what takes a message
+ *
  * @typedef {object} ConnectContender
  * @property {string} name on the command line
  * @property {string} title in the table
  * @property {string} [script] that the page loads before it connects
- * @property {(server: import("node:http").Server) => unknown} serve
+ * @property {(server: import("node:http").Server, attend: Attend) => unknown} serve
  * @property {(host: string, received: (text: string) => void, transports?: string[]) => PageHalf} connect runs in the
  *   page, so it sees nothing of its module
  * @property {boolean} [remembers] whether it keeps for the next visit what has got through
+ * @property {boolean} [movesByItself] whether it begins with HTTP, and tries a WebSocket at once
  * @property {string[]} [transports] what it is told to use; its default, where there is none
  */
 
@@ -27,9 +31,10 @@ const require = createRequire(import.meta.url);
 const native = {
   name: "native",
   title: "native WebSocket",
-  serve(server) {
+  serve(server, attend) {
     new WebSocketServer({ server }).on("connection", (socket) => {
-      socket.on("message", (data) => socket.send(String(data)));
+      const take = attend((text) => socket.send(text));
+      socket.on("message", (data) => take(String(data)));
     });
   },
   connect(host, received) {
@@ -53,10 +58,11 @@ const sluice = {
   title: "Sluice",
   remembers: true,
   script: fileURLToPath(new URL("../../dist/sluice.global.min.js", import.meta.url)),
-  async serve(server) {
+  async serve(server, attend) {
     const { SluiceServer } = await import("sluice/server");
     new SluiceServer({ server }).on("connection", (/** @type {any} */ socket) => {
-      socket.on("message", (/** @type {Buffer} */ data) => socket.send(String(data)));
+      const take = attend((text) => socket.send(text));
+      socket.on("message", (/** @type {Buffer} */ data) => take(String(data)));
     });
   },
   connect(host, received, transports) {
@@ -72,9 +78,12 @@ const socketIo = {
   name: "socket-io",
   title: "Socket.IO",
   script: require.resolve("socket.io-client/dist/socket.io.js"),
-  serve(server) {
+  serve(server, attend) {
     new Server(server).on("connection", (socket) => {
-      socket.on("message", (text) => socket.emit("message", text));
+      socket.on(
+        "message",
+        attend((text) => socket.emit("message", text)),
+      );
     });
   },
   connect(host, received, transports) {
@@ -90,10 +99,13 @@ const sockJs = {
   name: "sockjs",
   title: "SockJS",
   script: require.resolve("sockjs-client/dist/sockjs.min.js"),
-  serve(server) {
+  serve(server, attend) {
     const service = sockjs.createServer({ log: () => {} });
     service.on("connection", (connection) => {
-      connection.on("data", (/** @type {string} */ text) => connection.write(text));
+      connection.on(
+        "data",
+        attend((text) => connection.write(text)),
+      );
     });
     service.installHandlers(server, { prefix: "/sockjs" });
   },
@@ -141,4 +153,11 @@ export const CARRIERS = [
     title: `SockJS, ${name}`,
     transports: [name],
   })),
+];
+
+/** Those that go over HTTP for a while, and then to a WebSocket. @type {ConnectContender[]} */
+export const MOVERS = [
+  { ...sluice, title: "Sluice, from long-poll", transports: ["websocket", "long-poll"] },
+  { ...sluice, title: "Sluice, from sse", transports: ["websocket", "sse"] },
+  { ...socketIo, title: "Socket.IO, from polling", movesByItself: true },
 ];

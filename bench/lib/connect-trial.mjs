@@ -18,6 +18,10 @@ const SETTLE_MS = 1500;
 const CARRIED = 100;
 const TEXT = "0123456789abcdef";
 
+/** Where a session moves to a WebSocket: how often both ends send something, and for how long before and after. */
+export const TALK_MS = 10;
+const MOVE_MS = 2500;
+
 /**
  * @typedef {import("../connect/contenders.mjs").ConnectContender} ConnectContender
  * @typedef {import("puppeteer-core").BrowserContext} BrowserContext
@@ -27,21 +31,25 @@ const TEXT = "0123456789abcdef";
  * @param {ConnectContender} contender
  * @param {number} roundTripTimeMs
  * @param {string} fault
+ * @param {number} [talkMs] how often the application sends something, where it does not answer
  */
-export async function startConnectServer(contender, roundTripTimeMs, fault) {
-  const args = [contender.name, String(roundTripTimeMs), fault];
+export async function startConnectServer(contender, roundTripTimeMs, fault, talkMs) {
+  const args = [contender.name, String(roundTripTimeMs), fault, ...(talkMs === undefined ? [] : [String(talkMs)])];
   const child = fork(new URL("../connect-server.mjs", import.meta.url), args, {
     stdio: ["ignore", "inherit", "inherit", "ipc"],
   });
   const [{ port }] = await once(child, "message");
+  const ask = async (/** @type {string} */ wish) => {
+    child.send(wish);
+    const [answer] = await once(child, "message");
+    return answer;
+  };
   return {
     port: /** @type {number} */ (port),
-    /** @returns {Promise<{ upgrades: number, up: number, down: number }>} so far */
-    async counts() {
-      child.send("counts");
-      const [counts] = await once(child, "message");
-      return counts;
-    },
+    /** @returns {Promise<{ upgrades: number, up: number, down: number, arrivals: number[] }>} so far */
+    counts: () => ask("counts"),
+    /** From here on WebSockets get through. */
+    unblock: () => ask("unblock"),
     stop: () => child.kill(),
   };
 }
@@ -127,6 +135,47 @@ export async function weighMessages(context, contender, server) {
   const after = await server.counts();
   await page.close();
   return { up: (after.up - before.up) / CARRIED, down: (after.down - before.down) / CARRIED };
+}
+
+/**
+ * Has both ends say something all the time, while the session moves from HTTP to a WebSocket.
+ * @param {BrowserContext} context
+ * @param {ConnectContender} mover
+ * @param {ConnectServer} server that blocks WebSockets, and talks
+ * @returns {Promise<{ up: number[], down: number[] }>} how long nothing came, each way, at most: before the move, and in it
+ *   and behind it, ms
+ */
+export async function watchMove(context, mover, server) {
+  const page = await openPage(context, mover, server);
+  await page.evaluate(`(async () => {
+    globalThis.arrivals = [];
+    bench.connect(() => arrivals.push(performance.now()));
+    setInterval(() => bench.half.send(${JSON.stringify(TEXT)}), ${TALK_MS});
+    await bench.sleep(${MOVE_MS});
+  })()`);
+  const { arrivals: before } = await server.unblock();
+  // A network that is said to be back is a reason to try again.
+  const downBefore = await page.evaluate(`(async () => {
+    const count = arrivals.length;
+    dispatchEvent(new Event("online"));
+    await bench.sleep(${MOVE_MS});
+    return count;
+  })()`);
+  const { arrivals: up, upgrades } = await server.counts();
+  const down = /** @type {number[]} */ (await page.evaluate("arrivals"));
+  await page.close();
+  if (upgrades === 0) throw new Error(`${mover.title} has not moved`);
+  const counts = mover.movesByItself === true ? [1, 1] : [before.length, /** @type {number} */ (downBefore)];
+  return { up: longestGaps(up, counts[0]), down: longestGaps(down, counts[1]) };
+}
+
+/**
+ * @param {number[]} times
+ * @param {number | undefined} count how many of them belong to the first part
+ */
+function longestGaps(times, count = 1) {
+  const gaps = times.slice(1).map((time, index) => time - /** @type {number} */ (times[index]));
+  return [gaps.slice(0, count - 1), gaps.slice(count - 1)].map((part) => Math.max(...part));
 }
 
 /**
