@@ -132,9 +132,6 @@ export class SessionDriver<S extends Session = Session> {
 
   #transmit(startedAt: Millis): void {
     let now = startedAt;
-    for (let next = this.#session.pollBeside(); next !== undefined; next = this.#session.pollBeside()) {
-      this.#transports.get(next.line)?.send(next.batch);
-    }
     for (;;) {
       // Read anew: a transport may end inside `send`.
       const { transport } = this;
@@ -146,6 +143,10 @@ export class SessionDriver<S extends Session = Session> {
       if (batch === undefined) break;
       transport.send(batch);
       now = this.#host.now();
+    }
+    // Behind the others, as it may be a copy of one of them.
+    for (let next = this.#session.pollBeside(now); next !== undefined; next = this.#session.pollBeside(now)) {
+      this.#transports.get(next.line)?.send(next.batch);
     }
     this.#collect();
     this.#alarm.set(this.#session.nextDeadline());

@@ -79,15 +79,12 @@ export class Endpoint {
   }
 
   #transmit(outlet: () => Outlet | undefined, now: number): void {
-    for (let next = this.session.pollBeside(); next !== undefined; next = this.session.pollBeside()) {
-      this.#sendBeside(next.line, next.batch);
-    }
     for (let polls = 0; ; polls++) {
       const transport = outlet();
-      if (transport === undefined) return;
+      if (transport === undefined) break;
       const wasUrgent = this.app.isUrgent;
       const batch = this.session.pollTransmit(transport.budgetBytes, now);
-      if (batch === undefined) return;
+      if (batch === undefined) break;
       const number = readVarint(batch, 0) as number;
       transport.send(batch);
       if (number > this.#sentNumber) {
@@ -96,6 +93,9 @@ export class Endpoint {
         this.app.handleNewBatch(batch.length, wasUrgent, this.#bounds.chunkBytes);
       }
       if (polls > POLLS_MAX) throw new Violation("livelock", `${this.app.out.name}: batches without end`);
+    }
+    for (let next = this.session.pollBeside(now); next !== undefined; next = this.session.pollBeside(now)) {
+      this.#sendBeside(next.line, next.batch);
     }
   }
 

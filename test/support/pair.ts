@@ -244,10 +244,6 @@ export class Pair {
 
   #follow(end: End, events: EndEvent[]): void {
     const { session } = end;
-    for (let next = session.pollBeside(); next !== undefined; next = session.pollBeside()) {
-      const line = end.lines.get(next.line);
-      if (line !== undefined) this.#transmit(line, end.name, end, next.batch);
-    }
     for (;;) {
       const batch = session.pollTransmit(end.budgetBytes, this.now);
       if (batch === undefined) break;
@@ -255,6 +251,10 @@ export class Pair {
       if (line === undefined) throw new Error(`the ${end.name} speaks without a line`);
       this.#transmit(line, end.name, end, batch);
       end.watch?.();
+    }
+    for (let next = session.pollBeside(this.now); next !== undefined; next = session.pollBeside(this.now)) {
+      const line = end.lines.get(next.line);
+      if (line !== undefined) this.#transmit(line, end.name, end, next.batch);
     }
     events.push(...this.#pollEvents(end));
     const hasTaken = this.#takeMessages(end, events);

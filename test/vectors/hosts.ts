@@ -89,7 +89,7 @@ export class ClientHost implements Host {
 
   #drain(now: number): void {
     const { session } = this;
-    for (let next = session.pollBeside(); next !== undefined; next = session.pollBeside()) {
+    for (let next = session.pollBeside(now); next !== undefined; next = session.pollBeside(now)) {
       this.#outlet.transmit(next.line, next.batch);
     }
     for (let batch = poll(session, now); batch !== undefined; batch = poll(session, now)) {

@@ -24,6 +24,16 @@ export interface SentBatch {
   readonly opens: boolean;
 }
 
+/** What a transport has had before it carries the session. */
+export interface EarlySent {
+  /** The last numbered batch; 0 for none. */
+  readonly number: number;
+  /** When it was handed those that another transport had as well, by number. */
+  readonly times: ReadonlyMap<number, Millis>;
+}
+
+const NOTHING_SENT: EarlySent = { number: 0, times: new Map() };
+
 /** Acknowledged batches are dropped from the array in portions of this many: moving the rest for each would cost more. */
 const COMPACT_AT = 64;
 
@@ -76,15 +86,22 @@ export class InFlight {
 
   /**
    * Another transport: everything that is not acknowledged has to be sent on it, from the oldest on.
-   * @param lineNumber up to which it has had it before another one took its place for a while
+   * @param early what it has had while another one carried the session, or before that
    */
-  rewind(lineNumber = 0): void {
+  rewind(early: EarlySent = NOTHING_SENT): void {
     this.#cursor = this.#head;
     this.#lineBytes = 0;
-    for (let batch = this.due; batch !== undefined && batch.number <= lineNumber; batch = this.due) {
+    for (let batch = this.due; batch !== undefined && batch.number <= early.number; batch = this.due) {
+      // The acks that come on this line tell of this line.
+      batch.sentAt = early.times.get(batch.number) ?? batch.sentAt;
       this.#cursor += 1;
       this.#lineBytes += batch.batch.length;
     }
+  }
+
+  /** The first batch behind this number that is not acknowledged, on whichever transport. */
+  after(number: number): SentBatch | undefined {
+    return this.#batches[this.#head + Math.max(0, number - this.#ackedNumber)];
   }
 
   /** The batch to send again next; `undefined` when the present transport has had them all. */

@@ -5,7 +5,7 @@ import { encodeBatch, frameBytes } from "../wire/encode.js";
 import type { AckFrame, CloseFrame, Frame, Violation } from "../wire/frame.js";
 import { varintBytes } from "../wire/varint.js";
 import type { DraftSpace } from "./draft.js";
-import { InFlight, type SentBatch } from "./in-flight.js";
+import { type EarlySent, InFlight, type SentBatch } from "./in-flight.js";
 import type { ChannelKey } from "./send-channel.js";
 import type { Sender } from "./sender.js";
 import { type AckSample, WindowController } from "./window.js";
@@ -163,10 +163,10 @@ export class Outbound {
 
   /**
    * Another transport carries the session: everything that is not acknowledged is sent again on it.
-   * @param lineNumber up to which it has had it before, as early data
+   * @param early what it has had before, as early data
    */
-  handleAttached(now: Millis, lineNumber = 0): void {
-    this.#inFlight.rewind(lineNumber);
+  handleAttached(now: Millis, early?: EarlySent): void {
+    this.#inFlight.rewind(early);
     // Another line: what was learnt of the one before says nothing about it.
     this.#window = new WindowController(this.#limits, this.#window.path.smoothedRoundTripMs);
     this.#window.handleRequests(this.#requests);
@@ -200,6 +200,11 @@ export class Outbound {
   /** When more may leave, whatever comes: `pollBatch` is to be asked again then. */
   get nextDeadline(): Millis | undefined {
     return this.#roomAt;
+  }
+
+  /** What has left and is not acknowledged, behind this number: its number, and the batch. */
+  sentAfter(number: number): Pick<SentBatch, "number" | "batch"> | undefined {
+    return this.#inFlight.after(number);
   }
 
   get sentBytes(): number {

@@ -54,9 +54,9 @@ export abstract class ClientHandshake extends ClientLines {
     const hello = this.identity.hello(said, instance);
     line.toldOpening = details.opening;
     line.askedAt = now;
-    // Nothing else carries the session, and the server has shown that it is one of ours (HSK-07).
-    const isEarly = line === this.main && instance !== undefined;
-    if (isEarly) this.exchange.handleAttached(now);
+    // The server has shown that it is one of ours (HSK-07). What another line carries is copied (RES-17).
+    const isEarly = instance !== undefined && (line === this.main || this.attachment.isAttached);
+    if (isEarly && line === this.main) this.exchange.handleAttached(now);
     line.attachment.introduce(epoch, hello, isEarly);
     if (line !== this.main && 1 + frameBytes(hello) > this.helloBytesMaxOf(line)) {
       this.lose(line, 1000, now, { error: authTooLarge() });
@@ -132,14 +132,14 @@ export abstract class ClientHandshake extends ClientLines {
     }
     const isMain = line === this.main;
     if (!isMain) this.promote(line, now);
-    if (!isMain || state.earlyBytes === undefined) this.exchange.handleAttached(now, line.sentNumber);
+    if (!isMain || state.earlyBytes === undefined) this.exchange.handleAttached(now, line.early);
     if (greeting !== undefined) this.#handleOpen(line, greeting);
     if (!this.identity.isWelcomed && !this.handlePeerLimits(welcome.limits)) return undefined;
     this.identity.handleWelcome(welcome);
     this.attachment.handleWelcome();
     this.dialer.handleWelcome();
     this.chooser.handleWelcome(line.kind, this.identity.canResume, now);
-    this.abandonOutrun(state.epoch);
+    this.abandonOutrun(state.epoch, now);
     this.carriedSince = now;
     const { keepaliveMs } = this.outlook;
     if (line.kind === "websocket" && keepaliveMs !== undefined) this.keepalive?.handleLearnt(keepaliveMs);

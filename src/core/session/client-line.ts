@@ -1,5 +1,6 @@
 import type { LineKind } from "../dial/chooser.js";
 import { BATCH_BYTES_MIN, type Limits, PING_BYTES_MAX } from "../limits.js";
+import type { EarlySent } from "../send/in-flight.js";
 import type { Millis } from "../time.js";
 import { Attachment } from "./attachment.js";
 import { UnnumberedQueue } from "./unnumbered-queue.js";
@@ -25,8 +26,11 @@ export class ClientLine {
   batchBytesMax: number = BATCH_BYTES_MIN;
   /** As announced on it. */
   heartbeat: Heartbeat;
-  /** The last numbered batch that has left on it, for a line with early data that another one has overtaken. */
-  sentNumber = 0;
+  /** What has left on it as early data, while another line carries the session. */
+  readonly early: { number: EarlySent["number"]; readonly times: Map<number, Millis> } = {
+    number: 0,
+    times: new Map(),
+  };
   /** When its HELLO has left. */
   askedAt: Millis | undefined;
   /** What its HELLO has named as the last batch that opens a channel (CHN-10). */
@@ -39,6 +43,13 @@ export class ClientLine {
     this.heartbeat = limits;
     this.attachment = new Attachment(limits);
     this.attachment.dial(number, now);
+  }
+
+  /** A batch that leaves on another line has left on this one too. */
+  handleCopied(number: number, bytes: number, now: Millis): void {
+    this.attachment.handleSent(bytes);
+    this.early.number = number;
+    this.early.times.set(number, now);
   }
 
   /** Asks for the proof that it carries what a session needs, both ways. */

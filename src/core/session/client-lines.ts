@@ -58,8 +58,13 @@ export abstract class ClientLines extends Session {
     return batch;
   }
 
-  override pollBeside(): LineBatch | undefined {
-    return this.beside.pollTransmit();
+  override pollBeside(now: Millis): LineBatch | undefined {
+    return this.beside.pollTransmit() ?? this.#pollCopy(now);
+  }
+
+  /** What is copied to another line must tell no more than the HELLO on it has told (RES-05). */
+  protected override get mayAckInBatches(): boolean {
+    return super.mayAckInBatches && this.beside.all().every((line) => !line.hasEarlyData);
   }
 
   /** While another line carried the session, HELLO could not name every batch that is to open a channel (CHN-10). */
@@ -143,7 +148,7 @@ export abstract class ClientLines extends Session {
     this.beside.delete(line);
     if (old !== undefined) {
       // It may yet be welcomed itself.
-      if (old.hasEarlyData) old.sentNumber = this.exchange.outbound.lineNumber;
+      if (old.hasEarlyData) old.early.number = this.exchange.outbound.lineNumber;
       this.beside.add(old);
     }
     this.#seat(line);
@@ -151,11 +156,15 @@ export abstract class ClientLines extends Session {
   }
 
   /** Lines that can bring nothing any more once `epoch` has been welcomed. */
-  protected abandonOutrun(epoch: number): void {
-    const { state } = this.chooser;
+  protected abandonOutrun(epoch: number, now: Millis): void {
+    const isTrying = this.chooser.state.name === "trying";
     for (const line of this.beside.all()) {
       const isLater = (line.askedEpoch ?? epoch + 1) > epoch && !line.attachment.isAttached;
-      if (state.name !== "trying" || !isLater || line.kind !== "websocket") this.abandon(line, 1000);
+      const isTried = isTrying && line.kind === "websocket";
+      if (isTried && isLater) continue;
+      this.abandon(line, 1000);
+      // That it was late says nothing of it.
+      if (isTried) this.chooser.handleFailed(line.kind, true, now);
     }
   }
 
@@ -226,6 +235,21 @@ export abstract class ClientLines extends Session {
     }
   }
 
+  /**
+   * What leaves on the line that carries the session leaves on the one that is to take it over as well, so that the server
+   * has it when it goes over: what comes later on the old line is not read any more (RES-17).
+   */
+  #pollCopy(now: Millis): LineBatch | undefined {
+    if (!this.attachment.isAttached) return undefined;
+    for (const line of this.beside.all()) {
+      const next = line.hasEarlyData ? this.exchange.outbound.sentAfter(line.early.number) : undefined;
+      if (next === undefined || next.batch.length > line.attachment.allowanceBytes) continue;
+      line.handleCopied(next.number, next.batch.length, now);
+      return { line: line.number, batch: next.batch };
+    }
+    return undefined;
+  }
+
   #dial(kind: LineKind, now: Millis): void {
     this.#linesCount += 1;
     const line = new ClientLine(this.#linesCount, kind, this.limits, now);
@@ -248,7 +272,7 @@ export abstract class ClientLines extends Session {
     if (line.isOpen) this.speakOn(line, now);
     // There is nothing left to take over from, and so nothing to prove.
     if (line.attachment.state.name === "proving") this.#handleProved(line);
-    if (line.hasEarlyData) this.exchange.handleAttached(now, line.sentNumber);
+    if (line.hasEarlyData) this.exchange.handleAttached(now, line.early);
   }
 
   #besideViolation({ number }: BatchReader, batch: Uint8Array): Violation | undefined {

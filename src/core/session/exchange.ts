@@ -2,6 +2,7 @@ import type { Limits } from "../limits.js";
 import type { Ports } from "../ports.js";
 import type { Verdict } from "../receive/batch-order.js";
 import { Inbound } from "../receive/inbound.js";
+import type { EarlySent } from "../send/in-flight.js";
 import { type AckOutcome, type BatchSpace, Outbound } from "../send/outbound.js";
 import type { ChannelKey } from "../send/send-channel.js";
 import { Sender } from "../send/sender.js";
@@ -71,11 +72,11 @@ export class Exchange {
 
   /**
    * Another transport carries the session. What the handshake has said replaces the acks that were due.
-   * @param lineNumber the last numbered batch that it has had before, as early data
+   * @param early what it has had before, as early data
    */
-  handleAttached(now: Millis, lineNumber = 0): void {
+  handleAttached(now: Millis, early?: EarlySent): void {
     this.inbound.handleAttached(now);
-    this.outbound.handleAttached(now, lineNumber);
+    this.outbound.handleAttached(now, early);
   }
 
   /** Who says what it has to say in requests: acks that cost one are fewer, and so more has to be under way. */

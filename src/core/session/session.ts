@@ -126,7 +126,7 @@ export abstract class Session extends ApplicationSide {
   }
 
   /** The next batch for a transport that does not carry the session; only a client may have any. */
-  pollBeside(): LineBatch | undefined {
+  pollBeside(_now: Millis): LineBatch | undefined {
     return undefined;
   }
 
@@ -193,6 +193,11 @@ export abstract class Session extends ApplicationSide {
   /** The largest batch that a HELLO may make. */
   protected get helloBytesMax(): number {
     return this.peerLimits.batchBytesMax;
+  }
+
+  /** Whether an ack may ride on a numbered batch. */
+  protected get mayAckInBatches(): boolean {
+    return this.attachment.isAttached;
   }
 
   /** Whether no ack may leave, as it would overtake what has to leave again (CHN-10). */
@@ -319,13 +324,13 @@ export abstract class Session extends ApplicationSide {
   }
 
   #pollNumbered(budgetBytes: number, now: Millis): Uint8Array | undefined {
-    const { isAttached, state, allowanceBytes } = this.attachment;
+    const { state, allowanceBytes } = this.attachment;
     const { chunkBytes } = this.exchange.outbound;
     const boundBytes = Math.min(this.peerLimits.batchBytesMax, this.transportBatchBytesMax);
     const batchBytesMax = Math.min(boundBytes, chunkBytes);
     const wholeBytesMax = Math.min(boundBytes, wholeBytesOf(chunkBytes));
     const space = { batchBytesMax, wholeBytesMax, allowanceBytes, budgetBytes, overdraftBytes: this.overdraftBytes };
-    const batch = this.exchange.pollBatch(space, state.name !== "leaving", isAttached, now);
+    const batch = this.exchange.pollBatch(space, state.name !== "leaving", this.mayAckInBatches, now);
     if (batch === undefined) return undefined;
     this.handleNumberedSent(batch.length);
     return batch;

@@ -126,6 +126,21 @@ describe("RES-06: InFlight, sent again", () => {
     expect(inFlight.take(1, 10)?.[0]?.sentAt).toBe(500);
   });
 
+  it("goes on behind what the transport has had before, and dates that by when", () => {
+    const inFlight = sent(10, 20, 30);
+    inFlight.take(1, 10);
+    inFlight.rewind({ number: 2, times: new Map([[2, 700]]) });
+    expect([inFlight.due?.number, inFlight.lineNumber, inFlight.lineBytes]).toEqual([3, 2, 20]);
+    expect(inFlight.take(2, 30)?.[0]?.sentAt).toBe(700);
+  });
+
+  it("gives what is not acknowledged behind any number", () => {
+    const inFlight = sent(10, 20, 30);
+    expect([0, 1, 3].map((number) => inFlight.after(number)?.number)).toEqual([1, 2, undefined]);
+    inFlight.take(2, 30);
+    expect([0, 1, 2, 3].map((number) => inFlight.after(number)?.number)).toEqual([3, 3, 3, undefined]);
+  });
+
   it("begins from the front again on the transport after that", () => {
     const inFlight = sent(10, 20, 30);
     inFlight.rewind();

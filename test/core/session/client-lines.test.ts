@@ -199,6 +199,25 @@ describe("a first connection", () => {
     expectWhole(late, ["early"], []);
   });
 
+  it("tries another WebSocket when one is outrun that has not been answered", () => {
+    const pair = racing({ delayMs: 800 }).connect();
+    pair.run(1000);
+    const [websocket, http] = pair.lines as [Line, Line];
+    // It has greeted, and its HELLO, which was the later one, is lost.
+    pair.lose(websocket);
+    pair.run(1400);
+    expect(kindOfCarrier(pair)).toBe("http");
+    // It is all there is for a moment; then HTTP carries the session again, by a HELLO that is later still.
+    pair.cut(http);
+    pair.run(2000);
+    pair.network = "up";
+    pair.run(4000);
+    expect(epochs(pair).map(([line]) => line)).toEqual([1, 0, 2, 3]);
+    pair.run(5000);
+    expect(kindOfCarrier(pair)).toBe("websocket");
+    expectWhole(pair, [], []);
+  });
+
   it("RES-04: over HTTP takes nothing up that another server may have read", () => {
     for (const restarts of [false, true]) {
       const pair = racing({ accepts: false, delayMs: 800 }).connect();
@@ -376,6 +395,13 @@ describe("RES-17: an upgrade", () => {
     untilDial(pair);
     pair.accepts = false;
     pair.run(500);
+    // No more may leave early, be it small, so that what follows is not copied.
+    for (let size = EARLY_BYTES_MAX; size >= 1; size /= 2) {
+      for (let i = 0; i < 2; i++) {
+        pair.input(pair.client, (s, now) => s.send(0, binary(size), now));
+        pair.run(60);
+      }
+    }
     const mine = pair.client.of("channel")[0]?.channel as number;
     // The old line carries what is said from here on no further than to the server's door.
     const [http, websocket] = [pair.lines[1], pair.lines[2]] as [Line, Line];
@@ -392,7 +418,7 @@ describe("RES-17: an upgrade", () => {
     expect(order.slice(0, 2)).toEqual(["ack", "channel-open"]);
     expect(acks[0]).toBe(0);
     expect(acks.at(-1)).toBeGreaterThan(0);
-    expect(pair.server.messages).toEqual(["late"]);
+    expect(pair.server.messages.at(-1)).toBe("late");
     expect(pair.server.of("channel-closed")).toHaveLength(1);
     expect(pair.client.of("channel-closed")).toHaveLength(1);
   });
@@ -428,20 +454,67 @@ describe("RES-17: an upgrade", () => {
     }
   });
 
-  it("HSK-07: sends nothing early: the session goes on where it is", () => {
+  it("sends on both lines from its HELLO on, so that nothing pauses", () => {
+    const pair = onHttp();
+    pair.network = "up";
+    untilDial(pair);
+    const [up, down] = chat(pair, 1000);
+    expect(kindOfCarrier(pair)).toBe("websocket");
+    for (const end of [pair.client, pair.server]) {
+      const arrivals = end.at("message");
+      const gaps = arrivals.slice(1).map((at, index) => at - (arrivals[index] as number));
+      // Both say something every 10 ms, and a round trip takes 40.
+      expect(arrivals).toHaveLength(100);
+      expect(Math.max(...gaps)).toBeLessThanOrEqual(20);
+    }
+    expectWhole(pair, up, down);
+  });
+
+  it("HSK-07: has no more than 32 KiB leave early, and loses nothing of what does not", () => {
     const pair = onHttp();
     pair.network = "up";
     untilDial(pair);
     pair.accepts = false;
     pair.run(300);
-    pair.input(pair.client, (s, now) => s.send(0, binary(EARLY_BYTES_MAX), now));
+    pair.input(pair.client, (s, now) => s.send(0, binary(3 * EARLY_BYTES_MAX), now));
     pair.run(500);
     const websocket = pair.lines[2] as Line;
-    expect(pair.client.numberedSent.filter(({ line }) => line === websocket.index)).toEqual([]);
+    const copies = pair.client.batchesSent.filter(({ line }) => line === websocket).slice(2);
+    const copiedBytes = copies.reduce((sum, { batch }) => sum + batch.length, 0);
+    expect(copiedBytes).toBeLessThanOrEqual(EARLY_BYTES_MAX);
+    expect(copiedBytes).toBeGreaterThan(EARLY_BYTES_MAX / 2);
     pair.host.accept(websocket);
     pair.run(2000);
     expect(pair.server.messages).toHaveLength(1);
+    expect(pair.server.of("message")[0]?.data).toEqual(binary(3 * EARLY_BYTES_MAX).bytes);
     expect(kindOfCarrier(pair)).toBe("websocket");
+  });
+
+  it("RES-05: copies no ack that tells more than its HELLO", () => {
+    const pair = onHttp();
+    pair.network = "up";
+    const line = untilDial(pair);
+    pair.accepts = false;
+    const [up, down] = chat(pair, 1000);
+    const copies = pair.client.numberedSent.filter((batch) => batch.line === line.index);
+    expect(copies.length).toBeGreaterThan(50);
+    const acks = copies.slice(10).flatMap(({ frames }) => frames.filter(({ type }) => type === "ack"));
+    expect(acks).toEqual([]);
+    pair.accept().run(500);
+    expect(kindOfCarrier(pair)).toBe("websocket");
+    expectWhole(pair, up, down);
+  });
+
+  it("that is refused has had copies, which nobody has read", () => {
+    const pair = onHttp();
+    pair.network = "up";
+    const line = untilDial(pair);
+    pair.accepts = false;
+    const said = chat(pair, 500, (at) => {
+      if (at === 300) pair.host.refuse(line);
+    });
+    expect([kindOfCarrier(pair), pair.client.of("abandoned").length]).toEqual(["http", 1]);
+    expectWhole(pair, ...said);
   });
 
   it("is not tried where the session cannot have another transport", () => {
