@@ -28,7 +28,7 @@ export const MUTANTS = [
   {
     name: "nothing is sent again",
     file: "send/outbound.ts",
-    find: "this.#inFlight.rewind(lineNumber);",
+    find: "this.#inFlight.rewind(early);",
     replace: "",
   },
   {
@@ -294,15 +294,15 @@ export const MUTANTS = [
     name: "a session that goes over to another line is not sent again",
     file: "session/client-handshake.ts",
     profile: "races",
-    find: "if (!isMain || state.earlyBytes === undefined) this.exchange.handleAttached(now, line.sentNumber);",
+    find: "if (!isMain || state.earlyBytes === undefined) this.exchange.handleAttached(now, line.early);",
     replace: "",
   },
   {
     name: "early data leaves where nobody has greeted",
     file: "session/client-handshake.ts",
     profile: "races",
-    find: "const isEarly = line === this.main && instance !== undefined;",
-    replace: "const isEarly = line === this.main;",
+    find: "const isEarly = instance !== undefined && (line === this.main || this.attachment.isAttached);",
+    replace: "const isEarly = line === this.main || this.attachment.isAttached;",
   },
   {
     name: "a server takes what another may have read for its own",
