@@ -133,16 +133,11 @@ export abstract class Session extends ApplicationSide {
   /** When `handleDeadline` wants to be called; `undefined` for never. */
   nextDeadline(): Millis | undefined {
     if (this.isClosed) return undefined;
-    const { closing, sender } = this.exchange;
-    const times = [
-      closing.nextDeadline,
-      sender.messages.nextDeadline,
-      this.attachment.nextDeadline,
-      ...this.roleDeadlines,
-    ];
-    if (this.attachment.line !== undefined) times.push(this.keepalive?.nextDeadline);
-    const { inbound, outbound } = this.exchange;
-    if (this.attachment.isAttached) times.push(inbound.nextDeadline, outbound.nextDeadline);
+    const { attachment } = this;
+    const { closing, inbound, outbound, sender } = this.exchange;
+    const times = [closing.nextDeadline, sender.messages.nextDeadline, attachment.nextDeadline, ...this.roleDeadlines];
+    if (attachment.line !== undefined) times.push(this.keepalive?.nextDeadline);
+    if (attachment.isAttached) times.push(inbound.nextDeadline, outbound.nextDeadline);
     if (this.#mayAck && !this.#isNewsHeld) times.push(inbound.acks.nextDeadline);
     const known = times.filter((time) => time !== undefined);
     return known.length === 0 ? undefined : Math.min(...known);
