@@ -5,6 +5,7 @@ import type { Trace } from "../core/trace.js";
 import type { Host } from "../driver/host.js";
 import type { SendBounds } from "../driver/send-bounds.js";
 import { traceRelay } from "../driver/trace-relay.js";
+import type { DownlinkChoice } from "../transport/browser/http-downlink.js";
 import type { EventTask, WebSocketConstructor } from "../transport/browser/websocket.js";
 import { type GreetedOrigins, greetedOrigins } from "./greeted-origins.js";
 import { nativeOf } from "./native-web-socket.js";
@@ -39,7 +40,7 @@ export interface LifelineOptions {
   readonly auth: unknown;
   readonly mode: "auto" | "framed" | "plain";
   /** How batches come down over HTTP. */
-  readonly downlink: "auto" | "long-poll";
+  readonly downlink: DownlinkChoice;
   readonly WebSocket: WebSocketConstructor | undefined;
   /** What messages of a WebSocket are handled in. */
   readonly inTask?: EventTask;

@@ -58,8 +58,9 @@ export interface SluiceSocketOptions {
   readonly mode?: "auto" | "framed" | "plain";
   /**
    * Which transports to use, the most wanted first. Default: `["websocket", "sse", "long-poll"]`. Those over HTTP join in
-   * where a WebSocket does not get through; `"sse"` stands for an event stream, and for long polls where something on the
-   * way holds event streams back. A WebSocket that comes later takes the session over, if it is wanted more.
+   * where a WebSocket does not get through. What is not named is not used: without `"long-poll"`, HTTP does not help where
+   * something on the way holds event streams back, and each page holds one of the six connections that a browser makes to
+   * a server over HTTP/1.1. A WebSocket that comes later takes the session over, if it is wanted more.
    */
   readonly transports?: readonly TransportName[];
   /**

@@ -1,6 +1,7 @@
 import type { LineKind } from "../core/dial/chooser.js";
 import { SluiceError } from "../core/error.js";
 import type { Host } from "../driver/host.js";
+import type { DownlinkChoice } from "../transport/browser/http-downlink.js";
 import type { HttpPlatform } from "../transport/browser/http-requests.js";
 import type { TransportName } from "../transport/transport.js";
 import { httpMaker } from "./http-kind.js";
@@ -11,7 +12,7 @@ export interface TransportChoice {
   /** The kinds of transport, the most wanted first; never empty. */
   readonly kinds: readonly LineKind[];
   /** How batches come down over HTTP. */
-  readonly downlink: "auto" | "long-poll";
+  readonly downlink: DownlinkChoice;
 }
 
 const NAMES: readonly TransportName[] = ["websocket", "sse", "long-poll"];
@@ -31,8 +32,14 @@ export function transportsOf(
   const usable = kinds.filter((kind) => has[kind]);
   return {
     kinds: usable.length > 0 ? usable : ["websocket"],
-    downlink: wanted.find((name) => name !== "websocket") === "long-poll" ? "long-poll" : "auto",
+    downlink: downlinkOf(wanted),
   };
+}
+
+/** What is not named is not used. Polls that are wanted more need nothing to fall back to. */
+function downlinkOf(wanted: readonly TransportName[]): DownlinkChoice {
+  const first = wanted.find((name) => name !== "websocket");
+  return first === "sse" && !wanted.includes("long-poll") ? "sse" : first === "long-poll" ? "long-poll" : "auto";
 }
 
 function kindOf(name: TransportName): LineKind {
@@ -50,6 +57,7 @@ export function httpPlatform(fetch: FetchLike, host: Host): HttpPlatform {
   return {
     fetch: fetch as unknown as HttpPlatform["fetch"],
     setTimer: host.setTimer,
+    now: host.now,
     random: host.random,
     randomBytes: (length) => crypto.getRandomValues(new Uint8Array(length)),
   };

@@ -23,7 +23,8 @@ export type ReceiveLine = (transport: Transport, request: IncomingMessage, onOve
 
 /** Clients of other origins may read of an answer what stands here, and send what the second list names. */
 const EXPOSED_HEADERS = [Header.POSITION, Header.RECEIVED, Header.SENT, Header.CLOSE, "retry-after"].join(", ");
-const ALLOWED_HEADERS = ["content-type", Header.LINE, Header.POSITION, Header.RECEIVED, Header.CLOSE].join(", ");
+const OWN_HEADERS = [Header.LINE, Header.POSITION, Header.RECEIVED, Header.HOLD, Header.CLOSE];
+const ALLOWED_HEADERS = ["content-type", ...OWN_HEADERS].join(", ");
 
 /** For how long a browser may keep the answer to its question, s; Chromium takes no more than two hours. */
 const PREFLIGHT_SECONDS = 7200;

@@ -52,6 +52,10 @@ export class FakePlatform implements HttpPlatform {
     return this.host.setTimer(run, delayMs);
   }
 
+  now(): number {
+    return this.host.now();
+  }
+
   random(): number {
     return this.host.random();
   }

@@ -17,6 +17,8 @@ export class TestPlatform implements HttpPlatform {
   fetch: typeof fetch = globalThis.fetch;
   readonly #deadlines = new Set<{ readonly delayMs: number; readonly run: () => void }>();
 
+  readonly now = (): number => nodeHost.now();
+
   readonly random = (): number => 0;
 
   readonly randomBytes = (length: number): Uint8Array => randomBytes(length);

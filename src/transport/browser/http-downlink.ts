@@ -3,6 +3,7 @@ import { EventStreamReader } from "../http/event-stream.js";
 import { BATCHES_TYPE, EVENTS_TYPE, Header, isMediaType, parseCount, TAKEN_BATCH_BYTES_MAX } from "../http/headers.js";
 import type { TransportName } from "../transport.js";
 import { Patience } from "./http-patience.js";
+import { Place, type Places } from "./http-places.js";
 import type { LineRequest, Outcome, Requests } from "./http-requests.js";
 
 /**
@@ -14,8 +15,11 @@ const HELD_BACK_MS = 2500;
 /** The server holds a poll for at most 25 s. */
 const POLL_TIMEOUT_MS = 35_000;
 
-/** After a poll that has brought nothing, ms: something that answers at once must not make us ask for ever. */
-const EMPTY_POLL_PAUSE_MS = 50;
+/** How long a poll is held that others wait for, ms: so each of them has its turn soon. */
+const TURN_MS = 250;
+
+/** From one poll that has brought nothing to the next, ms: something that answers at once must not make us ask for ever. */
+const EMPTY_POLL_MS = 50;
 
 /** So many event streams in a row that end without having brought anything are enough. */
 const BARREN_STREAMS_MAX = 2;
@@ -29,11 +33,20 @@ export interface DownlinkHandler {
   handleLost(httpStatus: number | undefined): void;
 }
 
+/** An event stream, or polls where none gets through; nothing but an event stream; nothing but polls. */
+export type DownlinkChoice = "auto" | "sse" | "long-poll";
+
+const POLL_HEADERS = { accept: BATCHES_TYPE };
+
 /** Brings batches down: by an event stream as long as one gets through, then by long polls (HTTP-15, HTTP-19). */
 export class Downlink {
   readonly #requests: Requests;
   readonly #handler: DownlinkHandler;
   readonly #patience: Patience;
+  /** What it needs to wait for something to come; without it, it asks now and then (HTTP-27). */
+  readonly #place: Place;
+  /** Whether polls may stand in for an event stream. */
+  readonly #mayPoll: boolean;
   #mode: "stream" | "poll";
   #state: "new" | "running" | "stopped" = "new";
   #request: LineRequest | undefined;
@@ -43,22 +56,29 @@ export class Downlink {
   #isAwaited = false;
   #barrenStreams = 0;
 
-  constructor(requests: Requests, prefers: "auto" | "long-poll", handler: DownlinkHandler) {
+  /** @param places who else may hold a connection; `undefined`: nobody has to care */
+  constructor(requests: Requests, wants: DownlinkChoice, places: Places | undefined, handler: DownlinkHandler) {
     this.#requests = requests;
-    this.#mode = prefers === "auto" ? "stream" : "poll";
+    this.#mode = wants === "long-poll" ? "poll" : "stream";
+    this.#mayPoll = wants !== "sse";
     this.#handler = handler;
     this.#patience = new Patience(requests.platform);
+    this.#place = new Place(this.#mayPoll ? places : undefined, () => {
+      if (this.#mode === "stream") handler.handleName("sse");
+    });
   }
 
   /** The line exists. Does nothing when called again. */
   start(): void {
     if (this.#state !== "new") return;
     this.#state = "running";
+    this.#place.claim();
     void this.#run();
   }
 
   stop(): void {
     this.#state = "stopped";
+    this.#place.release();
     this.#patience.stop();
     this.#request?.abort();
   }
@@ -72,15 +92,27 @@ export class Downlink {
 
   /** Whether it surely brings what the server sends. */
   get isProven(): boolean {
+    if (!this.#place.isHeld) return false;
     return this.#mode === "poll" ? this.#request !== undefined : this.#isProven;
   }
 
   async #run(): Promise<void> {
-    while (this.#state === "running") await (this.#mode === "stream" ? this.#stream() : this.#poll());
+    while (this.#state === "running") {
+      if (!this.#place.isHeld) await this.#pollInTurn();
+      else if (this.#mode === "stream") await this.#stream();
+      else await this.#poll(POLL_HEADERS);
+    }
+  }
+
+  async #pollInTurn(): Promise<void> {
+    const endTurn = await this.#place.turn();
+    if (endTurn === undefined) return;
+    this.#handler.handleName("long-poll");
+    await this.#poll({ ...POLL_HEADERS, [Header.HOLD]: String(TURN_MS) }, endTurn);
   }
 
   async #stream(): Promise<void> {
-    const request = this.#get(EVENTS_TYPE, HELD_BACK_MS);
+    const request = this.#get({ accept: EVENTS_TYPE }, HELD_BACK_MS);
     const outcome = await request.send();
     const isStream =
       outcome.type === "answer" && isMediaType(outcome.response.headers.get("content-type"), EVENTS_TYPE);
@@ -125,17 +157,21 @@ export class Downlink {
   async #handleBarrenStream(httpStatus: number | undefined): Promise<void> {
     this.#barrenStreams += 1;
     if (this.#barrenStreams >= BARREN_STREAMS_MAX) this.#giveUpStreams();
-    await this.#fail(httpStatus);
+    if (this.#state === "running") await this.#fail(httpStatus);
   }
 
   #giveUpStreams(): void {
+    if (!this.#mayPoll) return this.#lose(undefined);
     this.#mode = "poll";
     this.#handler.handleName("long-poll");
   }
 
-  async #poll(): Promise<void> {
-    const request = this.#get(BATCHES_TYPE, POLL_TIMEOUT_MS);
+  /** @param onOver the request is over, and others may have the connection */
+  async #poll(headers: Readonly<Record<string, string>>, onOver: () => void = () => {}): Promise<void> {
+    const askedAt = this.#requests.platform.now();
+    const request = this.#get(headers, POLL_TIMEOUT_MS);
     const outcome = await request.send();
+    if (this.#state !== "running" || outcome.type !== "answer") onOver();
     if (this.#state !== "running") return request.abort();
     if (outcome.type === "refused") return this.#lose(outcome.httpStatus);
     if (outcome.type !== "answer") {
@@ -149,20 +185,23 @@ export class Downlink {
       for (const batch of reader.push(piece)) this.#handler.handleBatch(position++, batch);
       if (reader.violation !== undefined) request.abort();
     });
+    onOver();
     if (this.#state !== "running") return;
     const code = parseCount(response.headers.get(Header.CLOSE));
     if (isWhole && code !== undefined) return this.#handler.handleClose(code);
     if (!isWhole && position === first) return this.#fail(undefined);
     this.#patience.handleSuccess();
-    if (position === first) await this.#patience.pause(EMPTY_POLL_PAUSE_MS);
+    const pauseMs = askedAt + EMPTY_POLL_MS - this.#requests.platform.now();
+    // Hidden pages have their timers late: none where none is needed.
+    if (position === first && pauseMs > 0) await this.#patience.pause(pauseMs);
   }
 
   async #fail(httpStatus: number | undefined): Promise<void> {
     if (!(await this.#patience.handleFailure())) this.#lose(httpStatus);
   }
 
-  #get(accept: string, withinMs: number): LineRequest {
-    const request = this.#requests.create({ method: "GET", headers: { accept } });
+  #get(headers: Readonly<Record<string, string>>, withinMs: number): LineRequest {
+    const request = this.#requests.create({ method: "GET", headers });
     request.expectWithin(withinMs);
     this.#request = request;
     return request;

@@ -5,6 +5,8 @@ export interface HttpPlatform {
   readonly fetch: typeof fetch;
   /** Calls `run` once, after `delayMs` or later. Returns a function that prevents it. */
   setTimer(run: () => void, delayMs: number): () => void;
+  /** A clock that does not go back, ms. */
+  now(): number;
   /** A random number, 0 <= x < 1: for jitter. */
   random(): number;
   /** Random bytes that nobody can guess. */

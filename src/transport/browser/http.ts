@@ -6,13 +6,19 @@ import {
   type TransportHandler,
   type TransportName,
 } from "../transport.js";
-import { Downlink } from "./http-downlink.js";
+import { Downlink, type DownlinkChoice } from "./http-downlink.js";
+import { browserPlaces, type Places } from "./http-places.js";
 import { type HttpPlatform, Requests } from "./http-requests.js";
 import { Uplink } from "./http-uplink.js";
 
 export interface HttpOptions {
-  /** How batches come down: `"auto"` takes an event stream where one gets through. Default `"auto"`. */
-  readonly downlink?: "auto" | "long-poll";
+  /**
+   * How batches come down: `"auto"` takes an event stream where one gets through, and else polls; `"sse"` and `"long-poll"`
+   * one of them only. Default `"auto"`.
+   */
+  readonly downlink?: DownlinkChoice;
+  /** Who else may hold a connection to the server. Default: the other pages of a browser. */
+  readonly places?: Places | undefined;
   /** Largest request body, bytes; a smaller limit on the way is found out. Default 64 KiB. */
   readonly bodyBytesMax?: number;
 }
@@ -48,8 +54,8 @@ class HttpTransport implements Transport {
   #hasAnswer = false;
 
   constructor(platform: HttpPlatform, url: string, options: HttpOptions) {
-    const { downlink = "auto", bodyBytesMax = BODY_BYTES_MAX } = options;
-    this.#name = downlink === "auto" ? "sse" : "long-poll";
+    const { downlink = "auto", bodyBytesMax = BODY_BYTES_MAX, places = browserPlaces(url) } = options;
+    this.#name = downlink === "long-poll" ? "long-poll" : "sse";
     this.#requests = new Requests(platform, url.replace(/^ws/, "http"), () => {
       this.#unacknowledgedBytes = 0;
       return this.#received;
@@ -59,9 +65,10 @@ class HttpTransport implements Transport {
       handleClose: (code: number): void => this.#die({ wasClean: true, code, reason: "" }),
       handleLost: (httpStatus: number | undefined): void => this.#die(deathBy(httpStatus)),
     };
-    this.#downlink = new Downlink(this.#requests, downlink, {
+    this.#downlink = new Downlink(this.#requests, downlink, places, {
       ...shared,
       handleName: (name) => {
+        if (name === this.#name) return;
         this.#name = name;
         this.#handler?.handleRenamed?.();
       },

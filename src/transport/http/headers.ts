@@ -10,6 +10,8 @@ export const Header = {
   RECEIVED: "sluice-received",
   /** In an answer: the position of the last batch that the server has handed to any answer. */
   SENT: "sluice-sent",
+  /** In a poll: how long it is held at most, ms, if there is nothing to bring. */
+  HOLD: "sluice-hold",
   /** Nothing follows on this line: a close code. */
   CLOSE: "sluice-close",
 } as const;

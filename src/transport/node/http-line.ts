@@ -34,6 +34,8 @@ export interface LineRequest {
   readonly received: number;
   /** Of the first batch in the body. */
   readonly position: number;
+  /** How long a poll may be held, as far as the client says. */
+  readonly holdMs: number;
   /** The client ends the line behind this body, with this code. */
   readonly close: number | undefined;
 }
@@ -135,7 +137,8 @@ export class HttpLine implements Transport {
       this.#downlink = undefined;
       this.#arm();
     };
-    const { holdMs, commentMs } = this.#limits;
+    const { commentMs } = this.#limits;
+    const holdMs = Math.min(said.holdMs, this.#limits.holdMs);
     const downlink = isStream
       ? new EventStream(response, this.progress, { received, commentMs, onGone, onDrain: () => this.#handleDrain() })
       : new LongPoll(response, { received, holdMs, onGone, onTimeout: () => this.#answerPoll() });

@@ -90,7 +90,9 @@ function checked(
   const key = parseKey(headers[Header.LINE]);
   const received = parseCount(headers[Header.RECEIVED]);
   if (key === undefined || received === undefined) return 400;
-  if (method === "GET") return { key, request, response, received, position: 0, close: undefined };
+  const hold = headers[Header.HOLD] === undefined ? Number.POSITIVE_INFINITY : parseCount(headers[Header.HOLD]);
+  if (hold === undefined) return 400;
+  if (method === "GET") return { key, request, response, received, position: 0, holdMs: hold, close: undefined };
   // HTTP-11. A form of another site can send neither this type nor our header.
   if (!isMediaType(headers["content-type"], BATCHES_TYPE)) return 415;
   if ((headers["content-encoding"] ?? "identity") !== "identity") return 415;
@@ -99,7 +101,7 @@ function checked(
   const close = headers[Header.CLOSE] === undefined ? undefined : parseCount(headers[Header.CLOSE]);
   if (position === undefined || position === 0) return 400;
   if (headers[Header.CLOSE] !== undefined && !isCloseCode(close)) return 400;
-  return { key, request, response, received, position, close };
+  return { key, request, response, received, position, holdMs: hold, close };
 }
 
 function isCloseCode(code: number | undefined): boolean {

@@ -1,9 +1,11 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { type HttpOptions, httpTransport } from "../../../src/transport/browser/http.js";
+import { lockedPlaces } from "../../../src/transport/browser/http-places.js";
 import { BatchStreamReader, batchStream } from "../../../src/transport/http/batch-stream.js";
 import type { Transport } from "../../../src/transport/transport.js";
 import { reactions } from "../../support/event-loop.js";
 import { FakePlatform, type FakeRequest } from "../../support/fake-fetch.js";
+import { FakeLocks } from "../../support/fake-locks.js";
 import { TransportStory } from "../../support/transport-story.js";
 
 let platform: FakePlatform;
@@ -156,6 +158,112 @@ describe("an HTTP transport: up", () => {
     answer(post, 1, 17);
     await reactions();
     expect(story.deaths).toEqual([]);
+  });
+});
+
+describe("HTTP-27: an HTTP transport: where connections are scarce", () => {
+  const ORIGIN = "https://example.com";
+  const polls = () => platform.requests.items.filter(({ headers }) => headers["sluice-hold"] !== undefined);
+
+  /** Goes on until the first POST was answered, where three others hold the places. */
+  async function openBehindOthers(): Promise<(() => void)[]> {
+    const places = lockedPlaces(new FakeLocks().manager, ORIGIN);
+    const others = [0, 1, 2].map(() => places.take(() => {}));
+    await reactions();
+    start({ places });
+    transport.send(bytes(1));
+    answer(await platform.requests.next(), 1);
+    return others;
+  }
+
+  it("asks in turn for what comes down, and has POSTs bring it, until there is a place", async () => {
+    const [end] = await openBehindOthers();
+    const poll = await platform.requests.next();
+    expect([poll.init.method, poll.headers["accept"], poll.headers["sluice-hold"]]).toEqual([
+      "GET",
+      "application/octet-stream",
+      "250",
+    ]);
+    expect(transport.name).toBe("long-poll");
+    transport.send(bytes(2));
+    const post = await platform.requests.next();
+    expect(post.headers["accept"]).toBe("application/octet-stream");
+    answer(post, 2, 2, { "sluice-position": 1 }, batchStream([bytes(10), bytes(11)]));
+    await story.batchesWhen(2);
+    answer(poll, 2, 3, { "sluice-position": 2 }, batchStream([bytes(11), bytes(12)]));
+    await story.batchesWhen(3);
+    expect(story.batches.map(([value]) => value)).toEqual([10, 11, 12]);
+    const next = await platform.requests.next();
+    expect([next.headers["sluice-hold"], next.headers["sluice-received"]]).toEqual(["250", "3"]);
+    end?.();
+    await reactions();
+    answer(next, 2, 3);
+    platform.host.advance(50);
+    const stream = await platform.requests.next();
+    expect([stream.headers["accept"], polls().length]).toEqual(["text/event-stream", 2]);
+    expect([transport.name, story.of("renamed")]).toEqual([
+      "sse",
+      [
+        { type: "renamed", name: "long-poll" },
+        { type: "renamed", name: "sse" },
+      ],
+    ]);
+  });
+
+  it("does not wait where the server has held a poll that has brought nothing", async () => {
+    await openBehindOthers();
+    const poll = await platform.requests.next();
+    platform.host.advance(250);
+    answer(poll, 1, 0);
+    await reactions();
+    await reactions();
+    expect(polls()).toHaveLength(2);
+    // But it does not ask for ever what answers at once.
+    answer(polls()[1] as FakeRequest, 1, 0);
+    await reactions();
+    await reactions();
+    expect(polls()).toHaveLength(2);
+    platform.host.advance(50);
+    await reactions();
+    await reactions();
+    expect(polls()).toHaveLength(3);
+  });
+
+  it("gives its place back at once when it is closed, or has ended", async () => {
+    for (const end of [() => transport.close(1000, ""), () => transport.terminate()]) {
+      const locks = new FakeLocks();
+      start({ places: lockedPlaces(locks.manager, ORIGIN) });
+      transport.send(bytes(1));
+      answer(await platform.requests.next(), 1);
+      await reactions();
+      expect(locks.held).toHaveLength(1);
+      end();
+      await reactions();
+      for (const request of platform.requests.items.filter(({ isAborted }) => !isAborted)) {
+        if (!isOver.has(request)) answer(request, 1);
+      }
+      await reactions();
+      expect([locks.held, locks.waiting]).toEqual([[], []]);
+    }
+  });
+});
+
+describe("an HTTP transport that may have nothing but an event stream", () => {
+  it("ends where that is held back", async () => {
+    await open({ downlink: "sse" });
+    platform.host.advance(2500);
+    expect(await story.death()).toMatchObject({ wasClean: false, code: 1006 });
+    expect(platform.requests.items.filter(({ init }) => init.method === "GET")).toHaveLength(1);
+  });
+
+  it("ends where two have brought nothing", async () => {
+    const first = await open({ downlink: "sse" });
+    answer(first, 1, 0, { "content-type": "text/event-stream" }, new Uint8Array(0));
+    await reactions();
+    platform.host.advance(100);
+    const second = await platform.requests.next();
+    answer(second, 1, 0, { "content-type": "text/event-stream" }, new Uint8Array(0));
+    expect(await story.death()).toMatchObject({ wasClean: false, code: 1006 });
   });
 });
 

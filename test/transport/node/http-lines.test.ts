@@ -344,6 +344,18 @@ describe("HTTP-17: down, by polls", () => {
     expect(batchesIn((await next.answer()).body)).toEqual([[101], [102], [103]]);
   });
 
+  it("HTTP-27: holds it for as long as the client says, if that is shorter, and refuses what is no time", async () => {
+    await open();
+    holdTime();
+    const short = await arrived(() => get(1, { "sluice-hold": "250" }));
+    await pass(250);
+    expect((await short.answer()).body.length).toBe(0);
+    const long = await arrived(() => get(1, { "sluice-hold": "99000" }));
+    await pass(25_000);
+    expect((await long.answer()).status).toBe(200);
+    expect((await get(1, { "sluice-hold": "soon" }).answer()).status).toBe(400);
+  });
+
   it("HTTP-18: lets the newer of two polls have the line, and answers the older", async () => {
     const { transport } = await open();
     const older = await arrived(() => get(1));
