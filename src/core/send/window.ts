@@ -1,5 +1,6 @@
 import type { Millis } from "../time.js";
 import { BASE_BYTES, PathModel, type PathSample, ROUND_TRIP_WINDOW_MS } from "./path-model.js";
+import { Round } from "./round.js";
 
 /** One acknowledgement as the controller sees it. */
 export interface AckSample extends PathSample {
@@ -82,13 +83,6 @@ const START_ROUNDS = 3;
 const START_ROUNDS_BY_REQUEST = 4;
 const START_GROWTH = 1.25;
 
-/**
- * A round lasts at least so long, ms: when an event loop is held up, all acks of a short one may be late. And what it says of
- * the line counts if it has so many acks: the quickest of one or two may have been held up.
- */
-const ROUND_MS_MIN = 30;
-const SAMPLES_MIN = 3;
-
 /** How fast the window follows what acks spread within a round, where they come unevenly. Arbitrary. */
 const SPREAD_WEIGHT = 1 / 4;
 
@@ -151,7 +145,7 @@ export class WindowController {
   readonly #limits: { readonly chunkBytes: number; readonly windowBytes: number };
   readonly #path: PathModel;
   #phase: Phase = { name: "start", windowBytes: START_BYTES, bestRate: 0, staleRounds: 0, isFull: false };
-  /** A round ends when what was on the line at its beginning is acknowledged, and not before `ROUND_MS_MIN`. */
+  /** A round ends when what was on the line at its beginning is acknowledged. */
   #round = new Round(0, 0, Number.NEGATIVE_INFINITY);
   /** Whether the window has held the sender back: in this round, in the one before. */
   #isLimited = false;
@@ -198,7 +192,7 @@ export class WindowController {
     this.#round.handleSample(sample, this.#path.net(sample));
     if (this.#phase.name === "start") this.#handleStart(this.#phase, sample, isLimited);
     if (this.#phase.name === "draining" && now >= this.#phase.until) this.#handleDrained();
-    if (sample.totalBytes < this.#round.endBytes || now - this.#round.startedAt < ROUND_MS_MIN) return;
+    if (!this.#round.isOver(sample, now)) return;
     this.#handleRound(sample, now);
     this.#round = new Round(this.#round.count + 1, sample.totalBytes + sample.lineBytes, now);
     this.#wasLimited = this.#isLimited;
@@ -321,10 +315,10 @@ export class WindowController {
 
   /** The quickest ack of a whole round tells of a queue: the others stand behind what the round itself has sent in bursts. */
   #handleStartRound(phase: Extract<Phase, { name: "start" }>, roundTripMs: Millis): void {
-    const { samples, quickestMs } = this.#round;
+    const { hasSaidEnough, quickestMs } = this.#round;
     const rate = this.#path.bytesPerMs ?? 0;
     const queueMs = quickestMs - roundTripMs;
-    const isFull = rate > 0 && queueMs > START_QUEUE_MS + this.#requestMs && samples >= SAMPLES_MIN;
+    const isFull = rate > 0 && queueMs > START_QUEUE_MS + this.#requestMs && hasSaidEnough;
     // Less by what of the queue is too much.
     const fitting = isFull ? Math.min(1, (roundTripMs + this.#baseQueueMs) / (roundTripMs + queueMs)) : 1;
     const windowBytes = phase.windowBytes * fitting;
@@ -382,49 +376,4 @@ export class WindowController {
 /** The queue that keeps a line of this bandwidth busy while acks come a little unevenly. */
 function unevenQueueMs(rate: number): Millis {
   return Math.min(QUEUE_MS, Math.max(QUEUE_MS_MIN, QUEUE_BYTES_MAX / rate));
-}
-
-/** What the acks of one round trip have said. */
-class Round {
-  readonly count: number;
-  /** It is over when so much of the session is acknowledged. */
-  readonly endBytes: number;
-  readonly startedAt: Millis;
-  samples = 0;
-  /** The shortest of their round trips, less what large chunks take by themselves. */
-  quickestMs: Millis = Number.POSITIVE_INFINITY;
-  #sumMs: Millis = 0;
-  #first: AckSample | undefined;
-  #last: AckSample | undefined;
-  /** The longest time between two of them at the receiver, and what came behind it. */
-  #gap = { ms: 0, bytes: 0 };
-
-  constructor(count: number, endBytes: number, startedAt: Millis) {
-    this.count = count;
-    this.endBytes = endBytes;
-    this.startedAt = startedAt;
-  }
-
-  handleSample(sample: AckSample, netMs: Millis): void {
-    this.samples += 1;
-    this.quickestMs = Math.min(this.quickestMs, netMs);
-    this.#sumMs += netMs;
-    this.#first ??= sample;
-    const gapMs = sample.receivedAt - (this.#last ?? sample).receivedAt;
-    if (gapMs > this.#gap.ms) this.#gap = { ms: gapMs, bytes: sample.totalBytes - (this.#last ?? sample).totalBytes };
-    this.#last = sample;
-  }
-
-  /** How much later than the quickest they are on average. */
-  get spreadMs(): Millis {
-    return this.samples < SAMPLES_MIN ? 0 : this.#sumMs / this.samples - this.quickestMs;
-  }
-
-  /** What came through, on the receiver's clock, but for its longest pause: a receiver that stalls is no slow line. */
-  get bytesPerMs(): number {
-    const [first, last] = [this.#first, this.#last];
-    if (this.samples < SAMPLES_MIN || first === undefined || last === undefined) return Number.POSITIVE_INFINITY;
-    const receivedMs = last.receivedAt - first.receivedAt - this.#gap.ms;
-    return (last.totalBytes - first.totalBytes - this.#gap.bytes) / Math.max(1, receivedMs);
-  }
 }
