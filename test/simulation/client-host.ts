@@ -29,6 +29,8 @@ export class ClientHost {
   readonly #server: () => ServerHost;
   readonly #alarm: Alarm;
   #endpoint!: Endpoint;
+  /** The line that has carried the session last. */
+  #carrier: number | undefined;
   /** The lines that the session has, by the number of the dial. */
   readonly #held = new Map<number, Line>();
   readonly #outlook: Outlook;
@@ -216,12 +218,15 @@ export class ClientHost {
       case "established":
       case "resumed":
         this.isAttached = true;
+        this.#carrier = this.session.line;
         if (event.type === "resumed") this.#handleResumed(event.line);
         return;
       case "detached":
         this.isAttached = false;
         return this.#release(event.line);
       case "abandoned":
+        // Fenced: the session waits for the line that has taken its place to say so.
+        if (event.line === this.#carrier) this.isAttached = false;
         return this.#release(event.line);
       case "closing":
         this.pair.clientSawClose = true;
