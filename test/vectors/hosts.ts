@@ -1,4 +1,5 @@
 import { keyOf } from "../../src/core/bytes.js";
+import type { LineKind } from "../../src/core/dial/chooser.js";
 import { SluiceError } from "../../src/core/error.js";
 import { DEFAULT_LIMITS, type Limits } from "../../src/core/limits.js";
 import { Reception } from "../../src/core/registry/reception.js";
@@ -13,7 +14,6 @@ import { bytesOf } from "./notation.js";
 
 const BUDGET_BYTES = 1 << 20;
 const TRANSPORT_BATCH_BYTES_MAX = 65 * 1024;
-const TRANSPORT = { batchBytesMax: TRANSPORT_BATCH_BYTES_MAX, greets: true };
 const CUT = { wasClean: false, code: 1006, reason: "" };
 
 /** What a host does to the world: its transports are numbers. */
@@ -41,6 +41,8 @@ export interface ClientSettings {
   readonly limits?: Partial<Limits>;
   /** What the wait before the next dial is drawn from, 0 <= x < 1. */
   readonly random: number;
+  /** The kinds of transport to dial; default: a WebSocket alone. */
+  readonly kinds?: readonly LineKind[] | undefined;
 }
 
 /** The client's end. Its transports are numbered as it dials them. */
@@ -48,14 +50,20 @@ export class ClientHost implements Host {
   readonly session: ClientSession;
   readonly #auth: string | undefined;
   readonly #outlet: Outlet;
-  #transport = 0;
+  /** The kinds of the transports that it has dialled for, by their numbers. */
+  readonly #dialled = new Map<number, LineKind>();
 
-  constructor({ attemptId, auth, limits, random }: ClientSettings, outlet: Outlet) {
+  constructor({ attemptId, auth, limits, random, kinds }: ClientSettings, outlet: Outlet) {
     this.session = new ClientSession({
       attemptId: bytesOf(attemptId),
       limits: { ...DEFAULT_LIMITS, ...limits },
       ports: { ...testPorts, random: () => random },
-      dial: { backoff: { baseMs: 500, maxMs: 15_000 }, connectTimeoutMs: 10_000, retriesFirst: true },
+      dial: {
+        backoff: { baseMs: 500, maxMs: 15_000 },
+        connectTimeoutMs: 10_000,
+        retriesFirst: true,
+        ...(kinds && { kinds }),
+      },
     });
     this.#auth = auth;
     this.#outlet = outlet;
@@ -67,8 +75,10 @@ export class ClientHost implements Host {
   }
 
   open(transport: number, now: number): void {
-    if (transport !== this.#transport) throw new Error(`the client has not dialled for transport ${transport}`);
-    this.command((session) => session.handleTransportOpen(transport, TRANSPORT, now), now);
+    const kind = this.#dialled.get(transport);
+    if (kind === undefined) throw new Error(`the client has not dialled for transport ${transport}`);
+    const opened = { batchBytesMax: TRANSPORT_BATCH_BYTES_MAX, greets: kind === "websocket" };
+    this.command((session) => session.handleTransportOpen(transport, opened, now), now);
   }
 
   receive(transport: number, batch: Uint8Array, now: number): void {
@@ -89,18 +99,18 @@ export class ClientHost implements Host {
 
   #drain(now: number): void {
     const { session } = this;
+    for (let batch = poll(session, now); batch !== undefined; batch = poll(session, now)) {
+      this.#outlet.transmit(session.line ?? 0, batch);
+    }
     for (let next = session.pollBeside(now); next !== undefined; next = session.pollBeside(now)) {
       this.#outlet.transmit(next.line, next.batch);
     }
-    for (let batch = poll(session, now); batch !== undefined; batch = poll(session, now)) {
-      this.#outlet.transmit(this.#transport, batch);
-    }
     const known: number[] = [];
     for (let event = session.pollEvent(); event !== undefined; event = session.pollEvent()) {
-      if (event.type === "dial") this.#transport = event.line;
+      if (event.type === "dial") this.#dialled.set(event.line, event.kind);
       if (event.type === "introduce") known.push(event.line);
-      if (event.type === "detached") this.#outlet.end(event.line, event.transportCode);
-      if (event.type === "closed") this.#outlet.end(this.#transport, event.transportCode);
+      if (event.type === "detached" || event.type === "abandoned") this.#outlet.end(event.line, event.transportCode);
+      if (event.type === "closed") this.#outlet.end(session.line ?? 0, event.transportCode);
       if (event.type === "message") session.take(event.channel, event.cost);
       this.#outlet.tell(event);
     }

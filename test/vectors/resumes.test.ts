@@ -1,4 +1,5 @@
 import { describe, expect, it, test } from "vitest";
+import type { LineKind } from "../../src/core/dial/chooser.js";
 import type { Session } from "../../src/core/session/session.js";
 import { naiveDecode } from "../support/naive-decoder.js";
 import { sendText } from "./exchange.js";
@@ -11,6 +12,8 @@ interface Resume {
   readonly end: "client" | "server";
   readonly resumeWindowMs?: number;
   readonly principals?: Readonly<Record<string, string>>;
+  /** Of transport, that a client dials; a WebSocket where it is not given. */
+  readonly kinds?: readonly LineKind[];
   readonly steps: readonly Step[];
 }
 
@@ -51,6 +54,11 @@ interface Outcome {
   /** What its application sees as the code of the end. */
   closed: number;
   sessions: number;
+  /** The transports that it speaks on, in this order. */
+  on: number[];
+  /** PINGs and PONGs that it sends. */
+  pings: number;
+  pongs: number;
 }
 
 const file = vectors<{
@@ -66,21 +74,25 @@ describe("resumes", () => {
     const end = new EndOfVector(resume);
     for (const [index, step] of steps.entries()) {
       const outcome = end.take(step);
-      const { ack, sessions, ...then } = step.then ?? {};
+      const { ack, sessions, on, pings, pongs, ...then } = step.then ?? {};
       const told = { index, ...then };
       // While time passes, transports may come and go: only what is asked for is looked at.
       const ends = "wait" in step && then.ends === undefined ? {} : { ends: then.ends ?? [] };
       const none = { batches: [], messages: [], unknown: [], neverWritten: [] };
       expect({ index, ...outcome.listed("ends" in ends) }).toEqual({ ...none, ...told, ...ends });
       if (ack !== undefined) expect({ index, ack: outcome.ack }).toEqual({ index, ack });
+      const { spoken } = outcome;
+      if (on !== undefined) expect({ index, on: [...new Set(spoken.on)] }).toEqual({ index, on });
+      if (pings !== undefined) expect({ index, pings: spoken.pings }).toEqual({ index, pings });
+      if (pongs !== undefined) expect({ index, pongs: spoken.pongs }).toEqual({ index, pongs });
       if (sessions !== undefined) expect({ index, sessions: end.sessionsCount }).toEqual({ index, sessions });
     }
   });
 
   it("are as many as they were, for both ends", () => {
     const count = (end: string) => file.resumes.filter((resume) => resume.end === end).length;
-    expect(count("server")).toBeGreaterThanOrEqual(57);
-    expect(count("client")).toBeGreaterThanOrEqual(53);
+    expect(count("server")).toBeGreaterThanOrEqual(61);
+    expect(count("client")).toBeGreaterThanOrEqual(61);
   });
 });
 
@@ -89,6 +101,7 @@ class Tally {
   readonly outcome: Partial<Outcome> = {};
   readonly ends = new Set<number>();
   ack: number | undefined;
+  readonly spoken: { on: number[]; pings: number; pongs: number } = { on: [], pings: 0, pongs: 0 };
 
   /** All but the ack, which may come in several ways. */
   listed(withEnds: boolean): Partial<Outcome> {
@@ -101,7 +114,8 @@ class Tally {
     this.outcome[key] = [...list, value] as never;
   }
 
-  handleBatch(batch: Uint8Array): void {
+  handleBatch(transport: number, batch: Uint8Array): void {
+    this.spoken.on.push(transport);
     const { number, frames, isValid } = naiveDecode(batch);
     if (!isValid) throw new Error("an end has broken the protocol");
     if (number > 0) this.add("batches", frames.some(({ type }) => type === "ack") ? number : notationOf(batch));
@@ -111,6 +125,8 @@ class Tally {
       if (frame.type === "abort") this.outcome.abort = frame.code;
       if (frame.type === "detach") this.outcome.detach = true;
       if (frame.type === "ack") this.ack = frame.number;
+      if (frame.type === "ping") this.spoken.pings += 1;
+      if (frame.type === "pong") this.spoken.pongs += 1;
     }
   }
 }
@@ -122,11 +138,11 @@ class EndOfVector {
   #tally = new Tally();
   readonly #texts: string[] = [];
 
-  constructor({ end, resumeWindowMs, principals }: Omit<Resume, "steps">) {
+  constructor({ end, resumeWindowMs, principals, kinds }: Omit<Resume, "steps">) {
     const limits = resumeWindowMs === undefined ? {} : { resumeWindowMs };
     this.#host =
       end === "client"
-        ? new ClientHost({ attemptId: file.attempt, auth: "secret", random: 0, limits }, this.#outlet())
+        ? new ClientHost({ attemptId: file.attempt, auth: "secret", random: 0, limits, kinds }, this.#outlet())
         : new ServerHost(
             {
               sessionIds: file.sessions,
@@ -202,7 +218,7 @@ class EndOfVector {
 
   #outlet(): Outlet {
     return {
-      transmit: (_, batch) => this.#tally.handleBatch(batch),
+      transmit: (transport, batch) => this.#tally.handleBatch(transport, batch),
       end: (transport) => this.#tally.ends.add(transport),
       tell: (event) => {
         const tally = this.#tally;
