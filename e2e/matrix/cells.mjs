@@ -107,10 +107,12 @@ const HAPROXY_CELLS = [
   haproxy("no timeout tunnel", "websocket", {}, IDLE),
   haproxy("Upgrade denied", "sse", { frontend: `  ${IS_UPGRADE}\n  http-request deny if is_upgrade` }),
   haproxy("Upgrade stripped", "sse", { frontend: "  http-request del-header Upgrade" }),
-  haproxy("Upgrade stripped, no http-no-delay", "sse", {
-    defaults: "  no option http-no-delay",
-    frontend: "  http-request del-header Upgrade",
-  }),
+  haproxy(
+    "Upgrade stripped, no http-no-delay",
+    "long-poll",
+    { defaults: "  no option http-no-delay", frontend: "  http-request del-header Upgrade" },
+    { rounds: 30, pauseMs: 100 },
+  ),
   haproxy("silent-drop", "sse", { frontend: `  ${IS_UPGRADE}\n  http-request silent-drop if is_upgrade` }),
   haproxy("tarpit", "sse", { frontend: `  ${IS_UPGRADE}\n  http-request tarpit if is_upgrade` }),
   haproxy("101 replaced", "sse", {

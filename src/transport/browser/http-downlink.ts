@@ -12,6 +12,15 @@ import type { LineRequest, Outcome, Requests } from "./http-requests.js";
  */
 const HELD_BACK_MS = 2500;
 
+/**
+ * Something that waits for more before it passes anything on makes a stream silent for 200 ms as often as the server says
+ * something (HAProxy without `option http-no-delay`; the end of an answer goes at once). So many silences in a row of so long,
+ * ms, and twice as long as a POST takes, are enough: polls are quicker there.
+ */
+const SLUGGISH_MS = 80;
+const SLUGGISH_POSTS = 2;
+const SLUGGISH_TIMES = 6;
+
 /** The server holds a poll for at most 25 s. */
 const POLL_TIMEOUT_MS = 35_000;
 
@@ -55,6 +64,10 @@ export class Downlink {
   /** The stream that is open has to bring something within its deadline. */
   #isAwaited = false;
   #barrenStreams = 0;
+  /** Since when the server is known to have something for the stream to bring, and how long it has taken to say so. */
+  #silence: { readonly since: number; readonly tookMs: number } | undefined;
+  /** How often in a row that has taken long. */
+  #sluggishTimes = 0;
 
   /** @param places who else may hold a connection; `undefined`: nobody has to care */
   constructor(requests: Requests, wants: DownlinkChoice, places: Places | undefined, handler: DownlinkHandler) {
@@ -83,9 +96,14 @@ export class Downlink {
     this.#request?.abort();
   }
 
-  /** The server has put batches into answers up to the position `sent`; up to `received` they have come. */
-  handleProgress(sent: number, received: number): void {
-    if (!this.#isProven || this.#isAwaited || sent <= received) return;
+  /**
+   * The server has put batches into answers up to the position `sent`; up to `received` they have come.
+   * @param tookMs how long it has taken to ask for that
+   */
+  handleProgress(sent: number, received: number, tookMs: number): void {
+    if (!this.#isProven || sent <= received) return;
+    this.#silence ??= { since: this.#requests.platform.now(), tookMs };
+    if (this.#isAwaited) return;
     this.#isAwaited = true;
     this.#request?.expectWithin(HELD_BACK_MS);
   }
@@ -126,18 +144,20 @@ export class Downlink {
       request.expectWithin(undefined);
       this.#isProven = true;
       this.#isAwaited = false;
+      this.#handleSound();
       for (const event of reader.push(piece)) {
         if (this.#state !== "running") return;
         if (event.type === "close") return this.#handler.handleClose(event.code);
         batches += 1;
         this.#handler.handleBatch(event.position, event.batch);
       }
-      if (reader.isViolated) request.abort();
+      if (reader.isViolated || this.#isSluggish) request.abort();
     });
     this.#isProven = false;
     this.#isAwaited = false;
+    this.#silence = undefined;
     if (this.#state !== "running") return;
-    if (request.isLate || reader.isViolated) return this.#giveUpStreams();
+    if (request.isLate || reader.isViolated || this.#isSluggish) return this.#giveUpStreams();
     // The prelude is a comment.
     if (batches > 0 || reader.comments > 1) {
       this.#barrenStreams = 0;
@@ -145,6 +165,19 @@ export class Downlink {
       return;
     }
     await this.#handleBarrenStream(undefined);
+  }
+
+  /** The stream has brought something. */
+  #handleSound(): void {
+    if (this.#silence === undefined) return;
+    const { since, tookMs } = this.#silence;
+    const isLong = this.#requests.platform.now() - since >= Math.max(SLUGGISH_MS, SLUGGISH_POSTS * tookMs);
+    this.#sluggishTimes = isLong ? this.#sluggishTimes + 1 : 0;
+    this.#silence = undefined;
+  }
+
+  get #isSluggish(): boolean {
+    return this.#mayPoll && this.#sluggishTimes >= SLUGGISH_TIMES;
   }
 
   async #handleFailedStream(outcome: Outcome, request: LineRequest): Promise<void> {

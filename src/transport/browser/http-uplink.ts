@@ -16,8 +16,8 @@ export interface UplinkHandler {
   handleBatch(position: number, batch: Uint8Array): void;
   /** The server has ended the line behind the batches that have come. */
   handleClose(code: number): void;
-  /** The server has taken a POST, and has sent so much down by now. */
-  handleAnswer(sent: number): void;
+  /** The server has taken a POST, which has taken `tookMs`, and has sent so much down by now. */
+  handleAnswer(sent: number, tookMs: number): void;
   /** A POST is over: `bufferedBytes` may have fallen, and what is handed over now goes with the next one. */
   handleReady(): void;
   /** Nothing will go up any more. */
@@ -48,6 +48,8 @@ export class Uplink {
   #sent = 0;
   #bodyBytesMax: number;
   #request: LineRequest | undefined;
+  /** When the last POST has left. */
+  #askedAt = 0;
   /** A POST is under way, or waits for its next try. */
   #isBusy = false;
   /** The loop that runs has this number; one of another has been replaced. 0: none. */
@@ -150,6 +152,7 @@ export class Uplink {
     this.#sent = Math.max(this.#sent, this.#first + batches.length - 1);
     this.#isDue = false;
     this.#isBusy = true;
+    this.#askedAt = this.#requests.platform.now();
     const body = batchStream(batches);
     const headers = {
       accept: this.#wantsBatches() ? BATCHES_TYPE : "*/*",
@@ -199,7 +202,7 @@ export class Uplink {
     this.#confirm(received);
     if (isTaken) this.#patience.handleSuccess();
     await this.#readBatches(response, request);
-    this.#handler.handleAnswer(sent);
+    this.#handler.handleAnswer(sent, this.#requests.platform.now() - this.#askedAt);
     this.#isBusy = !isTaken;
     if (isTaken) this.#handler.handleReady();
     return isTaken;

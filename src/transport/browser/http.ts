@@ -78,11 +78,11 @@ class HttpTransport implements Transport {
       handleAsked: () => {
         if (this.#hasAnswer) this.#downlink.start();
       },
-      handleAnswer: (sent) => {
+      handleAnswer: (sent, tookMs) => {
         if (this.#state !== "open") return;
         // The line is there now, and a GET finds it.
         this.#hasAnswer = true;
-        this.#downlink.handleProgress(sent, this.#received);
+        this.#downlink.handleProgress(sent, this.#received, tookMs);
       },
       handleReady: () => {
         this.#handler?.handleWritable();

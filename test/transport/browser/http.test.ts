@@ -248,6 +248,78 @@ describe("HTTP-27: an HTTP transport: where connections are scarce", () => {
   });
 });
 
+describe("HTTP-19: an event stream behind something that waits for more", () => {
+  /** A stream that says `comment` when told to. */
+  async function openStream(options: HttpOptions = {}): Promise<() => Promise<void>> {
+    const get = await open(options);
+    let controller: ReadableStreamDefaultController<Uint8Array> | undefined;
+    const body = new ReadableStream<Uint8Array>({
+      start: (given) => {
+        controller = given;
+      },
+    });
+    isOver.add(get);
+    get.answer(200, { "sluice-received": 1, "sluice-sent": 0, "content-type": "text/event-stream" }, body);
+    const say = async (): Promise<void> => {
+      if (!get.isAborted) controller?.enqueue(new TextEncoder().encode(":\n\n"));
+      await reactions();
+      // As a body of `fetch` does.
+      if (get.isAborted) controller?.error(new DOMException("aborted", "AbortError"));
+      await reactions();
+    };
+    await say();
+    return say;
+  }
+
+  let sent = 1;
+  /** A POST that takes so long tells of a batch that the stream has not brought; it says something so much later. */
+  async function exchange(say: () => Promise<void>, tookMs: number, silentMs: number): Promise<void> {
+    transport.send(bytes(1));
+    const post = await platform.requests.next();
+    platform.host.advance(tookMs);
+    sent += 1;
+    answer(post, sent, 99);
+    await reactions();
+    platform.host.advance(silentMs);
+    await say();
+  }
+
+  beforeEach(() => {
+    sent = 1;
+  });
+
+  it("gives way to polls when it was silent six times, though a POST was answered in half the time", async () => {
+    const say = await openStream();
+    for (let i = 0; i < 5; i++) await exchange(say, 40, 80);
+    expect(transport.name).toBe("sse");
+    await exchange(say, 40, 80);
+    expect(transport.name).toBe("long-poll");
+    const poll = platform.requests.items.at(-1) as FakeRequest;
+    expect([poll.init.method, poll.headers["accept"]]).toEqual(["GET", "application/octet-stream"]);
+  });
+
+  it.each([
+    ["it is quicker", 40, 79],
+    ["POSTs take as long", 60, 119],
+  ])("stays where %s", async (_, tookMs, silentMs) => {
+    const say = await openStream();
+    for (let i = 0; i < 20; i++) await exchange(say, tookMs, silentMs);
+    expect(transport.name).toBe("sse");
+  });
+
+  it("stays where it is quick now and then", async () => {
+    const say = await openStream();
+    for (let i = 0; i < 24; i++) await exchange(say, 10, i % 6 === 5 ? 10 : 100);
+    expect(transport.name).toBe("sse");
+  });
+
+  it("stays where nothing else is allowed", async () => {
+    const say = await openStream({ downlink: "sse" });
+    for (let i = 0; i < 20; i++) await exchange(say, 10, 150);
+    expect([transport.name, story.deaths]).toEqual(["sse", []]);
+  });
+});
+
 describe("an HTTP transport that may have nothing but an event stream", () => {
   it("ends where that is held back", async () => {
     await open({ downlink: "sse" });
