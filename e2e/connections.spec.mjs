@@ -2,7 +2,8 @@
  * Over HTTP/1.1 a browser makes six connections to a server, for all of its tabs. Eight tabs over HTTP have to get along with
  * that, and leave something to the application.
  */
-import { expect, test } from "@playwright/test";
+import { chromium, expect, test } from "@playwright/test";
+import { findBrowser } from "../tools/find-browser.mjs";
 import { startSite } from "./support/site.mjs";
 
 const TABS = 8;
@@ -102,4 +103,39 @@ test("HTTP-27: eight tabs over HTTP share six connections, and leave some to the
   await expectAnswers("last");
   for (const page of pages) expect(await page.evaluate(() => globalThis.events)).toEqual(["open"]);
   expect(sockets).toHaveLength(TABS);
+});
+
+test("HTTP-27: a page in the back/forward cache has given its place back, and comes back to one", async () => {
+  site = await startSite({
+    onConnection: (socket) => socket.on("message", (/** @type {Buffer} */ data) => socket.send(`echo ${data}`)),
+  });
+  // Playwright's own browser has no such cache.
+  const browser = await chromium.launch({
+    executablePath: findBrowser(),
+    args: ["--no-sandbox", "--disable-gpu"],
+    ignoreDefaultArgs: ["--disable-back-forward-cache"],
+  });
+  try {
+    const page = await browser.newPage();
+    await page.goto(site.pageUrl);
+    await openTab(page, site.socketUrl);
+    await expectPlaces([page]);
+    await page.evaluate(() =>
+      globalThis.addEventListener("pageshow", ({ persisted }) => {
+        globalThis.persisted = persisted;
+      }),
+    );
+    const held = () => page.evaluate(async () => (await navigator.locks.query()).held?.length);
+    expect(await held()).toBe(1);
+    await page.goto(`${site.pageUrl}sluice.js`, { waitUntil: "commit" });
+    await expect.poll(held).toBe(0);
+    await page.evaluate(() => setTimeout(() => history.back()));
+    await expect.poll(() => page.evaluate(() => globalThis.persisted).catch(() => "on its way")).toBe(true);
+    await page.evaluate(() => globalThis.socket.send("here"));
+    await expect.poll(() => page.evaluate(() => globalThis.got)).toEqual(["echo here"]);
+    await expectPlaces([page]);
+    expect([await held(), await page.evaluate(() => globalThis.events)]).toEqual([1, ["open"]]);
+  } finally {
+    await browser.close();
+  }
 });

@@ -20,7 +20,7 @@ export function browserPlaces(url: string): Places | undefined {
   const scope = globalThis as { document?: unknown; WorkerGlobalScope?: unknown; navigator?: Navigator };
   if (scope.document === undefined && scope.WorkerGlobalScope === undefined) return undefined;
   const locks = scope.navigator?.locks as LockManager | undefined;
-  return locks === undefined ? undefined : lockedPlaces(locks, new URL(url).origin);
+  return locks === undefined ? undefined : lockedPlaces(locks, new URL(url.replace(/^ws/, "http")).origin);
 }
 
 /** Web Locks are given back when a page is gone, however that happens. */

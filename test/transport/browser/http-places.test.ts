@@ -95,12 +95,16 @@ describe("the places of an origin", () => {
 });
 
 describe("browserPlaces", () => {
-  it("are there in pages and workers that have Web Locks, and nowhere else", () => {
-    const { manager } = new FakeLocks();
+  it("are there in pages and workers that have Web Locks, and nowhere else", async () => {
+    const locks = new FakeLocks();
+    const { manager } = locks;
     vi.stubGlobal("navigator", { locks: manager });
     expect(browserPlaces("wss://example.com/live")).toBeUndefined();
     vi.stubGlobal("document", {});
-    expect(browserPlaces("wss://example.com/live")).toBeDefined();
+    // What counts is where the requests go.
+    browserPlaces("ws://example.com:8080/live")?.take(() => {});
+    await reactions();
+    expect(locks.held).toEqual(["sluice:http://example.com:8080:0"]);
     vi.stubGlobal("navigator", {});
     expect(browserPlaces("wss://example.com/live")).toBeUndefined();
   });
