@@ -20,6 +20,8 @@ export interface DetectionOptions {
   readonly probe: (url: string) => Promise<ProbeAnswer>;
   /** The server is an ordinary one: the socket is the callee's from here on. */
   readonly onPlain: (found: FoundPlain) => void;
+  /** A Sluice server is there, and has not greeted in the time that it takes: its frames may not get through. */
+  readonly onSilent: () => void;
   /** Nothing can be said of the server: this attempt has failed. */
   readonly onBlocked: (error: SluiceError) => void;
 }
@@ -157,7 +159,7 @@ export class DetectingWebSocket implements WebSocketLike {
     const { held } = this.#state;
     if (answer === "other") return this.#handOver(held, true);
     // It may be slow. A handshake that takes too long is given up by whoever has asked for it.
-    if (answer === "sluice" && held.death === undefined && held.messages.length === 0) return;
+    if (answer === "sluice" && held.death === undefined && held.messages.length === 0) return this.#options.onSilent();
     const what = answer === "sluice" ? "A Sluice server is there, and its frames do not get through" : UNKNOWN;
     this.#block(new SluiceError("ERR_CONNECT_FAILED", what, { retryable: true }));
   }

@@ -220,6 +220,7 @@ export class Lifeline {
     if (Native === undefined) return this.fail(noWebSocket());
     const handlers = {
       onPlain: (found: FoundPlain) => this.#handleFound(conversation, line, found),
+      onSilent: () => conversation.input((session, now) => session.hasten(line, now)),
       onBlocked: (error: SluiceError) => conversation.failAttempt(line, error),
     };
     const WebSocket = this.#plainMode.isPossible ? this.#plainMode.detecting(Native, handlers) : Native;

@@ -45,7 +45,7 @@ export class PlainMode {
   /** Dials with an eye on what answers. */
   detecting(
     WebSocket: WebSocketConstructor,
-    handlers: Pick<DetectionOptions, "onPlain" | "onBlocked">,
+    handlers: Pick<DetectionOptions, "onPlain" | "onSilent" | "onBlocked">,
   ): WebSocketConstructor {
     const { host, fetch } = this.#options;
     const ask = async (url: string): Promise<ProbeAnswer> => {

@@ -62,6 +62,7 @@ class Scene {
   readonly story: string[] = [];
   readonly found: FoundPlain[] = [];
   readonly blocked: SluiceError[] = [];
+  silences = 0;
   probes = 0;
   answer: (answer: ProbeAnswer) => Promise<void> = async () => {};
 
@@ -79,6 +80,9 @@ class Scene {
     };
     const handlers = {
       onPlain: (found: FoundPlain) => this.found.push(found),
+      onSilent: () => {
+        this.silences += 1;
+      },
       onBlocked: (error: SluiceError) => this.blocked.push(error),
     };
     const options = { WebSocket: Native, host: this.host, probe, ...handlers };
@@ -129,7 +133,9 @@ describe("DetectingWebSocket: a Sluice server", () => {
     expect(scene.probes).toBe(0);
     scene.host.advance(1);
     expect(scene.probes).toBe(1);
+    expect(scene.silences).toBe(0);
     await scene.answer("sluice");
+    expect(scene.silences).toBe(1);
     scene.native.say(GREETING);
     expect(scene.story[0]).toBe("open");
     scene.native.die();
@@ -165,6 +171,7 @@ describe("DetectingWebSocket: a Sluice server", () => {
     scene.native.die();
     expect(scene.probes).toBe(1);
     await scene.answer("sluice");
+    expect(scene.silences).toBe(0);
     expect(scene.blocked).toEqual([expect.objectContaining({ code: "ERR_CONNECT_FAILED", retryable: true })]);
   });
 });

@@ -217,13 +217,16 @@ export class Chooser {
     this.#isOffline = isOffline;
   }
 
+  /** What runs looks blocked: nothing is gained by waiting any longer before the other kind joins in. */
+  hasten(): void {
+    const { state } = this;
+    if (state.name === "racing" && state.hedgeAt !== undefined) this.#hedge(state);
+  }
+
   handleDeadline(now: Millis): void {
     const { state } = this;
     if (state.name === "racing" && isDue(state.hedgeAt, now)) {
-      const kind = this.#kinds.find((each) => state.runners[each] === "ready");
-      const runners = kind === undefined ? state.runners : { ...state.runners, [kind]: "running" };
-      this.#machine.enter("hedge", { ...state, runners, hedgeAt: undefined });
-      if (kind !== undefined) this.#due.push(kind);
+      this.#hedge(state);
     } else if (state.name === "carried") {
       if (isDue(state.soundAt, now)) {
         this.#outlook.unblock(now);
@@ -275,6 +278,13 @@ export class Chooser {
     return state.soundAt === undefined || tryAt === undefined
       ? (state.soundAt ?? tryAt)
       : Math.min(state.soundAt, tryAt);
+  }
+
+  #hedge(state: Extract<ChooserState, { name: "racing" }>): void {
+    const kind = this.#kinds.find((each) => state.runners[each] === "ready");
+    const runners = kind === undefined ? state.runners : { ...state.runners, [kind]: "running" };
+    this.#machine.enter("hedge", { ...state, runners, hedgeAt: undefined });
+    if (kind !== undefined) this.#due.push(kind);
   }
 
   #handleOut(state: Extract<ChooserState, { name: "racing" }>, kind: LineKind, isRefused: boolean): void {

@@ -90,6 +90,14 @@ export class ClientSession extends ClientHandshake {
     this.redial("hurry", now);
   }
 
+  /** Whoever has dialled this line takes it for blocked, though it has not failed: another kind of transport may join in. */
+  hasten(number: number, now: Millis): void {
+    this.begin(now);
+    if (this.lineOf(number)?.attachment.isGreeted !== false) return;
+    this.chooser.hasten();
+    this.dialDue(now);
+  }
+
   /** What the platform thinks of the network. A hint. */
   handleOffline(isOffline: boolean, now: Millis): void {
     this.begin(now);

@@ -237,6 +237,19 @@ describe("Chooser: a race", () => {
     expect(bench.begin().chooser.nextDeadline).toBe(1000);
   });
 
+  it("has HTTP join in at once where the WebSocket looks blocked, and once", () => {
+    const bench = new Bench().begin().wait(300);
+    bench.do((c) => c.hasten());
+    bench.do((c) => c.hasten()).wait(5000);
+    expect(bench.dialled).toEqual([
+      [0, "websocket"],
+      [300, "http"],
+    ]);
+    const greeted = new Bench().begin().greeted();
+    greeted.do((c) => c.hasten()).wait(5000);
+    expect(greeted.kinds).toEqual(["websocket"]);
+  });
+
   it("has HTTP join in at once where the WebSocket is refused", () => {
     expect(new Bench().begin().wait(20).failed("websocket").dialled).toEqual([
       [0, "websocket"],

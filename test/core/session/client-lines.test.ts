@@ -109,6 +109,20 @@ describe("a first connection", () => {
     expectWhole(pair, ["from the beginning"], ["and back"]);
   });
 
+  it("goes over HTTP at once where the WebSocket is said to be blocked, but not where it has greeted since", () => {
+    const pair = racing();
+    pair.network = "deaf";
+    pair.http = "up";
+    pair.connect().run(300);
+    pair.input(pair.client, (s, now) => s.hasten(1, now));
+    pair.run(100);
+    expect([dials(pair).at(-1), kindOfCarrier(pair)]).toEqual([[300, "http"], "http"]);
+    const sound = racing().connect().run(50);
+    sound.input(sound.client, (s, now) => s.hasten(1, now));
+    sound.run(100);
+    expect(dials(sound)).toEqual([[0, "websocket"]]);
+  });
+
   it("HTTP-04: says nothing before WELCOME but HELLO, where nobody greets", () => {
     const pair = racing({ accepts: false, protocol: "chat" });
     pair.network = "hung";
