@@ -120,14 +120,14 @@ const DRAIN_SHARE = 0.75;
 export type WindowPhase = Phase["name"];
 
 type Phase =
-  /** Doubles in a round trip, until the line is full. */
+  /** Doubles in a round trip, until the line is full. Changed in place: who never fills the line stays in it. */
   | {
       readonly name: "start";
-      readonly windowBytes: number;
-      readonly bestRate: number;
-      readonly staleRounds: number;
+      windowBytes: number;
+      bestRate: number;
+      staleRounds: number;
       /** Whether a queue has shown in the round before. Start-up is over when it shows in this one, too. */
-      readonly isFull: boolean;
+      isFull: boolean;
     }
   /** What the line holds, and the queue. */
   | { readonly name: "steady" }
@@ -296,7 +296,7 @@ export class WindowController {
     const isQuick = peak !== undefined && phase.windowBytes < START_QUICK_BYTES;
     const quickBytes = isQuick ? Math.min(START_QUICK_GAIN * sample.newBytes, peak * START_BURST_MS) : 0;
     const grown = phase.windowBytes + Math.max(sample.newBytes, quickBytes);
-    this.#phase = { ...phase, windowBytes: Math.max(phase.windowBytes, Math.min(useful, grown)) };
+    phase.windowBytes = Math.max(phase.windowBytes, Math.min(useful, grown));
   }
 
   #handleRound({ lineBytes }: AckSample, now: Millis): void {
@@ -330,7 +330,10 @@ export class WindowController {
       this.#path.forgetPeak();
       this.#phase = { name: "steady" };
     } else {
-      this.#phase = { ...phase, windowBytes, bestRate: Math.max(rate, phase.bestRate), staleRounds, isFull };
+      phase.windowBytes = windowBytes;
+      phase.bestRate = Math.max(rate, phase.bestRate);
+      phase.staleRounds = staleRounds;
+      phase.isFull = isFull;
     }
   }
 
