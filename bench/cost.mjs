@@ -15,8 +15,8 @@ import { startServer } from "./lib/server.mjs";
 
 /** Who has something to say about small messages. */
 const USUAL = "native,socket-io,sockjs,sluice";
-/** As large as the message limits of all contenders allow without asking. */
-const FILE_BYTES = 8 * 1024 * 1024;
+/** Several of them may be under way: less than what a Sluice server holds for one client by default. */
+const FILE_BYTES = 4 * 1024 * 1024;
 
 export const COST_OPTIONS = /** @type {const} */ ({
   directions: { type: "string", default: "up,down" },
@@ -40,7 +40,7 @@ export const COST_USAGE = `npm run bench -- cost [options]: small messages a sec
   --bytes N               of each message                                      (64)
   --turns N               of each contender, each in a page of its own         (3)
   --bursts N              of a turn, after some that warm up                   (3)
-  --files N               of 8 MiB, of a turn, after some that warm up         (3)
+  --files N               of 4 MiB, of a turn, after some that warm up         (3)
   --json FILE             writes everything that was measured
 `;
 
