@@ -100,6 +100,32 @@ describe("an HTTP transport: up", () => {
     expect(second?.headers["accept"]).toBe("application/octet-stream");
   });
 
+  it("HTTP-03: is busy from when a POST leaves until it is over, and says when more may go along", async () => {
+    expect([transport.requests, transport.isBusy]).toEqual(["own", false]);
+    transport.send(bytes(1));
+    expect(transport.isBusy).toBe(false);
+    const first = await platform.requests.next();
+    expect(transport.isBusy).toBe(true);
+    const busy: boolean[] = [];
+    story.onWritable = () => {
+      busy.push(transport.isBusy);
+      if (busy.length === 1) transport.send(bytes(2));
+    };
+    answer(first, 1);
+    const second = (await platform.requests.take(2)).find(({ init }) => init.method === "POST") as FakeRequest;
+    expect([busy, firstsIn(second)]).toEqual([[false], [2]]);
+    second.fail();
+    isOver.add(second);
+    await reactions();
+    // It is sent again first.
+    expect([busy.length, transport.isBusy]).toEqual([1, true]);
+  });
+
+  it("HTTP-03: is busy when the next POST is full", () => {
+    for (let i = 0; i < 4; i++) transport.send(new Uint8Array(16_384));
+    expect(transport.isBusy).toBe(true);
+  });
+
   it("HTTP-12: keeps bodies within 64 KiB, and batches within 16", async () => {
     expect(transport.batchBytesMax).toBe(16 * 1024);
     for (let i = 0; i < 10; i++) transport.send(new Uint8Array(16_000));

@@ -344,6 +344,19 @@ describe("HTTP-17: down, by polls", () => {
     expect(batchesIn((await next.answer()).body)).toEqual([[101], [102], [103]]);
   });
 
+  it("HTTP-03: is busy between two polls, and says when one has come: what leaves then goes along", async () => {
+    const { transport, story } = await open();
+    expect([transport.requests, transport.isBusy]).toEqual(["peer", false]);
+    transport.send(bytes(101));
+    await get(1).answer();
+    expect([transport.requests, transport.isBusy]).toEqual(["both", true]);
+    transport.send(bytes(102));
+    await get(2).answer();
+    story.onWritable = () => transport.send(bytes(103));
+    // It tells of nothing new.
+    expect(batchesIn((await get(2).answer()).body)).toEqual([[102], [103]]);
+  });
+
   it("HTTP-27: holds it for as long as the client says, if that is shorter, and refuses what is no time", async () => {
     await open();
     holdTime();
