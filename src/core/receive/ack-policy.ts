@@ -9,6 +9,12 @@ const CHUNKS_PER_ACK = 2;
 /** From this size on, each by itself: a pair of them is too much of a window. */
 const LARGE_CHUNK_BYTES = 16 * 1024;
 
+/**
+ * So is one that comes so long after the one before, ms: on slow lines, a pair of them is too much of a window, too. What comes
+ * still later is no upload on any line, and its ack may well go along with an answer.
+ */
+const SLOW_CHUNK_MS = { min: 8, max: 50 } as const;
+
 /** Everything is acknowledged after this at the latest (ACK-06). */
 const ACK_DELAY_MS = 20;
 
@@ -25,6 +31,8 @@ export class AckPolicy {
   /** Where acks are costly: the next one does not leave alone before. */
   #notBefore: Millis = Number.NEGATIVE_INFINITY;
   #chunksPending = 0;
+  /** When the last of them came. */
+  #chunkAt: Millis = Number.NEGATIVE_INFINITY;
   /** When the oldest unacknowledged batch has to be acknowledged; `undefined` while all are. */
   #deadline: Millis | undefined;
 
@@ -35,7 +43,12 @@ export class AckPolicy {
   }
 
   handleBatch(bytes: number, now: Millis): void {
-    if (bytes >= CHUNK_BYTES_MIN) this.#chunksPending += bytes >= LARGE_CHUNK_BYTES ? CHUNKS_PER_ACK : 1;
+    if (bytes >= CHUNK_BYTES_MIN) {
+      const gapMs = now - this.#chunkAt;
+      const isAlone = bytes >= LARGE_CHUNK_BYTES || (gapMs >= SLOW_CHUNK_MS.min && gapMs < SLOW_CHUNK_MS.max);
+      this.#chunksPending += isAlone ? CHUNKS_PER_ACK : 1;
+      this.#chunkAt = now;
+    }
     this.#deadline ??= now + this.#delayMs;
   }
 

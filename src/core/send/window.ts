@@ -28,8 +28,13 @@ const QUEUE_MS_MIN = 8;
  */
 const REQUEST_MS_MIN = 50;
 
-/** On slow lines it holds two chunks all the same: two are acknowledged together. */
+/**
+ * On slow lines it holds two chunks all the same: two are acknowledged together. Of those that take so long, ms, that each is
+ * acknowledged by itself (ACK-06), one and a half.
+ */
 const QUEUE_CHUNKS = 2;
+const QUEUE_CHUNKS_SLOW = 1.5;
+const SLOW_CHUNK_MS = 8;
 
 /** A chunk takes about this long on the line, ms: nobody waits for one for longer. */
 const CHUNK_MS = 10;
@@ -67,7 +72,7 @@ const START_QUICK_BYTES = 24 * KIB;
 const START_QUICK_GAIN = 3;
 
 /** What one ack may add takes about this long on the line, ms: all of it leaves at once, ahead of the next small message. */
-const START_BURST_MS = 25;
+const START_BURST_MS = 15;
 
 /**
  * How far start-up goes beyond what has come through in the round trip before, and while nothing is known of that, bytes:
@@ -78,6 +83,8 @@ const START_BLIND_BYTES = 256 * KIB;
 
 /** Start-up is over when a queue shows in two rounds, ms, or when so many rounds have each not brought a quarter more. As in RFC 9406 and BBR. */
 const START_QUEUE_MS = 0.75 * QUEUE_MS;
+/** What has waited longer, or for more than this part of a long round trip, as it may wait for TCP, adds nothing. */
+const START_WAIT_SHARE = 1 / 4;
 const START_ROUNDS = 3;
 /** Where requests are waited for, it takes a round longer to show what one has asked for. */
 const START_ROUNDS_BY_REQUEST = 4;
@@ -234,7 +241,7 @@ export class WindowController {
     const rate = this.#path.bytesPerMs;
     if (this.#phase.name === "start") return this.#startChunkBytes(this.#phase.windowBytes);
     if (rate === undefined) return Math.min(this.#limits.chunkBytes, BASE_BYTES);
-    const floorBytes = CHUNK_FLOORS.find(({ below }) => rate < below)?.bytes ?? CHUNK_FLOOR_BYTES;
+    const floorBytes = chunkFloorBytes(rate);
     const power = 2 ** Math.floor(Math.log2(rate * CHUNK_MS));
     return Math.min(this.#limits.chunkBytes, Math.max(floorBytes + HEADER_BYTES, power));
   }
@@ -259,7 +266,10 @@ export class WindowController {
 
   /** The queue that is meant to stand in a line of this bandwidth. */
   #queueMs(rate: number): Millis {
-    return this.#requestMs + Math.max(unevenQueueMs(rate), (QUEUE_CHUNKS * this.chunkBytes) / rate);
+    const chunkMs = this.chunkBytes / rate;
+    const isSlow = chunkMs >= SLOW_CHUNK_MS && this.#requests === "none";
+    const chunks = isSlow ? QUEUE_CHUNKS_SLOW : QUEUE_CHUNKS;
+    return this.#requestMs + Math.max(unevenQueueMs(rate), chunks * chunkMs);
   }
 
   #shutMs(now: Millis): Millis {
@@ -279,7 +289,7 @@ export class WindowController {
   /** A part of the window, so that its acks are many. */
   #startChunkBytes(windowBytes: number): number {
     const peak = this.#path.peakBytesPerMs;
-    const shortBytes = peak === undefined ? BASE_BYTES : Math.max(2 * KIB, peak * CHUNK_MS);
+    const shortBytes = peak === undefined ? BASE_BYTES : Math.max(chunkFloorBytes(peak), peak * CHUNK_MS);
     const bytes = Math.min(windowBytes / START_CHUNKS - HEADER_BYTES, shortBytes, START_CHUNK_BYTES_MAX);
     return Math.min(this.#limits.chunkBytes, Math.max(KIB + HEADER_BYTES, Math.floor(bytes)));
   }
@@ -294,7 +304,13 @@ export class WindowController {
     const passed = rate === undefined ? START_BLIND_BYTES : START_GAIN * rate * (roundTripMs + this.#baseQueueMs);
     const useful = peak === undefined ? passed : Math.min(passed, peak * (roundTripMs + this.#queueMs(peak)));
     const isQuick = peak !== undefined && phase.windowBytes < START_QUICK_BYTES;
-    const quickBytes = isQuick ? Math.min(START_QUICK_GAIN * sample.newBytes, peak * START_BURST_MS) : 0;
+    // Its bytes have waited: more of them would wait longer. What is small yet waits for itself.
+    const waitedMs = this.#path.net(sample) - roundTripMs;
+    const hasWaited = waitedMs > Math.max(START_QUEUE_MS, START_WAIT_SHARE * roundTripMs) && this.#requests === "none";
+    if (hasWaited && !isQuick) return;
+    const quickBytes = isQuick
+      ? Math.min(START_QUICK_GAIN * sample.newBytes, peak * (START_BURST_MS + this.#requestMs))
+      : 0;
     const grown = phase.windowBytes + Math.max(sample.newBytes, quickBytes);
     phase.windowBytes = Math.max(phase.windowBytes, Math.min(useful, grown));
   }
@@ -374,6 +390,10 @@ export class WindowController {
           : { ...this.#guard, share: share * Math.max(GUARD_CUT, limitMs / queueMs), queueMs, failures: missed };
     }
   }
+}
+
+function chunkFloorBytes(rate: number): number {
+  return CHUNK_FLOORS.find(({ below }) => rate < below)?.bytes ?? CHUNK_FLOOR_BYTES;
 }
 
 /** The queue that keeps a line of this bandwidth busy while acks come a little unevenly. */

@@ -31,12 +31,22 @@ describe("ACK-06: AckPolicy", () => {
     expect(received([1023, 0], [1023, 0], [1024, 0]).isDue(0)).toBe(false);
   });
 
+  it("does not wait for a second one where a slow line brings them 8 to 50 ms apart", () => {
+    const isDueAt = (gapMs: number) => {
+      const acks = received([1024, 100]);
+      acks.handleSent(100);
+      acks.handleBatch(1024, 100 + gapMs);
+      return acks.isDue(100 + gapMs);
+    };
+    expect([7.9, 8, 49.9, 50].map(isDueAt)).toEqual([false, true, true, false]);
+  });
+
   it("begins anew once an ack has left", () => {
     const acks = received([5000, 0], [5000, 0]);
     acks.handleSent(10);
     expect([acks.isDue(1e9), acks.peek(0), acks.nextDeadline]).toEqual([false, undefined, undefined]);
-    acks.handleBatch(5000, 50);
-    expect([acks.isDue(50), acks.nextDeadline]).toEqual([false, 70]);
+    acks.handleBatch(5000, 60);
+    expect([acks.isDue(60), acks.nextDeadline]).toEqual([false, 80]);
   });
 
   it("repeats itself at once after a duplicate, even with nothing else to say", () => {

@@ -210,6 +210,16 @@ describe("WindowController: start", () => {
     expect(bench.windowBytes).toBeGreaterThan(2500 * 40);
   });
 
+  it("does not grow by what has waited in a queue", () => {
+    const windowAfter = (roundTripMs: number) => {
+      const bench = new Bench().rounds(2, { rate: 1250, roundTripMs: 40 });
+      const before = bench.windowBytes;
+      return bench.round({ rate: 2500, roundTripMs, ms: 30 }).windowBytes - before;
+    };
+    expect(windowAfter(51)).toBeGreaterThan(0);
+    expect(windowAfter(52)).toBe(0);
+  });
+
   it("does not take what holds up all acks of rounds shorter than 30 ms for a queue", () => {
     const held = { rate: 200, roundTripMs: 25, ms: 5, acks: 4 };
     const phaseAfter = (count: number) => {
