@@ -47,15 +47,17 @@ export function initHandlers(target: EventTarget): void {
 /** Defines the attributes `on…` for events of these types, as accessors of `prototype` itself, as those of the standard are. */
 export function defineHandlers(prototype: object, types: readonly string[]): void {
   for (const type of types) {
-    Object.defineProperty(prototype, `on${type}`, {
-      get(this: object): Handler {
+    const name = `on${type}`;
+    // Of a literal, so that the accessors have the names that they should: `get onopen`.
+    const attribute = {
+      get [name](): Handler {
         return handlersOf(this).get(type);
       },
-      set(this: object, value: unknown) {
+      set [name](value: unknown) {
         handlersOf(this).set(type, value);
       },
-      configurable: true,
-    });
+    };
+    Object.defineProperty(prototype, name, Object.getOwnPropertyDescriptor(attribute, name) as PropertyDescriptor);
   }
 }
 

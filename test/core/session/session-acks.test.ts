@@ -59,13 +59,13 @@ describe("acks", () => {
     expect(acksOf(pair.server)).toHaveLength(1);
   });
 
-  it("ACK-06: an upload costs one small ack for two chunks", () => {
+  it("ACK-06: an upload costs one small ack for two chunks, and a few more while it is slow", () => {
     const pair = connected({ rateBitsPerSecond: 10e6 });
     send(pair, pair.client, 1_000_000);
     pair.run(2000);
     const chunks = pair.client.sent.filter(({ number }) => number > 0).length;
     expect(acksOf(pair.server).length).toBeGreaterThanOrEqual(Math.floor(chunks / 2));
-    expect(acksOf(pair.server).length).toBeLessThanOrEqual(Math.ceil(chunks / 2) + 2);
+    expect(acksOf(pair.server).length).toBeLessThanOrEqual(Math.ceil(chunks / 2) + 10);
     expectBaseline(pair);
   });
 
