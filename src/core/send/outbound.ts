@@ -8,7 +8,7 @@ import type { DraftSpace } from "./draft.js";
 import { type EarlySent, InFlight, type SentBatch } from "./in-flight.js";
 import type { ChannelKey } from "./send-channel.js";
 import type { Sender } from "./sender.js";
-import { type AckSample, WindowController } from "./window.js";
+import { type AckSample, type Requests, WindowController } from "./window.js";
 
 /** What holds for the next batch. */
 export interface BatchSpace {
@@ -70,7 +70,7 @@ export class Outbound {
   #window: WindowController;
   readonly #inFlight = new InFlight();
   readonly #trace: Trace | undefined;
-  #requests: "none" | "acks" | "batches" = "none";
+  #requests: Requests = "none";
   /** When there is room for more without an ack; `undefined` where that does not happen, or nothing waits for it. */
   #roomAt: Millis | undefined;
   /** What held for the last batch that was asked for. */
@@ -125,7 +125,7 @@ export class Outbound {
   }
 
   /** Whether batches leave in requests, one at a time, or their acks do. */
-  handleRequests(requests: "none" | "acks" | "batches"): void {
+  handleRequests(requests: Requests): void {
     this.#requests = requests;
     this.#window.handleRequests(requests);
   }

@@ -123,6 +123,9 @@ const GUARD_MEMORY = 0.95;
 const DRAIN_MS = 200;
 const DRAIN_SHARE = 0.75;
 
+/** What leaves in requests, one at a time: nothing, the acks of batches, or the batches themselves. */
+export type Requests = "none" | "acks" | "batches";
+
 /** Growing until the line is full, holding that, or emptying it to see how long it takes. */
 export type WindowPhase = Phase["name"];
 
@@ -162,7 +165,7 @@ export class WindowController {
   /** How much later than the quickest ack of a round the others are, up to the queue that is meant to be. */
   #spreadMs: Millis = 0;
   /** Whether batches leave in requests, one at a time, or their acks do. */
-  #requests: "none" | "acks" | "batches" = "none";
+  #requests: Requests = "none";
   /** When room was last made for sure: by an ack, or as nothing was on the line. */
   #openedAt: Millis = 0;
   /** The last round that has asked for more, and the bandwidth before it. */
@@ -178,7 +181,7 @@ export class WindowController {
   }
 
   /** Whether batches, or the acks of them, leave in requests, one at a time: what comes meanwhile is under way, too. */
-  handleRequests(requests: "none" | "acks" | "batches"): void {
+  handleRequests(requests: Requests): void {
     this.#requests = requests;
   }
 
