@@ -20,7 +20,7 @@ import { refuseUpgrade } from "./refusal.js";
 import type { ServerSocket } from "./server-socket.js";
 import { takeSessionQuery } from "./session-query.js";
 import { Sessions } from "./sessions.js";
-import { chooseProtocol, offeredProtocols, protocolsIn } from "./subprotocols.js";
+import { chooseProtocol, offeredProtocols, protocolsIn, setOfferedProtocols } from "./subprotocols.js";
 import { ask } from "./verify-client.js";
 import { Visitors } from "./visitors.js";
 
@@ -170,7 +170,11 @@ export class SluiceServer extends EventEmitter<SluiceServerEvents> {
       return true;
     }
     return this.#endpoint.handle(request, response, (transport, first, onOver) => {
-      const choose = (offered: string): string => this.#choose(protocolsIn(offered), first) || "";
+      const choose = (list: string): string => {
+        const offered = protocolsIn(list);
+        setOfferedProtocols(first, offered);
+        return this.#choose(offered, first) || "";
+      };
       this.#receive(transport, first, { protocol: "", choose, onOver }, callback);
     });
   }

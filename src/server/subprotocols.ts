@@ -14,6 +14,19 @@ export function protocolsIn(list: string): string[] {
   return list.split(",").map((protocol) => protocol.trim());
 }
 
+/** A name, as RFC 6455 has it in the header; of any other, nothing may get there. */
+const NAME = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
+
+/**
+ * Puts into a request over HTTP what one for a WebSocket has in its header, where applications look for it: what the client
+ * offers, which it says later there (HTTP-04).
+ */
+export function setOfferedProtocols(request: IncomingMessage, offered: readonly string[]): void {
+  const names = offered.filter((protocol) => NAME.test(protocol) && protocol !== SUBPROTOCOL);
+  if (names.length > 0) request.headers["sec-websocket-protocol"] = names.join(", ");
+  else delete request.headers["sec-websocket-protocol"];
+}
+
 /** The application's choice, by default the first that is offered; `false` for none. Throws what `handleProtocols` throws. */
 export function chooseProtocol(
   offered: readonly string[],

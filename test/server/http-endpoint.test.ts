@@ -137,6 +137,18 @@ describe("HttpEndpoint: the handshake", () => {
     expect((await connections.next()).protocol).toBe("chat.v1");
   });
 
+  it("HTTP-04: the request shows the offer as one for a WebSocket does, to `authenticate` already", async () => {
+    const seen: unknown[] = [];
+    const note = (request: IncomingMessage) => seen.push(request.headers["sec-websocket-protocol"]);
+    const { connections } = await serve({ authenticate: ({ request }) => note(request) > 0 });
+    loopback.server.on("connection", (_, request) => note(request));
+    const raw = client().hello([[Parameter.PROTOCOLS_OFFERED, utf8("chat, token.c2VjcmV0")]]);
+    await raw.next("welcome");
+    raw.ack();
+    await connections.next();
+    expect(seen).toEqual(["chat, token.c2VjcmV0", "chat, token.c2VjcmV0"]);
+  });
+
   it("refuses with ABORT where `handleProtocols` throws", async () => {
     await serve({
       handleProtocols: () => {

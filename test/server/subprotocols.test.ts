@@ -1,6 +1,6 @@
 import type { IncomingMessage } from "node:http";
 import { describe, expect, it } from "vitest";
-import { chooseProtocol, offeredProtocols, protocolsIn } from "../../src/server/subprotocols.js";
+import { chooseProtocol, offeredProtocols, protocolsIn, setOfferedProtocols } from "../../src/server/subprotocols.js";
 import { SUBPROTOCOL } from "../../src/transport/transport.js";
 
 const requestWith = (list?: string) => ({ headers: { "sec-websocket-protocol": list } }) as unknown as IncomingMessage;
@@ -14,6 +14,21 @@ describe("offeredProtocols", () => {
 
   it("hold nothing that could be chosen where there is no header", () => {
     expect(chooseProtocol(offeredProtocols(REQUEST), REQUEST, undefined)).toBe(false);
+  });
+});
+
+describe("setOfferedProtocols", () => {
+  it("puts the names where those of a WebSocket are, and nothing that is no name", () => {
+    const request = requestWith("what a program has put there");
+    setOfferedProtocols(request, ["chat", "two words", "mqtt", "evil\r\nHost: other", "é", "", SUBPROTOCOL]);
+    expect(request.headers["sec-websocket-protocol"]).toBe("chat, mqtt");
+    expect(offeredProtocols(request)).toEqual(["chat", "mqtt"]);
+  });
+
+  it("leaves none where nothing is offered", () => {
+    const request = requestWith("what a program has put there");
+    setOfferedProtocols(request, protocolsIn(""));
+    expect("sec-websocket-protocol" in request.headers).toBe(false);
   });
 });
 
