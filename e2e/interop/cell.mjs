@@ -13,6 +13,7 @@ const TIMEOUT_MS = 60_000;
  * @property {string} name
  * @property {any} Server
  * @property {(onSocket: (socket: any) => void) => any} makeClass a WebSocket class that tells of its sockets
+ * @property {(onSocket: (socket: any) => void) => () => void} install makes it the global one; returns what puts that back
  * @property {boolean} isCut whether its sessions survive cuts
  * @property {"websocket" | "sse" | "long-poll"} [transport] what our sockets have to be on, if they are ours
  */
@@ -37,14 +38,16 @@ export async function runCell(library, world, { count, cutAt }) {
   const Server = countingServer(world.Server, counts);
   const sockets = [];
   const transports = new Set();
-  const WebSocket = world.makeClass((socket) => {
+  const onSocket = (socket) => {
     sockets.push(socket);
     socket.addEventListener("transportchange", () => socket.transport !== null && transports.add(socket.transport));
-  });
+  };
+  const WebSocket = world.makeClass(onSocket);
+  const install = () => world.install(onSocket);
   const end = await library.serve({ makeServer: () => new Server({ server: http }), http, Server, cuts, count });
   try {
     const url = `ws://127.0.0.1:${proxy.port}`;
-    const { received, expected } = await within(TIMEOUT_MS, library.use({ url, WebSocket, cuts, count }));
+    const { received, expected } = await within(TIMEOUT_MS, library.use({ url, WebSocket, install, cuts, count }));
     if (!isDeepStrictEqual(received, expected)) return differenceOf(received, expected);
     if (proxy.stats().cut < cutAt.length) return `${proxy.stats().cut} connections were cut, not ${cutAt.length}`;
     // Over HTTP a request is cut and made again, and the session need not notice.

@@ -20,6 +20,7 @@
  * @typedef {object} ClientWorld
  * @property {string} url of the server, ws, without a path
  * @property {any} WebSocket a `SluiceSocket`, or another WebSocket class
+ * @property {() => () => void} install for libraries that take no class: makes it the global one; returns what puts that back
  * @property {import("./cuts.mjs").Cuts} cuts
  * @property {number} count
  *

@@ -3,10 +3,12 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { runCell } from "./cell.mjs";
+import { automerge } from "./libraries/automerge.mjs";
 import { graphqlWs } from "./libraries/graphql-ws.mjs";
 import { hocuspocus } from "./libraries/hocuspocus.mjs";
 import { mqtt } from "./libraries/mqtt.mjs";
 import { partysocket } from "./libraries/partysocket.mjs";
+import { phoenix } from "./libraries/phoenix.mjs";
 import { refusals } from "./libraries/refusals.mjs";
 import { rxjs } from "./libraries/rxjs.mjs";
 import { socketIo } from "./libraries/socket-io.mjs";
@@ -18,7 +20,20 @@ import { worlds } from "./worlds.mjs";
 const COUNT = 150;
 const CUT_AT = [50, 100];
 
-const libraries = [graphqlWs, refusals, trpc, yjs, mqtt, stomp, rxjs, partysocket, hocuspocus, socketIo];
+const libraries = [
+  graphqlWs,
+  refusals,
+  trpc,
+  yjs,
+  automerge,
+  mqtt,
+  stomp,
+  phoenix,
+  rxjs,
+  partysocket,
+  hocuspocus,
+  socketIo,
+];
 const columns = worlds.flatMap((world) => [
   { title: world.name, world, cutAt: [] },
   ...(world.isCut ? [{ title: `${world.name}, cut`, world, cutAt: CUT_AT }] : []),

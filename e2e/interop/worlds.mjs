@@ -1,4 +1,5 @@
 import { WebSocket, WebSocketServer } from "ws";
+import { install } from "../../dist/install.mjs";
 import { SluiceServer } from "../../dist/server.mjs";
 import { SluiceSocket } from "../../dist/sluice.mjs";
 
@@ -22,11 +23,38 @@ const sluice = (name, transport) => ({
   ...ours({ transports: [transport] }),
 });
 
-const ours = (options) => ({
-  Server: SluiceServer,
-  makeClass: (onSocket) =>
-    telling(SluiceSocket.with({ WebSocket, onSessionLost: "close", backoff: BACKOFF, ...options }), onSocket),
-});
+const ours = (given) => {
+  const options = { WebSocket, onSessionLost: "close", backoff: BACKOFF, ...given };
+  return {
+    Server: SluiceServer,
+    makeClass: (onSocket) => telling(SluiceSocket.with(options), onSocket),
+    install(onSocket) {
+      const uninstall = install(options);
+      const restore = setGlobal(telling(globalThis.WebSocket, onSocket));
+      return () => {
+        restore();
+        uninstall();
+      };
+    },
+  };
+};
+
+/** That of `ws`, which wants a listener for its errors. */
+const makeWsClass = (onSocket) =>
+  telling(WebSocket, (socket) => {
+    socket.on("error", () => {});
+    onSocket(socket);
+  });
+
+/** Makes `Class` the global WebSocket. @returns puts back what was there, be it nothing */
+function setGlobal(Class) {
+  const before = Object.getOwnPropertyDescriptor(globalThis, "WebSocket");
+  Object.defineProperty(globalThis, "WebSocket", { value: Class, writable: true, configurable: true });
+  return () => {
+    if (before === undefined) Reflect.deleteProperty(globalThis, "WebSocket");
+    else Object.defineProperty(globalThis, "WebSocket", before);
+  };
+}
 
 /** Ours in the page, and a server that has never heard of us. */
 const plain = (name, mode) => ({
@@ -47,11 +75,8 @@ export const worlds = [
     name: "ws alone",
     isCut: false,
     Server: WebSocketServer,
-    makeClass: (onSocket) =>
-      telling(WebSocket, (socket) => {
-        socket.on("error", () => {});
-        onSocket(socket);
-      }),
+    makeClass: makeWsClass,
+    install: (onSocket) => setGlobal(makeWsClass(onSocket)),
   },
   sluice("WebSocket", "websocket"),
   sluice("SSE", "sse"),
