@@ -95,7 +95,7 @@ export function channelEvent(channel: Channel): ChannelEvent {
 
 /** What the end of a session means for its messages. */
 export function lossOf({ losses }: ConversationClosed): SessionLoss {
-  return { neverWritten: losses.neverWritten.map(({ message }) => message.control.receipt), unknown: losses.unknown };
+  return { neverWritten: losses.neverWritten.map(({ message }) => message.receipt), unknown: losses.unknown };
 }
 
 /** A plain event with a `detail`, as a `CustomEvent` has it; Node 18 and jsdom know that one differently. */

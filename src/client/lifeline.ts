@@ -294,7 +294,7 @@ export class Lifeline {
     this.#handler.handleReopen(plain, noChannels());
     for (const { channel, message } of losses.neverWritten) {
       if (plain.channelName(channel) !== undefined) plain.resend(channel, message);
-      else message.control.fail("never-written", noChannels());
+      else message.fail("never-written", noChannels());
     }
     if (this.#closeCall !== undefined) plain.close(this.#closeCall.code, this.#closeCall.reason);
     plain.adopt(foundLink(found), found.mayGreet);

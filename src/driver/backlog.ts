@@ -46,20 +46,21 @@ export class Backlog {
 
   /** Takes over a message that no session has sent. Its receipt goes on. */
   add(channel: string, message: PendingMessage): void {
-    message.control.requeue();
+    message.requeue();
     const old = this.#keyed(channel, message.key);
     const waiting = old ?? { channel, message };
     const replaced = old?.message;
     if (old !== undefined) this.#forget(old);
     waiting.message = message;
     this.#remember(waiting);
-    message.handleAccepted(() => {
+    const takeBack = () => {
       if (waiting.message !== message || !this.#take(waiting)) return false;
-      message.control.fail("cancelled", message.failure ?? cancelled());
+      message.fail("cancelled", message.failure ?? cancelled());
       this.#options.onTurn();
       return true;
-    });
-    replaced?.control.fail("cancelled", superseded());
+    };
+    message.handleAccepted({ takeBack });
+    replaced?.fail("cancelled", superseded());
   }
 
   /** @throws SluiceError `ERR_MESSAGE_TOO_LARGE`, `ERR_BUFFER_FULL`, `ERR_USAGE_ARGUMENT` */
@@ -74,7 +75,7 @@ export class Backlog {
     budget.require(message, this.#keyed(channel, message.key)?.message);
     this.add(channel, message);
     budget.hold(message);
-    return message.control.receipt;
+    return message.receipt;
   }
 
   /** Hands everything on, oldest first. What `post` takes back meanwhile is left out. */
@@ -107,7 +108,7 @@ export class Backlog {
 
   /** There is no next session. */
   fail(): void {
-    this.release((_channel, message) => message.control.fail("never-written", neverWritten()));
+    this.release((_channel, message) => message.fail("never-written", neverWritten()));
   }
 
   /** Whether a message of this key waits, whose place another one would take. */
@@ -132,7 +133,7 @@ export class Backlog {
     const now = this.#options.host.now();
     for (let due = this.#perishable.pollDue(now); due !== undefined; due = this.#perishable.pollDue(now)) {
       this.#take(due);
-      due.message.control.fail("expired", expired());
+      due.message.fail("expired", expired());
     }
     this.#alarm.set(this.#perishable.nextDeadline);
     this.#options.onTurn();

@@ -133,13 +133,13 @@ export class Conversation<S extends Session = Session> {
     this.#outbox.send(channel, message);
     this.#budget.hold(message);
     this.#messagesSent += 1;
-    return message.control.receipt;
+    return message.receipt;
   }
 
   /** Sends what another session has not sent. Where that cannot be, the message ends as never written. */
   resend(channel: ChannelKey, message: PendingMessage): void {
     if (this.isSendClosed(channel)) {
-      message.control.fail("never-written", neverWritten());
+      message.fail("never-written", neverWritten());
       return;
     }
     try {
@@ -147,7 +147,7 @@ export class Conversation<S extends Session = Session> {
       this.#messagesSent += 1;
     } catch (error) {
       // The next server may take less than the one before.
-      message.control.fail("never-written", error as SluiceError);
+      message.fail("never-written", error as SluiceError);
     }
   }
 

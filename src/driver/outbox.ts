@@ -1,10 +1,10 @@
 import { SluiceError } from "../core/error.js";
-import type { MessageId } from "../core/send/outgoing-message.js";
+import { IdTable } from "../core/id-table.js";
 import type { Fate, SendEvent } from "../core/send/outgoing-messages.js";
 import type { ChannelKey } from "../core/send/send-channel.js";
 import type { Host } from "./host.js";
 import { cancelled, expired, type PendingMessage, superseded } from "./pending-message.js";
-import type { Receipt } from "./receipt.js";
+import type { Keeper, Receipt } from "./receipt.js";
 import type { SessionDriver } from "./session-driver.js";
 import { sourceFailed } from "./stream-source.js";
 
@@ -25,10 +25,10 @@ export interface Losses {
 }
 
 /** The messages under way: their receipts, and the sources that are still being read. */
-export class Outbox {
+export class Outbox implements Keeper {
   readonly #driver: SessionDriver;
   readonly #host: Host;
-  readonly #entries = new Map<MessageId, Leftover>();
+  readonly #messages = new IdTable<PendingMessage>();
   #neverWritten: Leftover[] = [];
   readonly #unknown: Receipt[] = [];
 
@@ -39,23 +39,14 @@ export class Outbox {
 
   /** @throws SluiceError as `Session.send` does */
   send(channel: ChannelKey, message: PendingMessage): void {
-    const { payload, totalBytes, key, expiresAt } = message;
+    const { key } = message;
     const old = key === undefined ? undefined : this.#driver.session.superseded(channel, key);
-    // The entry is there before the engine's first event about it is handed on.
-    const id = this.#driver.command((session, now) => {
-      const init = {
-        text: payload.type === "text",
-        totalBytes,
-        wantsProgress: message.onprogress !== undefined,
-        expiresAt,
-        key,
-        bytes: payload.type === "source" ? undefined : payload.bytes,
-      };
-      const given = session.send(channel, init, now);
-      this.#entries.set(given, { channel, message });
-      return given;
-    });
-    message.handleAccepted(this.#takeBack(id));
+    const id = this.#driver.send(channel, message);
+    // The engine's first event about it is handed on later.
+    message.channel = channel;
+    message.id = id;
+    this.#messages.set(id, message);
+    message.handleAccepted(this);
     // Now, and not with the event: many may follow each other within one tick, and none is kept for longer.
     if (old !== undefined) this.handle({ type: "dropped", message: old, fate: "superseded" });
   }
@@ -63,33 +54,32 @@ export class Outbox {
   /** The message whose place one of this key would take. */
   superseded(channel: ChannelKey, key: string | undefined): PendingMessage | undefined {
     const id = key === undefined ? undefined : this.#driver.session.superseded(channel, key);
-    return id === undefined ? undefined : this.#entries.get(id)?.message;
+    return id === undefined ? undefined : this.#messages.get(id);
   }
 
   handle(event: SendEvent): void {
-    const entry = this.#entries.get(event.message);
-    if (entry === undefined) return;
-    const { control, onprogress, totalBytes } = entry.message;
+    const message = this.#messages.get(event.message);
+    if (message === undefined) return;
     switch (event.type) {
       case "started":
-        control.writing();
+        message.writing();
         return;
       case "written":
-        control.handleWritten();
+        message.handleWritten();
         return;
       case "progress":
-        onprogress?.({ loaded: event.ackedBytes, total: totalBytes });
+        message.onprogress?.({ loaded: event.ackedBytes, total: message.totalBytes });
         return;
       case "delivered":
-        this.#entries.delete(event.message);
-        control.handleDelivered();
+        this.#messages.delete(event.message);
+        message.handleDelivered();
         return;
       case "dropped":
-        this.#entries.delete(event.message);
-        this.#drop(entry, event.fate);
+        this.#messages.delete(event.message);
+        this.#drop(message, event.fate);
         return;
       case "pull":
-        this.#pull(event.message, entry.message, event.offset);
+        this.#pull(message, event.offset);
     }
   }
 
@@ -98,8 +88,8 @@ export class Outbox {
    * never written have not ended yet: whoever takes them ends them, by `fail` or by sending them.
    */
   handleEnd(): Losses {
-    for (const entry of this.#entries.values()) this.#drop(entry, "unknown");
-    this.#entries.clear();
+    for (const message of this.#messages.values()) this.#drop(message, "unknown");
+    this.#messages.clear();
     const neverWritten = this.#neverWritten;
     this.#neverWritten = [];
     return { neverWritten, unknown: this.#unknown };
@@ -107,51 +97,48 @@ export class Outbox {
 
   /** Messages that have not ended. */
   get size(): number {
-    return this.#entries.size;
+    return this.#messages.size;
   }
 
-  /** Made where there is nothing else to remember: one lives as long as each message. */
-  #takeBack(id: MessageId): () => boolean {
-    return () => this.#cancel(id);
+  /** `false` when all of it has left, or it has ended already. */
+  takeBack(message: PendingMessage): boolean {
+    const { id } = message;
+    return this.#messages.get(id) === message && this.#driver.command((session, now) => session.cancel(id, now));
   }
 
-  #cancel(id: MessageId): boolean {
-    return this.#entries.has(id) && this.#driver.command((session, now) => session.cancel(id, now));
-  }
-
-  #drop(entry: Leftover, fate: Fate): void {
-    const { control, failure } = entry.message;
+  #drop(message: PendingMessage, fate: Fate): void {
     switch (fate) {
       case "cancelled":
-        return control.fail("cancelled", failure ?? cancelled());
+        return message.fail("cancelled", message.failure ?? cancelled());
       case "superseded":
-        return control.fail("cancelled", superseded());
+        return message.fail("cancelled", superseded());
       case "expired":
-        return control.fail("expired", expired());
+        return message.fail("expired", expired());
       case "never-written":
         // The session is ending, and whether there is a next one is not for the outbox to know.
-        this.#neverWritten.push(entry);
+        this.#neverWritten.push({ channel: message.channel, message });
         return;
       case "too-large":
-        return control.fail(
+        return message.fail(
           "never-written",
           new SluiceError("ERR_MESSAGE_TOO_LARGE", "The message is over the peer's limit"),
         );
       case "refused":
-        return control.fail(
+        return message.fail(
           "never-written",
           new SluiceError("ERR_REFUSED", "The peer did not wait for the rest of it"),
         );
       case "unknown":
-        this.#unknown.push(control.receipt);
-        return control.fail(
+        this.#unknown.push(message.receipt);
+        return message.fail(
           "unknown",
           new SluiceError("ERR_DELIVERY_UNKNOWN", "The session ended before the peer acknowledged the message"),
         );
     }
   }
 
-  #pull(id: MessageId, message: PendingMessage, offset: number): void {
+  #pull(message: PendingMessage, offset: number): void {
+    const { id } = message;
     if (message.payload.type !== "source") return;
     const { source } = message.payload;
     const size = Math.min(SLAB_BYTES, (source.totalBytes ?? Number.POSITIVE_INFINITY) - offset);
@@ -159,30 +146,30 @@ export class Outbox {
       .read(offset, size)
       .then(
         (piece) => {
-          if (!this.#entries.has(id)) return;
+          if (this.#messages.get(id) !== message) return;
           const isKnown = source.totalBytes !== undefined;
           if (isKnown && piece.length !== size) {
-            this.#fail(id, message, new Error(`${piece.length} bytes where ${size} were asked for`));
+            this.#fail(message, new Error(`${piece.length} bytes where ${size} were asked for`));
             return;
           }
           const isEnd = isKnown ? offset + size === source.totalBytes : piece.length === 0;
           this.#driver.input((session, now) => session.supply(id, piece, isEnd, now));
         },
-        (cause: unknown) => this.#fail(id, message, cause),
+        (cause: unknown) => this.#fail(message, cause),
       )
       .catch((error: unknown) => this.#host.report(error));
   }
 
-  #fail(id: MessageId, message: PendingMessage, cause: unknown): void {
-    if (!this.#entries.has(id)) return;
+  #fail(message: PendingMessage, cause: unknown): void {
+    if (this.#messages.get(message.id) !== message) return;
     message.failure = sourceFailed(cause);
-    this.#cancel(id);
+    this.takeBack(message);
   }
 }
 
 /** Ends messages that no session will send. */
 export function failNeverWritten(leftovers: readonly Leftover[]): void {
-  for (const { message } of leftovers) message.control.fail("never-written", neverWritten());
+  for (const { message } of leftovers) message.fail("never-written", neverWritten());
 }
 
 export function neverWritten(): SluiceError {

@@ -1,6 +1,8 @@
 import { SluiceError } from "../core/error.js";
+import type { MessageId } from "../core/send/outgoing-message.js";
+import { type ChannelKey, DEFAULT_CHANNEL } from "../core/send/send-channel.js";
 import type { Millis } from "../core/time.js";
-import { type Receipt, ReceiptControl } from "./receipt.js";
+import { type Keeper, type Receipt, ReceiptControl } from "./receipt.js";
 
 /** What is sent. The library owns the bytes from here on. */
 export type Payload =
@@ -53,17 +55,24 @@ export interface SendOptions {
   readonly onprogress?: ((progress: SendProgress) => void) | undefined;
 }
 
-/** A message that has not ended, wherever it is: with an engine, or waiting for the next session. */
-export class PendingMessage {
-  /** Kept until the end: the next session may have to send it from its beginning. */
-  readonly payload: Payload;
+/** What is left of a message that has ended. */
+const NOTHING: Payload = { type: "binary", bytes: new Uint8Array(0) };
+
+/**
+ * A message that has not ended, wherever it is: with an engine, or waiting for the next session. One object with the
+ * library's side of its receipt, as there is one for each small message.
+ */
+export class PendingMessage extends ReceiptControl {
+  #payload: Payload;
   /** `undefined` for a stream. */
   readonly totalBytes: number | undefined;
-  readonly control: ReceiptControl;
   readonly key: string | undefined;
   /** When it is dropped, if nothing of it has left by then. The time goes on from one session to the next. */
   readonly expiresAt: Millis | undefined;
-  readonly onprogress: ((progress: SendProgress) => void) | undefined;
+  #onprogress: ((progress: SendProgress) => void) | undefined;
+  /** The channel that it is on, and what the session calls it: for the outbox that has it. */
+  channel: ChannelKey = DEFAULT_CHANNEL;
+  id: MessageId = 0;
   /** Why the library itself has taken the message back. */
   failure: SluiceError | undefined;
   #isHeld = false;
@@ -72,27 +81,22 @@ export class PendingMessage {
 
   /** @throws SluiceError `ERR_USAGE_ARGUMENT` */
   constructor(payload: Payload, options: SendOptions, now: Millis) {
+    super();
     checkSendOptions(options);
     const { signal, onprogress, ttl, key } = options;
-    this.payload = payload;
+    this.#payload = payload;
     this.totalBytes = payload.type === "source" ? payload.source.totalBytes : payload.bytes.length;
-    this.onprogress = onprogress;
+    this.#onprogress = onprogress;
     this.key = key;
     this.expiresAt = ttl === undefined ? undefined : now + ttl;
-    this.control = new ReceiptControl();
     this.#signal = signal;
   }
 
-  /** Somebody has accepted it, and takes it back by `takeBack`. One that is refused never listens to its signal. */
-  handleAccepted(takeBack: () => boolean): void {
-    this.control.handleMoved(takeBack);
+  /** Somebody has accepted it, and gives it back. One that is refused never listens to its signal. */
+  handleAccepted(keeper: Keeper): void {
+    this.handleMoved(keeper);
     this.#hold();
-    const signal = this.#signal;
-    if (signal === undefined) return;
-    this.#signal = undefined;
-    const onAbort = () => this.control.cancel();
-    signal.addEventListener("abort", onAbort);
-    this.control.onSettled(() => signal.removeEventListener("abort", onAbort));
+    if (this.#signal !== undefined) this.#heed(this.#signal);
   }
 
   /** What it holds in memory until it has ended. A Blob, File or stream is somewhere else. */
@@ -100,13 +104,51 @@ export class PendingMessage {
     return this.payload.type === "source" ? 0 : this.payload.bytes.length;
   }
 
+  /** Kept until the end: the next session may have to send it from its beginning. Nothing is left of it then. */
+  get payload(): Payload {
+    return this.#payload;
+  }
+
+  get onprogress(): ((progress: SendProgress) => void) | undefined {
+    return this.#onprogress;
+  }
+
+  get text(): boolean {
+    return this.payload.type === "text";
+  }
+
+  /** All of it; `undefined` where it is read piece by piece. */
+  get bytes(): Uint8Array | undefined {
+    return this.payload.type === "source" ? undefined : this.payload.bytes;
+  }
+
+  get wantsProgress(): boolean {
+    return this.onprogress !== undefined;
+  }
+
+  /** @internal Applications may keep receipts for long, and behind a receipt is this. */
+  protected override handleSettled(): void {
+    this.#payload = NOTHING;
+    this.#onprogress = undefined;
+  }
+
+  #heed(signal: SignalLike): void {
+    this.#signal = undefined;
+    const onAbort = () => this.cancel();
+    signal.addEventListener("abort", onAbort);
+    this.onSettled(() => signal.removeEventListener("abort", onAbort));
+  }
+
   /** A source is its own from the first time that somebody accepts it until it has ended. */
   #hold(): void {
     if (this.payload.type !== "source" || this.#isHeld) return;
     this.#isHeld = true;
-    const { source } = this.payload;
+    this.#start(this.payload.source);
+  }
+
+  #start(source: Source): void {
     source.start?.();
-    this.control.onSettled((error) => {
+    this.onSettled((error) => {
       if (error !== undefined) source.cancel?.(error);
     });
   }

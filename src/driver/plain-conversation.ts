@@ -121,7 +121,7 @@ export class PlainConversation implements ClientConversation {
   }
 
   resend(channel: number, message: PendingMessage): void {
-    if (channel !== DEFAULT_CHANNEL || this.#isEnding) message.control.fail("never-written", neverWritten());
+    if (channel !== DEFAULT_CHANNEL || this.#isEnding) message.fail("never-written", neverWritten());
     else this.#outbox.add(message);
     this.#defer();
   }

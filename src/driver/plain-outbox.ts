@@ -137,7 +137,7 @@ export class PlainOutbox {
         },
         (error: SluiceError) => {
           message.failure = error;
-          message.control.cancel();
+          message.cancel();
         },
       )
       .then(onTurn)
@@ -145,14 +145,13 @@ export class PlainOutbox {
   }
 
   #hand(link: PlainLink, message: PendingMessage, data: PlainData): void {
-    const { control } = message;
     this.#collected = undefined;
     link.send(data);
     this.counts.messagesSent += 1;
     this.counts.bytesSent += message.totalBytes ?? (data as Uint8Array).length;
-    control.handleWritten();
-    control.fail("unknown", new SluiceError("ERR_NO_ACK", "An ordinary WebSocket server acknowledges nothing"));
-    this.#recent.push(control.receipt);
+    message.handleWritten();
+    message.fail("unknown", new SluiceError("ERR_NO_ACK", "An ordinary WebSocket server acknowledges nothing"));
+    this.#recent.push(message.receipt);
     if (this.#recent.length > RECENT_MAX) this.#recent.shift();
   }
 }

@@ -82,25 +82,22 @@ export interface Holder {
   release(bytes: number): void;
 }
 
-function isTooLate(): boolean {
-  return false;
+/** Who has a message, and gives it back. */
+export interface Keeper {
+  /** `false` when that is too late. */
+  takeBack(message: ReceiptControl): boolean;
 }
 
-/** The side of a receipt that the library holds. */
+/** The side of a receipt that the library holds. Most of the time it is a `PendingMessage`. */
 export class ReceiptControl {
   readonly receipt: Receipt = new Receipt(this);
   #written: Milestone;
   #delivered: Milestone;
-  #takeBack: () => boolean;
+  #keeper: Keeper | undefined;
   #onSettled: ((error: SluiceError | undefined) => void)[] | undefined;
   #holder: Holder | undefined;
   #heldBytes = 0;
   #state: ReceiptState = "queued";
-
-  /** @param takeBack takes the message back; `false` when that is too late */
-  constructor(takeBack: () => boolean = isTooLate) {
-    this.#takeBack = takeBack;
-  }
 
   /** A receipt of a message that was never accepted. */
   static ended(state: "never-written" | "cancelled", error: SluiceError): Receipt {
@@ -138,8 +135,8 @@ export class ReceiptControl {
   }
 
   /** The message is somewhere else now, and is taken back from there. */
-  handleMoved(takeBack: () => boolean): void {
-    this.#takeBack = takeBack;
+  handleMoved(keeper: Keeper): void {
+    this.#keeper = keeper;
   }
 
   /** `holder` gets `bytes` back once the message has ended, in whatever way. */
@@ -155,7 +152,7 @@ export class ReceiptControl {
   }
 
   cancel(): boolean {
-    return this.#takeBack();
+    return this.#keeper?.takeBack(this) ?? false;
   }
 
   get state(): ReceiptState {
@@ -174,7 +171,11 @@ export class ReceiptControl {
     return deferred.promise;
   }
 
+  /** @internal The message has ended. */
+  protected handleSettled(): void {}
+
   #settled(error: SluiceError | undefined): void {
+    this.handleSettled();
     const holder = this.#holder;
     this.#holder = undefined;
     holder?.release(this.#heldBytes);

@@ -66,7 +66,7 @@ export class SendBudget implements Holder {
     const { heldBytes } = message;
     this.#bytes += heldBytes;
     this.#messages += 1;
-    message.control.heldBy(this, heldBytes);
+    message.heldBy(this, heldBytes);
   }
 
   /** A message has ended that was held. */

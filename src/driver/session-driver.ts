@@ -1,7 +1,10 @@
 import { SluiceError } from "../core/error.js";
 import { Fifo } from "../core/fifo.js";
+import type { MessageId } from "../core/send/outgoing-message.js";
+import type { ChannelKey } from "../core/send/send-channel.js";
 import type { SessionEvent } from "../core/session/events.js";
 import type { Session } from "../core/session/session.js";
+import type { MessageInit } from "../core/session/session-types.js";
 import type { Millis } from "../core/time.js";
 import type { Transport, TransportHandler } from "../transport/transport.js";
 import { Alarm } from "./alarm.js";
@@ -103,16 +106,18 @@ export class SessionDriver<S extends Session = Session> {
    */
   command<T>(run: (session: S, now: Millis) => T): T {
     const result = run(this.#session, this.#host.now());
-    this.#collect();
-    if (this.#turn === "dispatching") this.#turn = "asked";
-    if (this.#turn === "idle") {
-      this.#turn = "deferred";
-      this.#host.defer(() => {
-        if (this.#turn === "deferred") this.#turn = "idle";
-        this.input(() => {});
-      });
-    }
+    this.#ask();
     return result;
+  }
+
+  /**
+   * Takes a message, as `command` does: there is one call for each, so it has a shape of its own.
+   * @throws SluiceError as `Session.send` does
+   */
+  send(channel: ChannelKey, init: MessageInit): MessageId {
+    const message = this.#session.send(channel, init, this.#host.now());
+    this.#ask();
+    return message;
   }
 
   get session(): S {
@@ -123,6 +128,21 @@ export class SessionDriver<S extends Session = Session> {
   get transport(): Transport | undefined {
     const { line } = this.#session;
     return line === undefined ? undefined : this.#transports.get(line);
+  }
+
+  /** The application has asked for something: what follows leaves when its script has ended. */
+  #ask(): void {
+    this.#collect();
+    if (this.#turn === "dispatching") this.#turn = "asked";
+    else if (this.#turn === "idle") this.#defer();
+  }
+
+  #defer(): void {
+    this.#turn = "deferred";
+    this.#host.defer(() => {
+      if (this.#turn === "deferred") this.#turn = "idle";
+      this.input(() => {});
+    });
   }
 
   #settle(now: Millis): void {

@@ -26,7 +26,8 @@ import {
   type SendCallback,
   type ServerSendOptions,
   ServerSocket,
-  sendArguments,
+  sendCallbackOf,
+  sendOptionsOf,
 } from "./server-socket.js";
 import { UnansweredPings } from "./unanswered-pings.js";
 
@@ -141,17 +142,11 @@ export class FramedSocket extends ServerSocket {
   }
 
   override send(data: ServerSendData, options?: ServerSendOptions | SendCallback, callback?: SendCallback): Receipt {
-    const [sendOptions, onAccepted] = sendArguments(options, callback);
+    const sendOptions = sendOptionsOf(options);
     const receipt = this.#conversation.send(DEFAULT_CHANNEL, payloadOf(data, sendOptions.binary), sendOptions);
     this.handleSent();
-    if (onAccepted === undefined) return receipt;
-    if (receipt.state !== "queued") {
-      const isCancelled = receipt.state === "cancelled";
-      const error = isCancelled ? new SluiceError("ERR_CANCELLED", "The message was cancelled") : neverWritten();
-      nodeHost.defer(() => onAccepted(error));
-    } else {
-      this.#conversation.whenBuffered(DEFAULT_CHANNEL, this.#highWaterMark, () => onAccepted());
-    }
+    const onAccepted = sendCallbackOf(options, callback);
+    if (onAccepted !== undefined) this.#callBackOf(receipt, onAccepted);
     return receipt;
   }
 
@@ -297,6 +292,17 @@ export class FramedSocket extends ServerSocket {
     const payload = this.#pings.take();
     if (payload === undefined || this.#readyState !== ServerSocket.OPEN) return;
     nodeHost.defer(() => callSafely(() => this.emit("pong", payload)));
+  }
+
+  /** Not in `send` itself, which is called for each small message: who makes closures makes room for them first. */
+  #callBackOf(receipt: Receipt, onAccepted: SendCallback): void {
+    if (receipt.state !== "queued") {
+      const isCancelled = receipt.state === "cancelled";
+      const error = isCancelled ? new SluiceError("ERR_CANCELLED", "The message was cancelled") : neverWritten();
+      nodeHost.defer(() => onAccepted(error));
+    } else {
+      this.#conversation.whenBuffered(DEFAULT_CHANNEL, this.#highWaterMark, () => onAccepted());
+    }
   }
 
   #callBack(onAccepted: SendCallback | undefined): void {

@@ -39,12 +39,13 @@ export class PlainOutflow {
 
   send(outgoing: Outgoing): void {
     const { message } = outgoing;
-    message.handleAccepted(() => {
+    const takeBack = () => {
       // What was handed over has its end, or will have it when `ws` calls back.
-      if (message.control.state !== "queued") return false;
+      if (message.state !== "queued") return false;
       this.#fail(outgoing, "cancelled", message.failure ?? cancelled());
       return true;
-    });
+    };
+    message.handleAccepted({ takeBack });
     const isStream = message.payload.type === "source" && message.totalBytes === undefined;
     if (!isStream && this.#waiting.length === 0) return this.#hand(outgoing);
     this.#waiting.push(outgoing);
@@ -82,7 +83,7 @@ export class PlainOutflow {
       if (this.#waiting.peek() !== next) return;
       this.#waiting.shift();
       this.#waitingBytes -= message.totalBytes ?? 0;
-      if (message.control.state === "queued") this.#hand(next);
+      if (message.state === "queued") this.#hand(next);
     }
     this.#onEmpty?.();
   }
@@ -90,28 +91,28 @@ export class PlainOutflow {
   /** Reads a stream to its end; one that fails ends here. */
   async #read(outgoing: Outgoing): Promise<void> {
     const { message } = outgoing;
-    if (message.payload.type !== "source" || message.control.state !== "queued") return;
+    if (message.payload.type !== "source" || message.state !== "queued") return;
     try {
       this.#collected.set(message, await collect(message.payload.source, this.#messageBytesMax));
     } catch (error) {
       // One that was taken back fails, too.
-      if (message.control.state !== "queued") return;
+      if (message.state !== "queued") return;
       message.failure = error as SluiceError;
-      message.control.cancel();
+      message.cancel();
     }
   }
 
   #hand(outgoing: Outgoing): void {
     const { message, data, onAccepted } = outgoing;
-    const { payload, control } = message;
+    const { payload } = message;
     const collected = this.#collected.get(message);
-    control.writing();
+    message.writing();
     const onSent = (error?: Error) => {
       if (error === undefined || error === null) {
-        control.handleWritten();
-        control.fail("unknown", new SluiceError("ERR_NO_ACK", "An ordinary WebSocket client acknowledges nothing"));
+        message.handleWritten();
+        message.fail("unknown", new SluiceError("ERR_NO_ACK", "An ordinary WebSocket client acknowledges nothing"));
       } else {
-        control.fail("never-written", neverWritten());
+        message.fail("never-written", neverWritten());
       }
       this.#onTurn();
       onAccepted?.(error);
@@ -125,8 +126,8 @@ export class PlainOutflow {
 
   #fail(outgoing: Outgoing, state: "cancelled" | "never-written", error: SluiceError): void {
     const { message, onAccepted } = outgoing;
-    if (message.control.state !== "queued") return;
-    message.control.fail(state, error);
+    if (message.state !== "queued") return;
+    message.fail(state, error);
     this.#onTurn();
     onAccepted?.(error);
   }

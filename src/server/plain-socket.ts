@@ -20,7 +20,8 @@ import {
   type SendCallback,
   type ServerSendOptions,
   ServerSocket,
-  sendArguments,
+  sendCallbackOf,
+  sendOptionsOf,
 } from "./server-socket.js";
 
 /** What may wait for a consumer before nothing more is read: as far as a client of ours may be ahead. */
@@ -77,12 +78,12 @@ export class PlainSocket extends ServerSocket {
   }
 
   override send(data: ServerSendData, options?: ServerSendOptions | SendCallback, callback?: SendCallback): Receipt {
-    const [sendOptions, onAccepted] = sendArguments(options, callback);
+    const sendOptions = sendOptionsOf(options);
+    const onAccepted = sendCallbackOf(options, callback);
     const payload = payloadOf(data, sendOptions.binary);
     const message = new PendingMessage(payload, sendOptions, nodeHost.now());
-    const { control } = message;
-    const never = neverWritten();
     if (this.readyState !== this.OPEN) {
+      const never = neverWritten();
       if (onAccepted !== undefined) queueMicrotask(() => onAccepted(never));
       return ReceiptControl.ended("never-written", never);
     }
@@ -95,7 +96,7 @@ export class PlainSocket extends ServerSocket {
     this.#budget.hold(message);
     this.#outflow.send({ message, data, onAccepted });
     this.handleSent();
-    return control.receipt;
+    return message.receipt;
   }
 
   override close(code?: number, reason?: string | Buffer): void {

@@ -328,17 +328,24 @@ export function neverWritten(): SluiceError {
   return new SluiceError("ERR_NEVER_WRITTEN", "The socket is closing or closed");
 }
 
+const NO_OPTIONS: ServerSendOptions = Object.freeze({});
+
 /**
- * Splits the arguments of `send` behind the data.
+ * The options among the arguments of `send`: `ws` lets them be left out before the callback.
  * @throws SluiceError `ERR_USAGE_ARGUMENT` for a message in fragments: sent as two, they would be something else
  */
-export function sendArguments(
+export function sendOptionsOf(options: ServerSendOptions | SendCallback | undefined): ServerSendOptions {
+  if (options === undefined || options === null || typeof options === "function") return NO_OPTIONS;
+  if (options.fin === false) throw new SluiceError("ERR_USAGE_ARGUMENT", "A message is sent whole, without fragments");
+  return options;
+}
+
+/** The callback among them. */
+export function sendCallbackOf(
   options: ServerSendOptions | SendCallback | undefined,
   callback: SendCallback | undefined,
-): [ServerSendOptions, SendCallback | undefined] {
-  if (typeof options === "function") return [{}, options];
-  if (options?.fin === false) throw new SluiceError("ERR_USAGE_ARGUMENT", "A message is sent whole, without fragments");
-  return [options ?? {}, callback];
+): SendCallback | undefined {
+  return typeof options === "function" ? options : callback;
 }
 
 /**

@@ -76,7 +76,7 @@ describe("sessionLostEvent", () => {
 describe("lossOf", () => {
   it("is the receipts of what was never written, in order, and of what nobody knows", () => {
     const [a, b, c] = ["a", "b", "c"].map((word) => ({ receipt: word }));
-    const losses = { neverWritten: [a, b].map((control) => ({ channel: 0, message: { control } })), unknown: [c] };
+    const losses = { neverWritten: [a, b].map((message) => ({ channel: 0, message })), unknown: [c] };
     expect(lossOf({ losses } as never)).toEqual({ neverWritten: ["a", "b"], unknown: [c] });
   });
 });

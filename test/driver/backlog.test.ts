@@ -31,8 +31,9 @@ afterEach(() => {
 /** What it hands on, by channel. */
 function released(from = backlog): [string, string][] {
   const seen: [string, string][] = [];
-  from.release((channel, { payload, control }) => {
-    control.handleDelivered();
+  from.release((channel, message) => {
+    const { payload } = message;
+    message.handleDelivered();
     if (payload.type === "text") seen.push([channel, new TextDecoder().decode(payload.bytes)]);
   });
   return seen;
@@ -54,15 +55,15 @@ describe("Backlog", () => {
   it("gives receipts that wait", () => {
     const receipt = backlog.send("", say("a"), {});
     expect(receipt.state).toBe("queued");
-    backlog.release((_channel, message) => message.control.handleDelivered());
+    backlog.release((_channel, message) => message.handleDelivered());
     expect(receipt.state).toBe("delivered");
   });
 
   it("takes over the message of a session that had begun to write it: its receipt goes on, from the start", () => {
     const message = new PendingMessage(say("a"), {}, 0);
-    message.control.writing();
+    message.writing();
     backlog.add("", message);
-    expect(message.control.receipt.state).toBe("queued");
+    expect(message.receipt.state).toBe("queued");
     let seen: PendingMessage | undefined;
     backlog.release((_channel, given) => {
       seen = given;
@@ -82,19 +83,19 @@ describe("Backlog", () => {
 
   it("takes back what a session has left to it", () => {
     const message = new PendingMessage(say("a"), {}, 0);
-    message.handleAccepted(() => false);
+    message.handleAccepted({ takeBack: () => false });
     backlog.add("", message);
-    expect(message.control.receipt.cancel()).toBe(true);
+    expect(message.receipt.cancel()).toBe(true);
     expect(released()).toEqual([]);
   });
 
   it("leaves out what is taken back while it hands on", () => {
     const receipts = ["a", "b", "c"].map((value) => backlog.send("", say(value), {}));
     let count = 0;
-    backlog.release((_channel, { control }) => {
+    backlog.release((_channel, message) => {
       count += 1;
       receipts[1]?.cancel();
-      control.handleDelivered();
+      message.handleDelivered();
     });
     expect([count, receipts[1]?.state]).toEqual([2, "cancelled"]);
   });
@@ -163,18 +164,18 @@ describe("Backlog: messages that perish", () => {
 
   it("counts the time from `send` on, whoever has had them before", () => {
     const message = new PendingMessage(say("a"), { ttl: 500 }, host.now() - 400);
-    message.control.writing();
+    message.writing();
     backlog.add("", message);
     expect(host.timers).toEqual([at(100)]);
     host.advance(100);
-    expect(message.control.state).toBe("expired");
+    expect(message.state).toBe("expired");
   });
 
   it("ends what is over already, at once", () => {
     const message = new PendingMessage(say("a"), { ttl: 500 }, host.now() - 900);
     backlog.add("", message);
     host.advance(0);
-    expect(message.control.state).toBe("expired");
+    expect(message.state).toBe("expired");
   });
 
   it("goes on when its timer comes too early, as those of Node may", () => {
@@ -246,7 +247,7 @@ describe("Backlog: messages that take the place of others", () => {
     const left = new PendingMessage(say("left"), { key: "k" }, 0);
     backlog.add("", left);
     const receipt = backlog.send("", say("new"), { key: "k" });
-    expect([left.control.state, receipt.cancel(), backlog.hasKey("", "k")]).toEqual(["cancelled", true, false]);
+    expect([left.state, receipt.cancel(), backlog.hasKey("", "k")]).toEqual(["cancelled", true, false]);
     backlog.send("", say("again"), { key: "k" });
     expect(released()).toEqual([["", "again"]]);
   });

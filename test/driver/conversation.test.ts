@@ -110,7 +110,7 @@ describe("Conversation", () => {
     expect(closed).toMatchObject({ code: 1006, error: { code: "ERR_CONNECTION_LOST" } });
     expect(closed?.losses.unknown).toEqual([sent]);
     expect(closed?.losses.neverWritten.map(({ channel }) => channel)).toEqual([0, files]);
-    expect(closed?.losses.neverWritten.map(({ message }) => message.control.receipt)).toEqual(waits);
+    expect(closed?.losses.neverWritten.map(({ message }) => message.receipt)).toEqual(waits);
     expect([sent, ...waits].map(({ state }) => state)).toEqual(["unknown", "queued", "queued"]);
     expect([client.channelName(files), client.channelName(0)]).toEqual(["files", ""]);
     expect(client.transport).toBeNull();
@@ -121,7 +121,7 @@ describe("Conversation", () => {
     client.resend(0, message);
     expect(client.stats.messagesSent).toBe(1);
     talk.run(20);
-    expect(message.control.state).toBe("delivered");
+    expect(message.state).toBe("delivered");
     expect(talk.server.of("message").map(({ data }) => data)).toEqual(["carried"]);
   });
 
@@ -135,8 +135,8 @@ describe("Conversation", () => {
     const key = channel();
     const before = client.stats.messagesSent;
     client.resend(key, message);
-    expect(message.control.state).toBe("never-written");
-    await expect(message.control.delivered).rejects.toMatchObject({ code });
+    expect(message.state).toBe("never-written");
+    await expect(message.delivered).rejects.toMatchObject({ code });
     expect(client.stats.messagesSent).toBe(before);
   });
 

@@ -41,7 +41,7 @@ function endless(count = Number.POSITIVE_INFINITY) {
 function post(outbox: Outbox, stream: ReadableStream<Uint8Array>, options: SendOptions = {}) {
   const message = new PendingMessage({ type: "source", source: new StreamSource(stream) }, options, 0);
   outbox.send(0, message);
-  return message.control.receipt;
+  return message.receipt;
 }
 
 /** Time passes, and promises get their turn in between. */
@@ -171,7 +171,7 @@ describe("Outbox: streams", () => {
     const [leftover] = outbox.handleEnd().neverWritten;
     const next = outboxPair();
     next.pair.connect();
-    leftover?.message.control.requeue();
+    leftover?.message.requeue();
     next.outbox.send(0, leftover?.message as PendingMessage);
     await run(next.pair);
     expect(receipt.state).toBe("delivered");

@@ -25,7 +25,7 @@ function outboxPair(limits: { client?: Partial<Limits>; server?: Partial<Limits>
 function post(outbox: Outbox, channel: number, payload: Payload, options: SendOptions, now = 0): Receipt {
   const message = new PendingMessage(payload, options, now);
   outbox.send(channel, message);
-  return message.control.receipt;
+  return message.receipt;
 }
 
 /** The session ends, and takes its lines along. */
@@ -34,7 +34,7 @@ function end(pair: DrivenPair): void {
   pair.client.driver.input((session, now) => session.abort(1000, "", error, now));
 }
 
-const receiptsOf = ({ neverWritten: lost }: Losses) => lost.map(({ message }) => message.control.receipt);
+const receiptsOf = ({ neverWritten: lost }: Losses) => lost.map(({ message }) => message.receipt);
 
 const failure = (code: string) => expect.objectContaining({ code });
 
@@ -488,11 +488,11 @@ describe("Outbox: messages that perish, or are replaced", () => {
       undefined,
     ]);
     const receipt = post(outbox, 0, say("new"), { key: "k" });
-    expect([old.control.state, outbox.size]).toEqual(["cancelled", 1]);
-    await expect(old.control.receipt.delivered).rejects.toEqual(failure("ERR_SUPERSEDED"));
+    expect([old.state, outbox.size]).toEqual(["cancelled", 1]);
+    await expect(old.receipt.delivered).rejects.toEqual(failure("ERR_SUPERSEDED"));
     pair.connect();
     pair.run(100);
-    expect([receipt.state, old.control.state]).toEqual(["delivered", "cancelled"]);
+    expect([receipt.state, old.state]).toEqual(["delivered", "cancelled"]);
     expect(pair.server.messages).toEqual(["new"]);
   });
 

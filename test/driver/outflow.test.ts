@@ -24,12 +24,14 @@ class Target {
   send(data: string): Receipt {
     if (this.throws !== undefined) throw this.throws;
     if (this.isClosed) return ReceiptControl.ended("never-written", new SluiceError("ERR_NEVER_WRITTEN", "closed"));
-    const control: ReceiptControl = new ReceiptControl(() => {
+    const control = new ReceiptControl();
+    const takeBack = () => {
       if (control.state !== "queued") return false;
       this.buffered -= data.length;
       control.fail("cancelled", cancelled());
       return true;
-    });
+    };
+    control.handleMoved({ takeBack });
     control.onSettled(() => this.gates.handleTurn());
     this.sent.push(data);
     this.controls.push(control);

@@ -23,7 +23,7 @@ beforeEach(() => {
     bufferedBytes: () => buffered,
     onDrain: () => story.push("drain"),
     send: (data) => {
-      const control = new ReceiptControl(() => false);
+      const control = new ReceiptControl();
       control.handleDelivered();
       story.push(data);
       return control.receipt;

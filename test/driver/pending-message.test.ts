@@ -38,7 +38,7 @@ describe("PendingMessage", () => {
     const message = new PendingMessage(payload, {}, 0);
     expect(message.totalBytes).toBe(size);
     expect(message.payload).toBe(payload);
-    expect(message.control.state).toBe("queued");
+    expect(message.state).toBe("queued");
   });
 
   it("keeps who wants to know of its progress", () => {
@@ -48,17 +48,17 @@ describe("PendingMessage", () => {
   });
 
   it("cannot be taken back before anybody has it", () => {
-    const { receipt } = new PendingMessage(say("a"), {}, 0).control;
+    const { receipt } = new PendingMessage(say("a"), {}, 0);
     expect([receipt.cancel(), receipt.state]).toEqual([false, "queued"]);
   });
 
   it("is taken back from where it is at the time", () => {
     const message = new PendingMessage(say("a"), {}, 0);
     const seen: string[] = [];
-    message.handleAccepted(() => seen.push("first") > 0);
-    expect(message.control.receipt.cancel()).toBe(true);
-    message.handleAccepted(() => seen.push("second") < 0);
-    expect(message.control.receipt.cancel()).toBe(false);
+    message.handleAccepted({ takeBack: () => seen.push("first") > 0 });
+    expect(message.receipt.cancel()).toBe(true);
+    message.handleAccepted({ takeBack: () => seen.push("second") < 0 });
+    expect(message.receipt.cancel()).toBe(false);
     expect(seen).toEqual(["first", "second"]);
   });
 
@@ -66,24 +66,32 @@ describe("PendingMessage", () => {
     const signal = countingSignal();
     const message = new PendingMessage(say("a"), { signal }, 0);
     expect(signal.listeners()).toBe(0);
-    message.handleAccepted(() => false);
-    message.handleAccepted(() => false);
+    message.handleAccepted({ takeBack: () => false });
+    message.handleAccepted({ takeBack: () => false });
     expect(signal.listeners()).toBe(1);
-    message.control.handleDelivered();
+    message.handleDelivered();
     expect(signal.listeners()).toBe(0);
   });
 
   it("is taken back from where it is when the signal is aborted", () => {
     const signal = countingSignal();
     const message = new PendingMessage(say("a"), { signal }, 0);
-    message.handleAccepted(() => false);
-    message.handleAccepted(() => {
-      message.control.fail("cancelled", cancelled());
+    message.handleAccepted({ takeBack: () => false });
+    const takeBack = () => {
+      message.fail("cancelled", cancelled());
       return true;
-    });
+    };
+    message.handleAccepted({ takeBack });
     signal.abort();
-    expect(message.control.state).toBe("cancelled");
+    expect(message.state).toBe("cancelled");
     expect(signal.listeners()).toBe(0);
+  });
+
+  it("holds nothing of what was sent once it has ended: receipts are kept by applications", () => {
+    const message = new PendingMessage(say("a long text"), { onprogress: () => {} }, 0);
+    expect([message.heldBytes, message.onprogress]).toEqual([11, expect.any(Function)]);
+    message.handleDelivered();
+    expect([message.heldBytes, message.bytes?.length, message.onprogress]).toEqual([0, 0, undefined]);
   });
 
   it("names the reason as others do", () => {

@@ -262,7 +262,7 @@ describe("PlainConversation: messages", () => {
     scene.host.endTask();
     expect(receipt.state).toBe("queued");
     scene.link.die({ code: 1000, wasClean: true });
-    expect(scene.end.losses.neverWritten.map(({ message }) => message.control.receipt)).toEqual([receipt]);
+    expect(scene.end.losses.neverWritten.map(({ message }) => message.receipt)).toEqual([receipt]);
   });
 
   it("wake the poll for who waits for the buffer, with nothing queued", () => {
@@ -344,7 +344,7 @@ describe("PlainConversation: the end", () => {
     scene.link.die();
     expect(scene.story).toEqual(["opened", "closed 1006 ERR_SESSION_LOST"]);
     expect(scene.end.losses.unknown).toEqual(written.slice(-1024));
-    expect(scene.end.losses.neverWritten.map(({ message }) => message.control.receipt)).toEqual([waiting]);
+    expect(scene.end.losses.neverWritten.map(({ message }) => message.receipt)).toEqual([waiting]);
     expect(waiting.state).toBe("queued");
     failNeverWritten(scene.end.losses.neverWritten);
   });

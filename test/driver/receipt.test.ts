@@ -4,7 +4,7 @@ import { Receipt, ReceiptControl } from "../../src/driver/receipt.js";
 import { reactions } from "../support/event-loop.js";
 
 const lost = new SluiceError("ERR_DELIVERY_UNKNOWN", "lost");
-const fresh = () => new ReceiptControl(() => false);
+const fresh = () => new ReceiptControl();
 
 /** How a promise stands, without waiting for it. */
 async function standing(promise: Promise<void>): Promise<"pending" | "resolved" | "rejected"> {
@@ -110,9 +110,13 @@ describe("Receipt", () => {
   it("hands `cancel` on, and says what came of it", () => {
     for (const outcome of [true, false]) {
       let calls = 0;
-      const control = new ReceiptControl(() => {
-        calls += 1;
-        return outcome;
+      const control = new ReceiptControl();
+      control.handleMoved({
+        takeBack(message) {
+          expect(message).toBe(control);
+          calls += 1;
+          return outcome;
+        },
       });
       expect(control.receipt.cancel()).toBe(outcome);
       expect(calls).toBe(1);
@@ -123,7 +127,7 @@ describe("Receipt", () => {
     const control = new ReceiptControl();
     expect(control.receipt.cancel()).toBe(false);
     const seen: string[] = [];
-    for (const place of ["backlog", "session"]) control.handleMoved(() => seen.push(place) > 0);
+    for (const place of ["backlog", "session"]) control.handleMoved({ takeBack: () => seen.push(place) > 0 });
     expect(control.receipt.cancel()).toBe(true);
     expect(seen).toEqual(["session"]);
   });

@@ -37,9 +37,9 @@ describe("SendBudget", () => {
     expect([budget.heldBytes, budget.size]).toEqual([1000, 2]);
     expect(() => budget.require(message(1), undefined)).toThrow(full(true));
     budget.require(message(0), undefined);
-    held[0]?.control.fail("cancelled", cancelled());
+    held[0]?.fail("cancelled", cancelled());
     budget.require(message(400), undefined);
-    held[1]?.control.handleDelivered();
+    held[1]?.handleDelivered();
     expect([budget.heldBytes, budget.size]).toEqual([0, 0]);
   });
 
@@ -60,7 +60,7 @@ describe("SendBudget", () => {
     for (let i = 0; i < 2; i++) void budget.whenReleased().then(count);
     await reactions();
     expect(releases).toBe(0);
-    for (const each of held) each.control.handleDelivered();
+    for (const each of held) each.handleDelivered();
     await reactions();
     expect(releases).toBe(2);
   });
@@ -95,7 +95,7 @@ describe("SendBudget", () => {
     }
     expect(() => budget.require(empty(), undefined)).toThrow(full(true));
     budget.require(empty(), first);
-    first.control.handleDelivered();
+    first.handleDelivered();
     budget.require(empty(), undefined);
   });
 });

@@ -4,7 +4,8 @@ import {
   neverWritten,
   pingArguments,
   ServerSocket,
-  sendArguments,
+  sendCallbackOf,
+  sendOptionsOf,
 } from "../../src/server/server-socket.js";
 
 describe("ServerSocket", () => {
@@ -15,17 +16,23 @@ describe("ServerSocket", () => {
   });
 });
 
-describe("sendArguments", () => {
+describe("arguments of send", () => {
   const callback = () => {};
+  type Given = [Parameters<typeof sendCallbackOf>[0], Parameters<typeof sendCallbackOf>[1]];
 
-  it.each<[string, Parameters<typeof sendArguments>, ReturnType<typeof sendArguments>]>([
-    ["nothing", [undefined, undefined], [{}, undefined]],
-    ["a callback", [callback, undefined], [{}, callback]],
-    ["options", [{ binary: true }, undefined], [{ binary: true }, undefined]],
-    ["both", [{ binary: true }, callback], [{ binary: true }, callback]],
-    ["a callback in third place", [undefined, callback], [{}, callback]],
-  ])("of %s", (_, given, split) => {
-    expect(sendArguments(...given)).toEqual(split);
+  it.each<[string, Given, ReturnType<typeof sendOptionsOf>, ReturnType<typeof sendCallbackOf>]>([
+    ["nothing", [undefined, undefined], {}, undefined],
+    ["a callback", [callback, undefined], {}, callback],
+    ["options", [{ binary: true }, undefined], { binary: true }, undefined],
+    ["both", [{ binary: true }, callback], { binary: true }, callback],
+    ["a callback in third place", [undefined, callback], {}, callback],
+    ["null, as `ws` takes it", [null as never, callback], {}, callback],
+  ])("of %s", (_, given, options, onAccepted) => {
+    expect([sendOptionsOf(given[0]), sendCallbackOf(...given)]).toEqual([options, onAccepted]);
+  });
+
+  it("do not say that a message is a fragment", () => {
+    expect(() => sendOptionsOf({ fin: false })).toThrow(expect.objectContaining({ code: "ERR_USAGE_ARGUMENT" }));
   });
 });
 

@@ -1,5 +1,5 @@
 import { OutgoingMessage } from "../../src/core/send/outgoing-message.js";
-import { SendChannel } from "../../src/core/send/send-channel.js";
+import { DEFAULT_CHANNEL, SendChannel } from "../../src/core/send/send-channel.js";
 import type { Priority } from "../../src/core/wire/frame.js";
 import { binary } from "./pair.js";
 
@@ -15,7 +15,12 @@ export function wholeMessage(size: number): OutgoingMessage {
 /** A message of which nothing has been supplied yet. */
 export function sourceMessage(totalBytes: number | undefined, text = false): OutgoingMessage {
   lastId += 1;
-  return new OutgoingMessage(lastId, { text, totalBytes, wantsProgress: false }, true);
+  return new OutgoingMessage(
+    lastId,
+    new SendChannel(DEFAULT_CHANNEL, "normal"),
+    { text, totalBytes, wantsProgress: false },
+    true,
+  );
 }
 
 /** A channel with that many messages of no meaning: to the scheduler only their number matters. */

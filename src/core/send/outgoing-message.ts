@@ -1,6 +1,7 @@
 import { invariant } from "../invariant.js";
 import { Linked } from "../linked-queue.js";
 import type { Millis } from "../time.js";
+import type { SendChannel } from "./send-channel.js";
 
 /** Names a message of this end to the application's side of the engine. Counts from 1, never reused in a session. */
 export type MessageId = number;
@@ -29,6 +30,7 @@ export type MessageStage = "queued" | "writing" | "written";
  */
 export class OutgoingMessage extends Linked {
   readonly id: MessageId;
+  readonly channel: SendChannel;
   readonly text: boolean;
   /** Length in bytes; `undefined` where only the end of the source tells. */
   readonly totalBytes: number | undefined;
@@ -47,14 +49,17 @@ export class OutgoingMessage extends Linked {
   isAcked = false;
   /** Bytes that the peer has acknowledged. */
   ackedBytes = 0;
-  #pieces: Uint8Array[] = [];
+  /** What has been supplied and not been taken: most messages are of one piece, and need no list. */
+  #piece: Uint8Array | undefined;
+  #laterPieces: Uint8Array[] | undefined;
   #suppliedBytes = 0;
   #takenBytes = 0;
   #source: "open" | "asked" | "ended" = "open";
 
-  constructor(id: MessageId, init: OutgoingInit, isSource: boolean) {
+  constructor(id: MessageId, channel: SendChannel, init: OutgoingInit, isSource: boolean) {
     super();
     this.id = id;
+    this.channel = channel;
     this.text = init.text;
     this.totalBytes = init.totalBytes;
     this.wantsProgress = init.wantsProgress;
@@ -65,9 +70,7 @@ export class OutgoingMessage extends Linked {
   /** Adds what the source has given. The engine owns `piece` from here on. */
   supply(piece: Uint8Array, ended: boolean): void {
     invariant(this.#source !== "ended", "a message is not supplied behind its end");
-    // Most messages are of one piece, and an array that is pushed to has room for many.
-    if (piece.length > 0 && this.#pieces.length === 0) this.#pieces = [piece];
-    else if (piece.length > 0) this.#pieces.push(piece);
+    if (piece.length > 0) this.#keep(piece);
     this.#suppliedBytes += piece.length;
     this.#source = ended ? "ended" : "open";
     if (this.totalBytes === undefined) return;
@@ -79,14 +82,14 @@ export class OutgoingMessage extends Linked {
   take(size: number): Uint8Array {
     invariant(size <= this.availableBytes, "no more is taken than was supplied");
     this.#takenBytes += size;
-    const first = this.#pieces[0];
+    const first = this.#piece;
     if (first === undefined) return new Uint8Array(0);
     if (first.length > size) {
-      this.#pieces[0] = first.subarray(size);
+      this.#piece = first.subarray(size);
       return first.subarray(0, size);
     }
     if (first.length === size) {
-      this.#pieces.shift();
+      this.#piece = this.#laterPieces?.shift();
       return first;
     }
     return this.#joined(size);
@@ -117,16 +120,24 @@ export class OutgoingMessage extends Linked {
     return this.#source === "ended";
   }
 
+  #keep(piece: Uint8Array): void {
+    if (this.#piece === undefined) {
+      this.#piece = piece;
+      return;
+    }
+    this.#laterPieces ??= [];
+    this.#laterPieces.push(piece);
+  }
+
   #joined(size: number): Uint8Array {
     const bytes = new Uint8Array(size);
     let filled = 0;
     while (filled < size) {
-      const piece = this.#pieces[0] as Uint8Array;
+      const piece = this.#piece as Uint8Array;
       const part = piece.subarray(0, size - filled);
       bytes.set(part, filled);
       filled += part.length;
-      if (part.length === piece.length) this.#pieces.shift();
-      else this.#pieces[0] = piece.subarray(part.length);
+      this.#piece = part.length === piece.length ? this.#laterPieces?.shift() : piece.subarray(part.length);
     }
     return bytes;
   }

@@ -1,5 +1,6 @@
 import { DeadlineQueue } from "../deadline-queue.js";
 import type { Fifo } from "../fifo.js";
+import { IdTable } from "../id-table.js";
 import { MESSAGE_COST_BYTES } from "../limits.js";
 import type { Millis } from "../time.js";
 import type { Frame } from "../wire/frame.js";
@@ -41,7 +42,7 @@ export class OutgoingMessages {
   hasVerdicts = true;
   readonly #emit: (event: SendEvent) => void;
   readonly #control: Fifo<Frame>;
-  readonly #known = new Map<MessageId, { message: OutgoingMessage; channel: SendChannel }>();
+  readonly #known = new IdTable<OutgoingMessage>();
   /** Messages of which nothing has left, and which are dropped if that lasts. */
   readonly #perishable = new DeadlineQueue<OutgoingMessage>();
   #sent = 0;
@@ -56,7 +57,7 @@ export class OutgoingMessages {
   /** Takes a message in, in the place of another one where it has the key of one that waits. */
   add(channel: SendChannel, init: OutgoingInit & { readonly bytes?: Uint8Array | undefined }): MessageId {
     this.#sent += 1;
-    const message = new OutgoingMessage(this.#sent, init, init.bytes === undefined);
+    const message = new OutgoingMessage(this.#sent, channel, init, init.bytes === undefined);
     if (init.bytes !== undefined) message.supply(init.bytes, true);
     else if (init.totalBytes === 0) message.supply(new Uint8Array(0), true);
     const old = init.key === undefined ? undefined : channel.keyed?.get(init.key);
@@ -68,44 +69,43 @@ export class OutgoingMessages {
     if (init.expiresAt !== undefined) this.#perishable.add(message, init.expiresAt);
     channel.bufferedBytes += init.totalBytes ?? message.suppliedBytes;
     this.#unsentBytes += message.suppliedBytes;
-    this.#known.set(message.id, { message, channel });
-    if (old !== undefined) this.#drop(old, channel, "superseded");
+    this.#known.set(message.id, message);
+    if (old !== undefined) this.#drop(old, "superseded");
     this.#askForMore(channel);
     return message.id;
   }
 
   /** Hands over what a source has given. Late pieces of a message that has ended otherwise are ignored. */
   supply(id: MessageId, piece: Uint8Array, ended: boolean): void {
-    const known = this.#known.get(id);
-    if (known === undefined) return;
-    known.message.supply(piece, ended);
+    const message = this.#known.get(id);
+    if (message === undefined) return;
+    message.supply(piece, ended);
     this.#unsentBytes += piece.length;
-    if (known.message.totalBytes === undefined) known.channel.bufferedBytes += piece.length;
-    this.#askForMore(known.channel);
+    if (message.totalBytes === undefined) message.channel.bufferedBytes += piece.length;
+    this.#askForMore(message.channel);
   }
 
   /** Takes a message back. `false` when all of it has left, or it has ended already. */
   cancel(id: MessageId): boolean {
-    const known = this.#known.get(id);
-    if (known === undefined || known.message.stage === "written") return false;
-    this.#drop(known.message, known.channel, "cancelled");
+    const message = this.#known.get(id);
+    if (message === undefined || message.stage === "written") return false;
+    this.#drop(message, "cancelled");
     return true;
   }
 
   /** Drops what should have left by now. What has begun to leave goes on: its receiver has a part of it. */
   handleDeadline(now: Millis): void {
     for (let due = this.#perishable.pollDue(now); due !== undefined; due = this.#perishable.pollDue(now)) {
-      const { channel } = this.#known.get(due.id) as { channel: SendChannel };
-      this.#drop(due, channel, "expired");
+      this.#drop(due, "expired");
     }
   }
 
   /** From here on nothing leaves that is larger than the peer wants; sources do, as its application may take them (CRD-07). */
   handlePeerLimits({ messageBytesMax }: Pick<AnnouncedLimits, "messageBytesMax">): void {
     this.bytesMax = messageBytesMax;
-    for (const { message, channel } of this.#known.values()) {
+    for (const message of this.#known.values()) {
       const isOver = !message.isSource && message.suppliedBytes > messageBytesMax;
-      if (message.stage === "queued" && isOver) this.#drop(message, channel, "too-large");
+      if (message.stage === "queued" && isOver) this.#drop(message, "too-large");
     }
   }
 
@@ -118,7 +118,7 @@ export class OutgoingMessages {
     const isFirst = message.ordinal === 0;
     channel.usedBytes += bytes;
     if (isFirst) {
-      this.#seal(message, channel);
+      this.#seal(message);
       channel.usedBytes += MESSAGE_COST_BYTES;
       channel.messagesBegun += 1;
       message.ordinal = channel.messagesBegun;
@@ -147,8 +147,8 @@ export class OutgoingMessages {
     if (message.wantsProgress) this.#emit({ type: "progress", message: message.id, ackedBytes: message.ackedBytes });
     if (!last) return;
     message.isAcked = true;
-    if (message.isAdmitted || !this.#isOverLimit(message)) this.#deliver(message, channel);
-    else if (!this.hasVerdicts) this.#drop(message, channel, "too-large");
+    if (message.isAdmitted || !this.#isOverLimit(message)) this.#deliver(message);
+    else if (!this.hasVerdicts) this.#drop(message, "too-large");
   }
 
   /** The peer's application takes a message although it is over the limit. */
@@ -156,7 +156,7 @@ export class OutgoingMessages {
     const message = channel.overLimit?.get(ordinal);
     if (message === undefined) return;
     message.isAdmitted = true;
-    if (message.isAcked) this.#deliver(message, channel);
+    if (message.isAcked) this.#deliver(message);
   }
 
   /** The peer does not take a message, or not the rest of it. */
@@ -166,14 +166,14 @@ export class OutgoingMessages {
     // What has left whole by now was quick enough.
     const message =
       (isSize ? channel.overLimit?.get(ordinal) : undefined) ?? (head?.ordinal === ordinal ? head : undefined);
-    if (message !== undefined) this.#drop(message, channel, isSize ? "too-large" : "refused");
+    if (message !== undefined) this.#drop(message, isSize ? "too-large" : "refused");
   }
 
   /** The peer takes nothing more from its application, and says nothing more but acks: no verdict comes any more. */
   handlePeerClose(): void {
     this.hasVerdicts = false;
-    for (const { message, channel } of this.#known.values()) {
-      if (channel.overLimit?.has(message.ordinal) && !message.isAdmitted) this.#drop(message, channel, "too-large");
+    for (const message of this.#known.values()) {
+      if (message.channel.overLimit?.has(message.ordinal) && !message.isAdmitted) this.#drop(message, "too-large");
     }
   }
 
@@ -182,7 +182,7 @@ export class OutgoingMessages {
    * @param readNumberMax the peer has read no batch beyond this one: it has refused what came later (HSK-07)
    */
   handleEnd(readNumberMax: number): void {
-    for (const { message } of this.#known.values()) {
+    for (const message of this.#known.values()) {
       // Of a message whose first pieces have left, the peer's application may have seen those.
       const isUnread = message.firstNumber === undefined || message.firstNumber > readNumberMax;
       const fate = isUnread ? "never-written" : "unknown";
@@ -207,8 +207,8 @@ export class OutgoingMessages {
     return (message.totalBytes ?? message.takenBytes) > this.bytesMax;
   }
 
-  #deliver(message: OutgoingMessage, channel: SendChannel): void {
-    channel.overLimit?.delete(message.ordinal);
+  #deliver(message: OutgoingMessage): void {
+    message.channel.overLimit?.delete(message.ordinal);
     this.#known.delete(message.id);
     this.#emit({ type: "delivered", message: message.id });
   }
@@ -221,10 +221,11 @@ export class OutgoingMessages {
     }
   }
 
-  #drop(message: OutgoingMessage, channel: SendChannel, fate: Fate): void {
+  #drop(message: OutgoingMessage, fate: Fate): void {
+    const { channel } = message;
     channel.messages.remove(message);
     this.#known.delete(message.id);
-    this.#seal(message, channel);
+    this.#seal(message);
     channel.overLimit?.delete(message.ordinal);
     channel.bufferedBytes -= (message.totalBytes ?? message.suppliedBytes) - message.takenBytes;
     this.#unsentBytes -= message.availableBytes;
@@ -234,9 +235,9 @@ export class OutgoingMessages {
   }
 
   /** Neither time nor a newer message can drop it any more: it has begun to leave, or has ended. */
-  #seal(message: OutgoingMessage, channel: SendChannel): void {
+  #seal(message: OutgoingMessage): void {
     this.#perishable.remove(message);
-    const { key } = message;
+    const { key, channel } = message;
     if (key !== undefined && channel.keyed?.get(key) === message) channel.keyed.delete(key);
   }
 }

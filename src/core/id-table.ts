@@ -1,0 +1,92 @@
+/** Ids of one page. Large enough that finding the page is rare, small enough that one that is left is not much. */
+const PAGE_IDS = 256;
+
+interface Page<T> {
+  readonly values: (T | undefined)[];
+  /** How many of them are there. */
+  size: number;
+}
+
+/**
+ * What is known under ids that count up: most come and go in about the order in which they were given. A `Map` does the
+ * same, and costs a small message twice: by the bytes of its entry, and by being copied whenever it grows.
+ *
+ * Invariant: no page is empty, so that what stays for long holds one page and not all that have come since.
+ */
+export class IdTable<T extends object> {
+  readonly #pages = new Map<number, Page<T>>();
+  /** The page that was looked at last, as most questions are about one message after the other. */
+  #recent: Page<T> | undefined;
+  #recentNumber = -1;
+  #size = 0;
+
+  /** @param id an integer from 0 on; greater than those before, for `values` to be in their order */
+  set(id: number, value: T): void {
+    const number = Math.floor(id / PAGE_IDS);
+    let page = this.#page(number);
+    if (page === undefined) {
+      page = { values: new Array(PAGE_IDS), size: 0 };
+      this.#pages.set(number, page);
+      this.#recent = page;
+      this.#recentNumber = number;
+    }
+    const index = id - number * PAGE_IDS;
+    if (page.values[index] === undefined) {
+      page.size += 1;
+      this.#size += 1;
+    }
+    page.values[index] = value;
+  }
+
+  get(id: number): T | undefined {
+    const number = Math.floor(id / PAGE_IDS);
+    return this.#page(number)?.values[id - number * PAGE_IDS];
+  }
+
+  has(id: number): boolean {
+    return this.get(id) !== undefined;
+  }
+
+  /** `false` when nothing was known under this id. */
+  delete(id: number): boolean {
+    const number = Math.floor(id / PAGE_IDS);
+    const page = this.#page(number);
+    const index = id - number * PAGE_IDS;
+    if (page === undefined || page.values[index] === undefined) return false;
+    page.values[index] = undefined;
+    page.size -= 1;
+    this.#size -= 1;
+    if (page.size > 0) return true;
+    this.#pages.delete(number);
+    this.#recent = undefined;
+    this.#recentNumber = -1;
+    return true;
+  }
+
+  clear(): void {
+    this.#pages.clear();
+    this.#recent = undefined;
+    this.#recentNumber = -1;
+    this.#size = 0;
+  }
+
+  /** In the order of their ids. What is deleted meanwhile is left out. */
+  *values(): IterableIterator<T> {
+    for (const { values } of this.#pages.values()) {
+      for (const value of values) if (value !== undefined) yield value;
+    }
+  }
+
+  get size(): number {
+    return this.#size;
+  }
+
+  #page(number: number): Page<T> | undefined {
+    if (number === this.#recentNumber) return this.#recent;
+    const page = this.#pages.get(number);
+    if (page === undefined) return undefined;
+    this.#recent = page;
+    this.#recentNumber = number;
+    return page;
+  }
+}
