@@ -9,6 +9,7 @@ import type { ChannelEventMap, ChannelHandlers } from "./events.js";
 import type { SluiceBinaryType } from "./incoming.js";
 import { type ClientInlet, clientInlet, type Feed, type IncomingMessage, type MessageData, targetOf } from "./inlet.js";
 import type { Lifeline } from "./lifeline.js";
+import { messageEvent } from "./message-event.js";
 import { payloadOf, type SendData } from "./payload.js";
 import { type TaskQueue, writableOf } from "./platform.js";
 import type { TypedEventTargetConstructor } from "./typed-event-target.js";
@@ -67,7 +68,7 @@ export class Channel extends ChannelEventTarget {
       encodeUtf8: init.encodeUtf8,
       isHeardClosing: true,
       binaryType: () => this.#binaryType,
-      dispatch: (data: MessageData) => this.dispatchEvent(new MessageEvent("message", { data, origin: init.origin })),
+      dispatch: (data: MessageData) => this.dispatchEvent(messageEvent(data, init.origin)),
     };
     this.inlet = clientInlet(inletInit, targetOf(lifeline.conversation, key));
     this.#outlet = new Outlet({

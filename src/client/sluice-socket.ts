@@ -26,6 +26,7 @@ import { describeInterface } from "./interface.js";
 import { Lifeline } from "./lifeline.js";
 import type { LifelineEvent } from "./lifeline-events.js";
 import { lifelineOptionsOf } from "./lifeline-options.js";
+import { messageEvent } from "./message-event.js";
 import type { SluiceSocketOptions } from "./options.js";
 import { payloadOf, type SendData } from "./payload.js";
 import { browserHost, TaskQueue, writableOf } from "./platform.js";
@@ -135,7 +136,7 @@ export class SluiceSocket extends SocketEventTarget {
       // As in the standard: what comes after `close()` is not shown.
       isHeardClosing: false,
       binaryType: () => this.#binaryType,
-      dispatch: (data: MessageData) => this.dispatchEvent(new MessageEvent("message", { data, origin: this.#origin })),
+      dispatch: (data: MessageData) => this.dispatchEvent(messageEvent(data, this.#origin)),
     };
     this.#inlet = clientInlet(inletInit, targetOf(this.#lifeline.conversation, DEFAULT_CHANNEL));
     // As in the standard: to whoever listens, be it nobody.
