@@ -4,14 +4,15 @@
  * @typedef {object} Library
  * @property {string} name
  * @property {string} [onlyWebSocket] why there is nothing for it over HTTP
+ * @property {boolean} [isRefused] whether its sockets may end before the server's application has seen them
  * @property {(world: ServerWorld) => End | Promise<End>} serve starts the server's part
  * @property {(world: ClientWorld) => Promise<Outcome>} use lets a client send or receive `count` items and more
  *
  * @typedef {() => unknown} End ends what was started
  *
  * @typedef {object} ServerWorld
- * @property {() => import("../../src/server/index.js").SluiceServer} makeServer a server on all paths of `http`, typed as
- *   ours also where it is that of `ws`
+ * @property {(options?: { maxPayload?: number }) => import("../../src/server/index.js").SluiceServer} makeServer a server on
+ *   all paths of `http`, typed as ours also where it is that of `ws`
  * @property {import("node:http").Server} http
  * @property {any} Server the class, for those who make it themselves
  * @property {import("./cuts.mjs").Cuts} cuts
