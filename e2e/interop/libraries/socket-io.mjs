@@ -7,7 +7,7 @@ export const socketIo = {
   name: "Socket.IO",
   onlyWebSocket: "it hands on nothing but upgrades, and has a fallback of its own",
   serve({ http, Server }) {
-    const server = new SocketIo(http, { wsEngine: Server, transports: ["websocket"], maxHttpBufferSize: 1_000_000 });
+    const server = new SocketIo(http, { wsEngine: Server, maxHttpBufferSize: 1_000_000 });
     server.on("connection", (socket) => socket.on("item", (data, answer) => answer(data)));
     return () => server.close();
   },
