@@ -26,10 +26,7 @@ export interface DetectionOptions {
   readonly onBlocked: (error: SluiceError) => void;
 }
 
-/**
- * So long as the handshake took, within these bounds, ms, is waited for a GREETING before anybody asks, as it comes in the
- * same flight as the handshake's answer; and for the probe's answer before a server is dialled as an ordinary one.
- */
+/** Within these bounds, ms, is waited for a GREETING, and for the answer of the probe. */
 const WAIT_MS: { readonly min: Millis; readonly max: Millis } = { min: 100, max: 1000 };
 
 /** What is kept of a server that is not known yet, bytes: the default message limit. */
@@ -122,7 +119,7 @@ export class DetectingWebSocket implements WebSocketLike {
     if (this.#state.name !== "offering") return;
     const held = this.#hold(socket, () => this.#ask());
     if (socket.protocol !== SUBPROTOCOL) return this.#handOver(held, false);
-    const stop = this.#options.host.setTimer(() => this.#ask(), this.#waitMs);
+    const stop = this.#options.host.setTimer(() => this.#ask(), this.#greetingMs);
     this.#state = { name: "listening", held, stop, asked: false };
     const hold = socket.onmessage;
     socket.onmessage = (event: { data: unknown }) => {
@@ -172,7 +169,7 @@ export class DetectingWebSocket implements WebSocketLike {
    */
   #askFirst(): void {
     const answer = this.#options.probe(this.#url);
-    const stop = this.#options.host.setTimer(() => this.#redial(answer), this.#waitMs);
+    const stop = this.#options.host.setTimer(() => this.#redial(answer), this.#answerMs);
     this.#state = { name: "asking", stop };
     void answer.then((what) => {
       // Then it is the WebSockets that do not get through, and nothing is gained by waiting for another one.
@@ -201,8 +198,18 @@ export class DetectingWebSocket implements WebSocketLike {
     };
   }
 
-  get #waitMs(): Millis {
-    return Math.min(Math.max(this.#options.host.now() - this.#dialledAt, WAIT_MS.min), WAIT_MS.max);
+  /** A handshake is two round trips, or more, and the GREETING comes in the same flight as its answer: late by one, it is asked for. */
+  get #greetingMs(): Millis {
+    return within(this.#handshakeMs / 2);
+  }
+
+  /** How long the probe's answer is waited for, before a server is dialled as an ordinary one. */
+  get #answerMs(): Millis {
+    return within(this.#handshakeMs);
+  }
+
+  get #handshakeMs(): Millis {
+    return this.#options.host.now() - this.#dialledAt;
   }
 
   /** Keeps what comes. `onDeath` is called once, if it ends meanwhile. */
@@ -253,6 +260,10 @@ export class DetectingWebSocket implements WebSocketLike {
     socket.onclose = null;
     socket.close();
   }
+}
+
+function within(waitMs: Millis): Millis {
+  return Math.min(Math.max(waitMs, WAIT_MS.min), WAIT_MS.max);
 }
 
 const UNKNOWN =
