@@ -54,11 +54,7 @@ export class HttpEndpoint {
     } else if (!isAllowed) {
       refuse(request, response, 403);
     } else {
-      const { origin } = request.headers;
-      if (origin !== undefined) {
-        response.setHeader("Access-Control-Allow-Origin", origin);
-        response.setHeader("Access-Control-Allow-Credentials", "true");
-      }
+      allowReading(request, response);
       this.#handleAllowed(request, response, sessionId, receive);
     }
     return true;
@@ -80,7 +76,6 @@ export class HttpEndpoint {
       // Some parser was faster: nothing is left of what the client has sent.
       return answer(response, 500, { "Content-Type": "text/plain" }, "The request body was read by somebody else");
     }
-    response.setHeader("Access-Control-Expose-Headers", EXPOSED_HEADERS);
     this.#lines.handle(request, response, (open) => void this.#admit(request, response, sessionId, open, receive));
   }
 
@@ -118,6 +113,18 @@ export class HttpEndpoint {
       return undefined;
     }
   }
+}
+
+/**
+ * Lets a page of another origin read the answer. One of this origin may anyway: that is worth 200 bytes in each answer. Only the
+ * browser knows for sure which of them it is, as a proxy may have ended TLS, or changed the host.
+ */
+function allowReading({ method, headers }: IncomingMessage, response: ServerResponse): void {
+  const { origin } = headers;
+  if (origin === undefined || headers["sec-fetch-site"] === "same-origin") return;
+  response.setHeader("Access-Control-Allow-Origin", origin);
+  response.setHeader("Access-Control-Allow-Credentials", "true");
+  if (method !== "OPTIONS") response.setHeader("Access-Control-Expose-Headers", EXPOSED_HEADERS);
 }
 
 /** Everything of a line has our header; what a browser asks before names it. */

@@ -250,6 +250,23 @@ describe("HttpEndpoint: who may come", () => {
     }
   });
 
+  it.each<[string, Record<string, string>]>([
+    ["a page of this origin, as its browser says", { origin: "https://a.example", "sec-fetch-site": "same-origin" }],
+    ["what sends no origin", {}],
+  ])("HTTP-26: has nothing to say of origins to %s", async (_, headers) => {
+    await serve({ origins: ["https://a.example"] });
+    const answer = await ask(loopback.url, { headers: { ...FIRST, ...headers } });
+    expect([answer.status, answer.headers.vary]).toEqual([404, "Origin"]);
+    expect(Object.keys(answer.headers).filter((name) => name.startsWith("access-control-"))).toEqual([]);
+  });
+
+  it.each(["same-site", "cross-site"])("HTTP-26: tells a page that is %s, though its host is ours", async (site) => {
+    await serve({});
+    const origin = new URL(loopback.url).origin;
+    const answer = await ask(loopback.url, { headers: { ...FIRST, origin, "sec-fetch-site": site } });
+    expect(answer.headers["access-control-allow-origin"]).toBe(origin);
+  });
+
   it("answers what a browser asks before, without credentials, for two hours", async () => {
     await serve({ origins: "*", authenticate: () => false, verifyClient: () => false });
     const headers = {
