@@ -22,6 +22,8 @@ export interface LineLimits extends BodyLimits {
   readonly commentMs: number;
   /** How long a line lives without any request, ms. */
   readonly idleMs: number;
+  /** How long a POST waits for what comes before it, ms. */
+  readonly earlyHoldMs: number;
   /** How long a line that has been closed goes on to tell so, ms. */
   readonly lingerMs: number;
 }
@@ -40,9 +42,9 @@ export interface LineRequest {
   readonly close: number | undefined;
 }
 
-/** A POST whose body is being read, or whose answer waits for something to take along. */
+/** A POST that waits for what comes before it, whose body is being read, or whose answer waits for something to take along. */
 interface Upload extends LineRequest {
-  state: "reading" | "held";
+  state: "early" | "reading" | "held";
   /** Stops whichever it is. */
   stop: () => void;
 }
@@ -51,7 +53,8 @@ interface Upload extends LineRequest {
  * The server's end of an HTTP line (PROTOCOL.md, HTTP): batches come up in requests, and go down in whatever answer there
  * is. Both directions count positions, so requests and answers may be lost or repeated.
  *
- * Invariant: at most one upload and one downlink at a time; the newer one has the line, the older one is answered.
+ * Invariant: at most one upload, one behind it, and one downlink at a time; the newer one has the place, the older one is
+ * answered.
  */
 export class HttpLine implements Transport {
   readonly greets = false;
@@ -64,6 +67,8 @@ export class HttpLine implements Transport {
   /** The position of the last batch that came up. */
   #received = 0;
   #upload: Upload | undefined;
+  /** The next one, which has come before what it follows: nothing of it is read. */
+  #early: Upload | undefined;
   #downlink: EventStream | LongPoll | undefined;
   #state: "open" | "closing" | "over" = "open";
   #closeCode = 1000;
@@ -106,15 +111,47 @@ export class HttpLine implements Transport {
 
   /** A POST: its body brings batches. */
   handleUpload(said: LineRequest): void {
-    const { request, response } = said;
-    // HTTP-10: what is between has never come, and never will.
-    if (said.position > this.#received + 1) return refuse(request, response, 409, this.progress);
     if (!this.#acknowledge(said)) return;
-    this.#supersede();
+    for (const stream of [said.request, said.response]) stream.on("error", () => {});
+    if (this.#isEarly(said)) return this.#keepEarly(said);
+    this.#supersede(this.#upload);
+    this.#read(said);
+  }
+
+  /** Whether something comes before it, or is coming: what is behind another one is no copy of that. */
+  #isEarly({ position }: LineRequest): boolean {
+    const upload = this.#upload;
+    return position > this.#received + 1 || (upload?.state === "reading" && position > upload.position);
+  }
+
+  /** HTTP-10: what is between is on its way, or has never come, and never will. */
+  #keepEarly(said: LineRequest): void {
+    const { request, response } = said;
+    this.#supersede(this.#early);
+    const refuseIt = (): void => {
+      refuse(request, response, 409, this.progress);
+      this.#release(early);
+    };
+    const timer = setTimeout(refuseIt, this.#limits.earlyHoldMs);
+    const early: Upload = { ...said, state: "early", stop: () => clearTimeout(timer) };
+    this.#early = early;
+    this.#arm();
+    response.once("close", () => this.#release(early));
+  }
+
+  /** What comes before the next POST may have come by now. */
+  #takeEarly(): void {
+    const early = this.#early;
+    if (early === undefined || this.#upload !== undefined || early.position > this.#received + 1) return;
+    this.#release(early);
+    this.#read(early);
+  }
+
+  #read(said: LineRequest): void {
+    const { request, response } = said;
     const upload: Upload = { ...said, state: "reading", stop: () => {} };
     this.#upload = upload;
     this.#arm();
-    response.on("error", () => {});
     response.once("close", () => this.#release(upload));
     let position = said.position - 1;
     const onBatch = (batch: Uint8Array): void => {
@@ -202,14 +239,14 @@ export class HttpLine implements Transport {
   }
 
   /** `false` when the request has been refused: what it says cannot be, or is out of date (HTTP-10). */
-  #acknowledge({ request, response, received }: LineRequest): boolean {
+  #acknowledge({ request, response, received, position }: LineRequest): boolean {
     const { sent, acknowledged } = this.#outgoing;
     if (received > sent) {
       refuse(request, response, 400, this.progress);
       return false;
     }
-    // A late copy of a request must not take the line away from those that came after it.
-    if (received < acknowledged) {
+    // A late copy of a request must not take the line away from those that came after it. What brings news is none.
+    if (received < acknowledged && position <= this.#received) {
       refuse(request, response, 409, this.progress);
       return false;
     }
@@ -218,11 +255,10 @@ export class HttpLine implements Transport {
   }
 
   /** Browsers and proxies repeat requests: the older copy must not wait for ever (HTTP-18). */
-  #supersede(): void {
-    const upload = this.#upload;
+  #supersede(upload: Upload | undefined): void {
     if (upload === undefined) return;
     this.#release(upload);
-    refuse(upload.request, upload.response, upload.state === "reading" ? 409 : 200, this.progress);
+    refuse(upload.request, upload.response, upload.state === "held" ? 200 : 409, this.progress);
   }
 
   #finishDownlink(): void {
@@ -297,9 +333,11 @@ export class HttpLine implements Transport {
   /** The upload is done with, or its connection is gone. */
   #release(upload: Upload): void {
     upload.stop();
-    if (this.#upload !== upload) return;
-    this.#upload = undefined;
+    if (this.#early === upload) this.#early = undefined;
+    else if (this.#upload === upload) this.#upload = undefined;
+    else return;
     this.#arm();
+    this.#takeEarly();
   }
 
   #rename(name: TransportName): void {
@@ -312,7 +350,7 @@ export class HttpLine implements Transport {
   #arm(): void {
     if (this.#state !== "open") return;
     clearTimeout(this.#timer);
-    if (this.#upload !== undefined || this.#downlink !== undefined) return;
+    if ((this.#upload ?? this.#early ?? this.#downlink) !== undefined) return;
     this.#timer = setTimeout(() => this.#die({ wasClean: false, code: 1006, reason: "" }), this.#limits.idleMs);
     this.#timer.unref();
   }
@@ -329,8 +367,8 @@ export class HttpLine implements Transport {
     this.#state = "over";
     clearTimeout(this.#timer);
     this.#onOver();
-    const upload = this.#upload;
-    if (upload !== undefined) {
+    for (const upload of [this.#early, this.#upload]) {
+      if (upload === undefined) continue;
       this.#release(upload);
       refuse(upload.request, upload.response, 404);
     }

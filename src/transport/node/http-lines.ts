@@ -19,6 +19,7 @@ const DEFAULT_LIMITS: HttpLinesLimits = {
   commentMs: 15_000,
   // A client gives up a line whose requests have failed for 10 s.
   idleMs: 15_000,
+  earlyHoldMs: 5_000,
   lingerMs: 5_000,
   linesMax: 65_536,
 };

@@ -216,8 +216,54 @@ describe("HTTP-09, HTTP-11: up", () => {
     expect(story.batches.map(([value]) => value)).toEqual([1, 2, 3, 4]);
   });
 
-  it("refuses a gap, and goes on", async () => {
+  it("HTTP-10: a POST that has overtaken the one before waits for it, unread", async () => {
+    const { story, transport } = await open();
+    transport.send(bytes(101));
+    // It knows more than the one that it has overtaken.
+    const later = await arrived(() => post(3, [bytes(3)], {}, 1));
+    expect(story.batches).toHaveLength(1);
+    expect((await post(2, [bytes(2)], {}, 0).answer()).status).toBe(200);
+    const answer = await later.answer();
+    expect([answer.status, answer.headers["sluice-received"]]).toEqual([200, "3"]);
+    expect(story.batches.map(([value]) => value)).toEqual([1, 2, 3]);
+  });
+
+  it("HTTP-18: a POST behind another one whose body is not at its end waits for that, and does not end it", async () => {
     const { story } = await open();
+    const headers = ours(1, { "sluice-position": 2, "content-type": "application/octet-stream", "content-length": 4 });
+    const slow = httpRequest((rig as HttpRig).url, { method: "POST", headers, agent: false });
+    const answered = once(slow, "response");
+    slow.write(batchStream([bytes(2)]));
+    await story.batchesWhen(2);
+    const next = await arrived(() => post(3, [bytes(4)], {}, 1));
+    expect(story.batches).toHaveLength(2);
+    slow.end(batchStream([bytes(3)]));
+    expect([(await answered)[0].statusCode, (await next.answer()).status]).toEqual([200, 200]);
+    expect(story.batches.map(([value]) => value)).toEqual([1, 2, 3]);
+  });
+
+  it("waits for no more than one, and no longer than it may; the end of the line ends that", async () => {
+    const { transport } = await open({ earlyHoldMs: 5000 });
+    holdTime();
+    const [first, second] = [
+      await arrived(() => post(4, [bytes(4)], {}, 1)),
+      await arrived(() => post(3, [bytes(3)], {}, 1)),
+    ];
+    expect((await first.answer()).status).toBe(409);
+    await pass(4999);
+    const isOver = vi.fn();
+    void second.head.then(isOver);
+    await pass(0);
+    expect(isOver).not.toHaveBeenCalled();
+    await pass(1);
+    expect((await second.answer()).status).toBe(409);
+    const third = await arrived(() => post(3, [bytes(3)], {}, 1));
+    transport.terminate();
+    expect((await third.answer()).status).toBe(404);
+  });
+
+  it("refuses a gap, and goes on", async () => {
+    const { story } = await open({ earlyHoldMs: 10 });
     const gap = await post(3, [bytes(3)], {}, 1).answer();
     expect([gap.status, gap.headers["sluice-received"]]).toEqual([409, "1"]);
     expect((await post(2, [bytes(2)], {}, 1).answer()).status).toBe(200);
