@@ -156,6 +156,7 @@ export class SessionDriver<S extends Session = Session> {
       // Read anew: a transport may end inside `send`.
       const { transport } = this;
       if (transport === undefined) break;
+      transport.handleRequestBytes?.(this.#session.requestBytes);
       const isBusy = transport.isBusy && !this.#session.isLeaving;
       const budget = isBusy ? 0 : TRANSPORT_BUFFERED_BYTES_MAX - transport.bufferedBytes;
       this.#isFull = budget <= 0;

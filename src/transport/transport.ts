@@ -52,6 +52,8 @@ export interface Transport {
    * owns the bytes. Ignored once it has ended.
    */
   send(batch: Uint8Array): void;
+  /** Only where batches leave in requests: how much should go into one, bytes. */
+  handleRequestBytes?(bytes: number): void;
   /** Ends in order: what was handed over is passed on first. Nothing is told to the handler any more. */
   close(code: number, reason: string): void;
   /** Ends at once. Nothing is told to the handler any more. */

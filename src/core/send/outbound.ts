@@ -124,7 +124,7 @@ export class Outbound {
     return batch;
   }
 
-  /** Whether batches leave in requests, one at a time, or their acks do. */
+  /** Whether batches leave in requests, or their acks do. */
   handleRequests(requests: Requests): void {
     this.#requests = requests;
     this.#window.handleRequests(requests);
@@ -256,6 +256,11 @@ export class Outbound {
 
   get windowBytes(): number {
     return this.#window.windowBytes;
+  }
+
+  /** How much should leave in one request, where batches leave in requests: as much as may, where they leave again. */
+  get requestBytes(): number {
+    return this.isReplaying ? Number.POSITIVE_INFINITY : this.#window.requestBytes;
   }
 
   get path(): WindowController["path"] {

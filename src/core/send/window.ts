@@ -23,7 +23,7 @@ const QUEUE_BYTES_MAX = 128 * KIB;
 const QUEUE_MS_MIN = 8;
 
 /**
- * Where batches or acks go in requests, one at a time, they wait for the next one: a round trip, or what acks keep between
+ * Where batches or acks go in requests, they wait for the next one: a round trip, or what acks keep between
  * them at least, ms (ACK-06). So much more has to be under way.
  */
 const REQUEST_MS_MIN = 50;
@@ -123,8 +123,11 @@ const GUARD_MEMORY = 0.95;
 const DRAIN_MS = 200;
 const DRAIN_SHARE = 0.75;
 
-/** What leaves in requests, one at a time: nothing, the acks of batches, or the batches themselves. */
-export type Requests = "none" | "acks" | "batches";
+/**
+ * What leaves in requests: nothing, the acks of batches, or the batches themselves, one request at a time or two, half a round
+ * trip apart.
+ */
+export type Requests = "none" | "acks" | "batches" | "pairs";
 
 /** Growing until the line is full, holding that, or emptying it to see how long it takes. */
 export type WindowPhase = Phase["name"];
@@ -164,7 +167,7 @@ export class WindowController {
   #guard = { share: 1, queueMs: 0, failures: 0, pausedUntilRound: 0, beforeBytes: 0 };
   /** How much later than the quickest ack of a round the others are, up to the queue that is meant to be. */
   #spreadMs: Millis = 0;
-  /** Whether batches leave in requests, one at a time, or their acks do. */
+  /** Whether batches leave in requests, or their acks do. */
   #requests: Requests = "none";
   /** When room was last made for sure: by an ack, or as nothing was on the line. */
   #openedAt: Millis = 0;
@@ -180,7 +183,7 @@ export class WindowController {
     this.#path = new PathModel(roundTripMs);
   }
 
-  /** Whether batches, or the acks of them, leave in requests, one at a time: what comes meanwhile is under way, too. */
+  /** Whether batches, or the acks of them, leave in requests: what comes meanwhile is under way, too. */
   handleRequests(requests: Requests): void {
     this.#requests = requests;
   }
@@ -221,6 +224,11 @@ export class WindowController {
   get windowBytes(): number {
     const floorBytes = Math.max(WINDOW_BYTES_MIN, 2 * (this.chunkBytes + HEADER_BYTES));
     return Math.min(this.#limits.windowBytes, Math.max(floorBytes, Math.floor(this.#wantedBytes)));
+  }
+
+  /** What should go into one request: half of it, as while the answer to one is on its way the line carries another. */
+  get requestBytes(): number {
+    return this.#phase.name === "start" ? this.windowBytes : Math.ceil(this.windowBytes / 2);
   }
 
   /**
@@ -286,7 +294,9 @@ export class WindowController {
 
   /** How long something waits for the next request, be it an ack or the room that it makes. */
   get #requestMs(): Millis {
-    return this.#requests === "none" ? 0 : Math.max(REQUEST_MS_MIN, (this.#path.roundTripMs ?? 0) + QUEUE_MS);
+    if (this.#requests === "none") return 0;
+    const roundTripMs = this.#path.roundTripMs ?? 0;
+    return Math.max(REQUEST_MS_MIN, this.#requests === "pairs" ? roundTripMs : roundTripMs + QUEUE_MS);
   }
 
   /** A part of the window, so that its acks are many. */
@@ -304,12 +314,14 @@ export class WindowController {
     if (!isLimited || phase.isFull) return;
     const peak = this.#path.peakBytesPerMs;
     // What was sent a round trip ago has come through: as much again is on its way.
-    const passed = rate === undefined ? START_BLIND_BYTES : START_GAIN * rate * (roundTripMs + this.#baseQueueMs);
+    const holdMs = roundTripMs + (this.#requests === "pairs" ? QUEUE_MS + this.#requestMs / 2 : this.#baseQueueMs);
+    const passed = rate === undefined ? START_BLIND_BYTES : START_GAIN * rate * holdMs;
     const useful = peak === undefined ? passed : Math.min(passed, peak * (roundTripMs + this.#queueMs(peak)));
     const isQuick = peak !== undefined && phase.windowBytes < START_QUICK_BYTES;
     // Its bytes have waited: more of them would wait longer. What is small yet waits for itself.
     const waitedMs = this.#path.net(sample) - roundTripMs;
-    const hasWaited = waitedMs > Math.max(START_QUEUE_MS, START_WAIT_SHARE * roundTripMs) && this.#requests === "none";
+    const isLate = waitedMs > this.#requestMs + Math.max(START_QUEUE_MS, START_WAIT_SHARE * roundTripMs);
+    const hasWaited = isLate && (this.#requests === "none" || this.#requests === "pairs");
     if (hasWaited && !isQuick) return;
     const quickBytes = isQuick
       ? Math.min(START_QUICK_GAIN * sample.newBytes, peak * (START_BURST_MS + this.#requestMs))

@@ -21,6 +21,9 @@ export type ExchangeFrame = Exclude<
   { type: "greeting" | "hello" | "welcome" | "ping" | "pong" | "abort" | "detach" | "goaway" }
 >;
 
+/** What leaves in requests, by who says what it has to say so: of POSTs, two may be under way (HTTP-03). */
+const LEAVES = { none: "none", peer: "acks", own: "pairs", both: "batches" } as const;
+
 /** What the peer says of its batches at the start of an attachment. */
 export interface PeerCounters {
   /** The highest number that it has accepted. */
@@ -82,7 +85,7 @@ export class Exchange {
   /** Who says what it has to say in requests: acks that cost one are fewer, and so more has to be under way. */
   handleRequests(requests: Requests): void {
     this.inbound.acks.handleCost(requests === "own" || requests === "both");
-    this.outbound.handleRequests(requests === "none" ? "none" : requests === "peer" ? "acks" : "batches");
+    this.outbound.handleRequests(LEAVES[requests]);
   }
 
   /** What the peer says in its HELLO or WELCOME: of what was sent, be it less than it has acknowledged since. */

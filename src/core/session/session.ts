@@ -143,6 +143,11 @@ export abstract class Session extends ApplicationSide {
     return known.length === 0 ? undefined : Math.min(...known);
   }
 
+  /** How much should leave in one request, bytes; only where batches leave in requests. */
+  get requestBytes(): number {
+    return this.exchange.outbound.requestBytes;
+  }
+
   /** The transport that `pollTransmit` speaks on; `undefined` before the first one. */
   get line(): number | undefined {
     return this.attachment.line ?? this.#leftLine;

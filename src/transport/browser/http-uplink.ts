@@ -16,9 +16,12 @@ export interface UplinkHandler {
   handleBatch(position: number, batch: Uint8Array): void;
   /** The server has ended the line behind the batches that have come. */
   handleClose(code: number): void;
-  /** The server has taken a POST, which has taken `tookMs`, and has sent so much down by now. */
-  handleAnswer(sent: number, tookMs: number): void;
-  /** A POST is over: `bufferedBytes` may have fallen, and what is handed over now goes with the next one. */
+  /**
+   * The server has taken a POST, which has taken `tookMs`, and has sent so much down by now.
+   * @returns whether some of that has yet to come
+   */
+  handleAnswer(sent: number, tookMs: number): boolean;
+  /** A POST may leave: `bufferedBytes` may have fallen, and what is handed over now goes along. */
   handleReady(): void;
   /** Nothing will go up any more. */
   handleLost(httpStatus: number | undefined): void;
@@ -26,12 +29,51 @@ export interface UplinkHandler {
   handleDone(): void;
 }
 
+/**
+ * Beside a POST that carries so much, bytes, another one may be under way, which leaves when the first has used up half of the
+ * time that POSTs have taken lately: the line has something to do while the answer is waited for. So it may beside smaller ones
+ * soon after that, at once.
+ */
+const PAIR_BYTES = 4096;
+const PAIR_SHARE = 0.5;
+const PAIR_SOON = 3;
+
+/**
+ * What the server has sent when it answers a POST, acks above all, comes down elsewhere at about the same time. The next POST
+ * waits for that so long, ms: acks make room for what it carries.
+ */
+const NEWS_MS = 20;
+
+/** So often two may have been under way when one failed: something on the way does not like that, and they go one by one. */
+const PAIR_FAILURES_MAX = 3;
+
+/** Weight of a POST that has taken longer in the time that they take. */
+const TOOK_WEIGHT = 1 / 4;
+
+/** What a body holds before anybody has said how much that should be, bytes. */
+const BODY_BYTES = 64 * 1024;
+
 /** For how long the last request may fail, ms: nobody waits for it but the server, which has its own time for that. */
 const CLOSE_PATIENCE_MS = 2_000;
 
+/** A POST that is under way. */
+interface Post {
+  readonly request: LineRequest;
+  /** The positions of its first batch and of its last, `first - 1` where it has none. */
+  readonly first: number;
+  readonly last: number;
+  /** The length of its body. */
+  readonly bytes: number;
+  readonly askedAt: number;
+  /** Nothing follows. */
+  readonly isLast: boolean;
+}
+
 /**
- * Takes batches up, one POST at a time (HTTP-03), each with as many as fit; what was not confirmed is sent again. A POST says the
- * position of its first batch, so the server takes each batch once.
+ * Takes batches up in POSTs, one at a time, or two while much goes up (HTTP-03), each with as many as should go along; what was
+ * not confirmed is sent again. A POST says the position of its first batch, so the server takes each batch once.
+ *
+ * Invariant: the POSTs under way carry the first batches of the queue, in order.
  */
 export class Uplink {
   readonly #requests: Requests;
@@ -41,26 +83,37 @@ export class Uplink {
   readonly #wantsBatches: () => boolean;
   /** Not confirmed, oldest first. */
   #queue: Uint8Array[] = [];
-  #queuedBytes = 0;
-  /** The position of the first batch in the queue. */
+  /** Of those of them that are in no POST under way. */
+  #waitingBytes = 0;
+  /** The position of the first batch in the queue, and of the first that is in no POST under way. */
   #first = 1;
+  #next = 1;
   /** Of the last batch that was ever in a POST. */
   #sent = 0;
+  /** What the way takes, and what should go along. */
   #bodyBytesMax: number;
-  #request: LineRequest | undefined;
-  /** When the last POST has left. */
-  #askedAt = 0;
-  /** A POST is under way, or waits for its next try. */
-  #isBusy = false;
-  /** The loop that runs has this number; one of another has been replaced. 0: none. */
-  #running = 0;
-  #loops = 0;
+  #bodyBytes: number = BODY_BYTES;
+  /** Under way, oldest first. */
+  #posts: readonly Post[] = [];
+  /** When the last one left that carried much. */
+  #muchAt = Number.NEGATIVE_INFINITY;
+  /** The position up to which batches are about to come down; `undefined` while none are known of. */
+  #news: number | undefined;
+  #cancelNews: () => void = () => {};
+  /** How long POSTs take; `undefined` until one was answered. */
+  #tookMs: number | undefined;
+  #pairFailures = 0;
+  #cancelPair: () => void = () => {};
+  /** `failing`: waits for the next try. */
+  #state: "ready" | "failing" | "stopped" = "ready";
+  /** Counts what has put an end to all that was under way. */
+  #generation = 0;
+  #isWoken = false;
   #closeCode: number | undefined;
   /** A browser refuses requests that outlive the page above its quota, which other code may have used up. */
   #mayOutlive = true;
   /** A POST is wanted although there is nothing to take up: it says what has come down. */
   #isDue = false;
-  #isStopped = false;
 
   constructor(requests: Requests, bodyBytesMax: number, wantsBatches: () => boolean, handler: UplinkHandler) {
     this.#requests = requests;
@@ -72,7 +125,19 @@ export class Uplink {
 
   send(batch: Uint8Array): void {
     this.#queue.push(batch);
-    this.#queuedBytes += batch.length;
+    this.#waitingBytes += batch.length;
+    this.#wake();
+  }
+
+  /** So much should go into one POST, bytes. */
+  handleRequestBytes(bytes: number): void {
+    this.#bodyBytes = bytes;
+  }
+
+  /** Batches have come down up to this position. */
+  handleReceived(position: number): void {
+    if (this.#news === undefined || position < this.#news) return;
+    this.#forgetNews();
     this.#wake();
   }
 
@@ -87,125 +152,192 @@ export class Uplink {
     this.#closeCode = code;
     if (this.#queue.length === 0 && this.#sent === 0) return this.#handler.handleDone();
     // At once: the page may be about to go. What is under way goes along, and counts once.
-    if (this.#running !== 0 && !this.#isLast(this.#queue)) return;
+    const isUnderWay = this.#posts.length > 0 || this.#state === "failing";
+    if (isUnderWay && this.#fitting(this.#queue).length < this.#queue.length) return;
     this.#patience.stop();
     this.#patience = new Patience(this.#requests.platform, CLOSE_PATIENCE_MS);
-    this.#request?.abort();
-    void this.#run(this.#begin());
+    this.#rewind();
+    this.#state = "ready";
+    this.#pump();
   }
 
   stop(): void {
-    this.#isStopped = true;
-    this.#running = 0;
     this.#patience.stop();
+    this.#rewind();
+    this.#state = "stopped";
     this.#queue = [];
-    this.#queuedBytes = 0;
+    this.#waitingBytes = 0;
   }
 
   /** Whether what is handed over now has to wait for another POST than the next one. */
   get isBusy(): boolean {
-    return this.#isBusy || this.#queuedBytes >= this.#bodyBytesMax;
+    return !this.#mayPost || this.#waitingBytes >= this.#fullBytes;
   }
 
-  /** Bytes handed over and not confirmed. */
+  /** Bytes handed over that will not leave with the next POST. */
   get bufferedBytes(): number {
-    return this.#queuedBytes;
+    return this.#mayPost ? Math.max(0, this.#waitingBytes - this.#fullBytes) : this.#waitingBytes;
+  }
+
+  /** Whether everything that was handed over is confirmed. */
+  get isEmpty(): boolean {
+    return this.#queue.length === 0;
+  }
+
+  get #fullBytes(): number {
+    return Math.min(this.#bodyBytes, this.#bodyBytesMax);
+  }
+
+  /** Whether a POST that is wanted may leave now. */
+  get #mayPost(): boolean {
+    if (this.#state !== "ready" || this.#news !== undefined) return false;
+    const pairAt = this.#pairAt;
+    return this.#posts.length === 0 || (pairAt !== undefined && this.#requests.platform.now() >= pairAt);
+  }
+
+  /** When a second POST may leave beside the one that is under way; `undefined` while none may. */
+  get #pairAt(): number | undefined {
+    const post = this.#posts[0];
+    if (post === undefined || this.#posts.length > 1 || this.#tookMs === undefined) return undefined;
+    // The last one carries all that is left, and is followed by nothing.
+    if (this.#pairFailures >= PAIR_FAILURES_MAX || this.#closeCode !== undefined) return undefined;
+    if (post.bytes >= PAIR_BYTES) return post.askedAt + this.#tookMs * PAIR_SHARE;
+    return post.askedAt - this.#muchAt < this.#tookMs * PAIR_SOON ? post.askedAt : undefined;
   }
 
   #wake(): void {
-    if (this.#running !== 0 || this.#isStopped) return;
-    const loop = this.#begin();
+    if (this.#isWoken) return;
+    this.#isWoken = true;
     // What is handed over in one go shares a POST.
-    queueMicrotask(() => void this.#run(loop));
+    queueMicrotask(() => {
+      this.#isWoken = false;
+      this.#pump();
+    });
   }
 
-  #begin(): number {
-    this.#loops += 1;
-    this.#running = this.#loops;
-    return this.#running;
+  /** Lets leave what may. */
+  #pump(): void {
+    const waiting = this.#queue.slice(this.#next - this.#first);
+    const isWanted = this.#isDue || this.#closeCode !== undefined;
+    if (!this.#mayPost || (waiting.length === 0 && (!isWanted || this.#posts.length > 0))) return;
+    const batches = this.#fitting(waiting);
+    const isLast = this.#closeCode !== undefined && batches.length === waiting.length;
+    const post = this.#post(batches, isLast);
+    this.#posts = [...this.#posts, post];
+    if (post.bytes >= PAIR_BYTES) this.#muchAt = post.askedAt;
+    void this.#carry(post);
+    this.#awaitPair();
   }
 
-  async #run(loop: number): Promise<void> {
-    while (this.#running === loop && (this.#queue.length > 0 || this.#closeCode !== undefined || this.#isDue)) {
-      const batches = this.#fitting();
-      const isLast = this.#closeCode !== undefined && batches.length === this.#queue.length;
-      const request = this.#post(batches, isLast);
-      const sending = request.send();
-      this.#handler.handleAsked();
-      const outcome = await sending;
-      if (this.#running !== loop) return;
-      if (outcome.type === "answer" && isLast) return this.#finish();
-      const mayGoOn =
-        outcome.type === "answer"
-          ? await this.#handleAnswer(outcome, request, batches)
-          : this.#mayRepeat(outcome, batches);
-      if (mayGoOn) continue;
-      if (this.#running !== loop) return;
-      const httpStatus = outcome.type === "failed" ? outcome.httpStatus : undefined;
-      const isPatient = await this.#patience.handleFailure();
-      if (!isPatient && this.#running === loop) this.#lose(httpStatus);
-    }
-    if (this.#running === loop) this.#running = 0;
+  /** Says when another one may leave, if nothing else does before. */
+  #awaitPair(): void {
+    this.#cancelPair();
+    this.#cancelPair = () => {};
+    const at = this.#pairAt;
+    if (at === undefined) return;
+    const delayMs = Math.max(0, at - this.#requests.platform.now());
+    this.#cancelPair = this.#requests.platform.setTimer(() => this.#handleReady(), delayMs);
   }
 
-  #post(batches: readonly Uint8Array[], isLast: boolean): LineRequest {
-    this.#sent = Math.max(this.#sent, this.#first + batches.length - 1);
+  #handleReady(): void {
+    this.#handler.handleReady();
+    this.#pump();
+  }
+
+  async #carry(post: Post): Promise<void> {
+    const generation = this.#generation;
+    const sending = post.request.send();
+    this.#handler.handleAsked();
+    const outcome = await sending;
+    if (generation !== this.#generation) return;
+    if (outcome.type !== "answer") return this.#handleFailure(outcome, post);
+    if (post.isLast) return this.#finish();
+    await this.#handleAnswer(outcome, post);
+  }
+
+  #post(batches: readonly Uint8Array[], isLast: boolean): Post {
+    const first = this.#next;
+    this.#next += batches.length;
+    this.#waitingBytes -= sum(batches);
+    this.#sent = Math.max(this.#sent, this.#next - 1);
     this.#isDue = false;
-    this.#isBusy = true;
-    this.#askedAt = this.#requests.platform.now();
     const body = batchStream(batches);
     const headers = {
       accept: this.#wantsBatches() ? BATCHES_TYPE : "*/*",
-      [Header.POSITION]: String(this.#first),
+      [Header.POSITION]: String(first),
       ...(isLast ? { [Header.CLOSE]: String(this.#closeCode) } : {}),
     };
     const keepalive = isLast && this.#mayOutlive && body.length <= KEEPALIVE_BYTES_MAX;
     const request = this.#requests.create({ method: "POST", headers, body, keepalive });
     request.expectWithin(POST_TIMEOUT_MS);
-    this.#request = request;
-    return request;
+    const askedAt = this.#requests.platform.now();
+    return { request, first, last: this.#next - 1, bytes: body.length, askedAt, isLast };
   }
 
-  /** Whether to go on at once; `false`: after a while. */
-  #mayRepeat(outcome: Exclude<Outcome, { type: "answer" }>, batches: readonly Uint8Array[]): boolean {
-    if (outcome.type === "refused") {
-      this.#lose(outcome.httpStatus);
-      return true;
+  async #handleAnswer({ response, received, sent }: Outcome & { type: "answer" }, post: Post): Promise<void> {
+    const generation = this.#generation;
+    // Not what our server can have: somebody else answers. The answer of a POST may be overtaken by that of the next one.
+    if (received < post.first - 1 || received > this.#sent) {
+      post.request.abort();
+      return this.#lose(undefined);
     }
+    const isTaken = received >= post.first || post.last < post.first;
+    this.#confirm(received);
+    if (isTaken) this.#patience.handleSuccess();
+    await this.#readBatches(response, post.request);
+    const tookMs = this.#requests.platform.now() - post.askedAt;
+    const hasNews = this.#handler.handleAnswer(sent, tookMs);
+    if (generation !== this.#generation) return;
+    this.#posts = this.#posts.filter((other) => other !== post);
+    const knownMs = this.#tookMs ?? tookMs;
+    this.#tookMs = Math.min(tookMs, knownMs + (tookMs - knownMs) * TOOK_WEIGHT);
+    // Behind what has not been taken, nothing will be.
+    if (received < post.last) this.#rewind();
+    if (!isTaken) return this.#pause(undefined);
+    if (hasNews) this.#awaitNews(sent);
+    this.#awaitPair();
+    if (this.#mayPost) this.#handleReady();
+  }
+
+  #awaitNews(position: number): void {
+    this.#cancelNews();
+    this.#news = Math.max(this.#news ?? 0, position);
+    this.#cancelNews = this.#requests.platform.setTimer(() => {
+      this.#forgetNews();
+      this.#handleReady();
+    }, NEWS_MS);
+  }
+
+  #forgetNews(): void {
+    this.#news = undefined;
+    this.#cancelNews();
+  }
+
+  #handleFailure(outcome: Exclude<Outcome, { type: "answer" }>, post: Post): void {
+    if (this.#posts.length > 1) this.#pairFailures += 1;
+    this.#rewind();
+    if (outcome.type === "refused") return this.#lose(outcome.httpStatus);
     if (outcome.type === "too-large") {
-      if (batches.length < 2) this.#lose(413);
-      else this.#halve(batches);
-      return true;
+      if (post.last <= post.first) return this.#lose(413);
+      this.#halve(post);
+      return this.#pump();
     }
     // A server that is full says so to the first request; later on it is something in between.
     if (this.#closeCode !== undefined) this.#mayOutlive = false;
-    const isFull = outcome.httpStatus === 503 && this.#first === 1;
-    if (isFull) this.#lose(503);
-    else if (outcome.isLate) this.#halve(batches);
-    return isFull;
+    if (outcome.httpStatus === 503 && this.#first === 1) return this.#lose(503);
+    if (outcome.isLate) this.#halve(post);
+    void this.#pause(outcome.httpStatus);
   }
 
-  /** Returns whether the server has taken what it could. */
-  async #handleAnswer(
-    { response, received, sent }: Outcome & { type: "answer" },
-    request: LineRequest,
-    batches: readonly Uint8Array[],
-  ): Promise<boolean> {
-    // Not what our server can have: somebody else answers.
-    if (received < this.#first - 1 || received > this.#sent) {
-      request.abort();
-      this.#lose(undefined);
-      return true;
-    }
-    const hasNews = received >= this.#first;
-    const isTaken = hasNews || batches.length === 0;
-    this.#confirm(received);
-    if (isTaken) this.#patience.handleSuccess();
-    await this.#readBatches(response, request);
-    this.#handler.handleAnswer(sent, this.#requests.platform.now() - this.#askedAt);
-    this.#isBusy = !isTaken;
-    if (isTaken) this.#handler.handleReady();
-    return isTaken;
+  /** Goes on after a while. */
+  async #pause(httpStatus: number | undefined): Promise<void> {
+    this.#state = "failing";
+    const generation = this.#generation;
+    const isPatient = await this.#patience.handleFailure();
+    if (generation !== this.#generation) return;
+    this.#state = "ready";
+    if (isPatient) this.#pump();
+    else this.#lose(httpStatus);
   }
 
   async #readBatches(response: Response, request: LineRequest): Promise<void> {
@@ -220,40 +352,52 @@ export class Uplink {
   }
 
   #confirm(received: number): void {
-    const confirmed = this.#queue.splice(0, received - this.#first + 1);
-    for (const batch of confirmed) this.#queuedBytes -= batch.length;
+    if (received < this.#first) return;
+    // More than is under way where a POST before, of which nobody knew, has got through.
+    this.#waitingBytes -= sum(this.#queue.slice(this.#next - this.#first, received + 1 - this.#first));
+    this.#queue.splice(0, received + 1 - this.#first);
     this.#first = received + 1;
+    this.#next = Math.max(this.#next, this.#first);
   }
 
-  /** The oldest batches, one and as many more as fit. */
-  #fitting(): Uint8Array[] {
-    const max = this.#closeCode === undefined ? this.#bodyBytesMax : Math.min(this.#bodyBytesMax, KEEPALIVE_BYTES_MAX);
+  /** Nothing is under way any more: what was not confirmed waits again. */
+  #rewind(): void {
+    this.#generation += 1;
+    this.#cancelPair();
+    this.#forgetNews();
+    for (const { request } of this.#posts) request.abort();
+    this.#posts = [];
+    this.#next = this.#first;
+    this.#waitingBytes = sum(this.#queue);
+  }
+
+  /** The oldest of them, one and as many more as fit. */
+  #fitting(batches: readonly Uint8Array[]): readonly Uint8Array[] {
+    const max = this.#closeCode === undefined ? this.#fullBytes : Math.min(this.#bodyBytesMax, KEEPALIVE_BYTES_MAX);
     let bytes = 0;
-    const end = this.#queue.findIndex((batch, index) => {
+    const end = batches.findIndex((batch, index) => {
       bytes += framedBytes(batch);
       return index > 0 && bytes > max;
     });
-    return end === -1 ? [...this.#queue] : this.#queue.slice(0, end);
-  }
-
-  #isLast(queue: readonly Uint8Array[]): boolean {
-    return this.#fitting().length === queue.length;
+    return end === -1 ? batches : batches.slice(0, end);
   }
 
   /** Something on the way takes smaller bodies only, or is too slow for large ones (HTTP-12). */
-  #halve(batches: readonly Uint8Array[]): void {
-    const bytes = batches.reduce((sum, batch) => sum + framedBytes(batch), 0);
+  #halve({ bytes }: Post): void {
     this.#bodyBytesMax = Math.max(1, Math.floor(bytes / 2));
   }
 
   #lose(httpStatus: number | undefined): void {
-    if (this.#isStopped) return;
+    if (this.#state === "stopped") return;
     if (this.#closeCode !== undefined) this.#finish();
     else this.#handler.handleLost(httpStatus);
   }
 
   #finish(): void {
-    this.#running = 0;
     this.#handler.handleDone();
   }
+}
+
+function sum(batches: readonly Uint8Array[]): number {
+  return batches.reduce((bytes, { length }) => bytes + length, 0);
 }

@@ -19,11 +19,12 @@ export interface HttpOptions {
   readonly downlink?: DownlinkChoice;
   /** Who else may hold a connection to the server. Default: the other pages of a browser. */
   readonly places?: Places | undefined;
-  /** Largest request body, bytes; a smaller limit on the way is found out. Default 64 KiB. */
+  /** Largest request body, bytes; a smaller limit on the way is found out. Default 256 KiB. */
   readonly bodyBytesMax?: number;
 }
 
-const BODY_BYTES_MAX = 64 * 1024;
+/** As much as a server takes (HTTP-12). */
+const BODY_BYTES_MAX = 256 * 1024;
 
 /** So much may come down without a request that says so; the server keeps it until then (HTTP-14). */
 const UNACKNOWLEDGED_BYTES_MAX = 256 * 1024;
@@ -79,16 +80,17 @@ class HttpTransport implements Transport {
         if (this.#hasAnswer) this.#downlink.start();
       },
       handleAnswer: (sent, tookMs) => {
-        if (this.#state !== "open") return;
+        if (this.#state !== "open") return false;
         // The line is there now, and a GET finds it.
         this.#hasAnswer = true;
         this.#downlink.handleProgress(sent, this.#received, tookMs);
+        return sent > this.#received;
       },
       handleReady: () => {
         this.#handler?.handleWritable();
         // What waits to go up takes the connection that is there, as its answer brings what comes down, too: the first GET
         // opens another one, behind it.
-        if (this.#uplink.bufferedBytes === 0) this.#downlink.start();
+        if (this.#uplink.isEmpty) this.#downlink.start();
       },
       handleDone: () => this.#end(),
     });
@@ -102,6 +104,10 @@ class HttpTransport implements Transport {
 
   send(batch: Uint8Array): void {
     if (this.#state === "open") this.#uplink.send(batch);
+  }
+
+  handleRequestBytes(bytes: number): void {
+    this.#uplink.handleRequestBytes(bytes);
   }
 
   close(code: number, _reason: string): void {
@@ -134,6 +140,7 @@ class HttpTransport implements Transport {
     if (this.#state !== "open" || position <= this.#received) return;
     if (position > this.#received + 1) return this.#die(deathBy(undefined));
     this.#received = position;
+    this.#uplink.handleReceived(position);
     this.#unacknowledgedBytes += batch.length;
     if (this.#unacknowledgedBytes > UNACKNOWLEDGED_BYTES_MAX) this.#uplink.acknowledge();
     this.#handler?.handleBatch(batch);

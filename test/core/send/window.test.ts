@@ -300,7 +300,7 @@ describe("WindowController: steady", () => {
 });
 
 describe("WindowController: where acks or batches go in requests", () => {
-  const steadyBy = (requests: "acks" | "batches", roundTripMs = 40): Bench => {
+  const steadyBy = (requests: "acks" | "batches" | "pairs", roundTripMs = 40): Bench => {
     const bench = new Bench();
     bench.window.handleRequests(requests);
     return bench.steady(1250, roundTripMs);
@@ -313,6 +313,13 @@ describe("WindowController: where acks or batches go in requests", () => {
       expect(steadyBy(requests, 10).windowBytes).toBeGreaterThanOrEqual(Math.floor(1250 * (10 + 15 + 50)));
     },
   );
+
+  it("pairs: holds a round trip more, and asks for half of it in each request", () => {
+    const { window } = steadyBy("pairs");
+    expect(window.windowBytes).toBeGreaterThanOrEqual(1250 * (40 + 50 + 15));
+    expect(window.windowBytes).toBeLessThan(steadyBy("batches").windowBytes);
+    expect(window.requestBytes).toBe(Math.ceil(window.windowBytes / 2));
+  });
 
   it("opens at the pace of the line from one ack to the next", () => {
     const { window, now } = steadyBy("acks");

@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { type HttpOptions, httpTransport } from "../../../src/transport/browser/http.js";
 import { lockedPlaces } from "../../../src/transport/browser/http-places.js";
 import { BatchStreamReader, batchStream } from "../../../src/transport/http/batch-stream.js";
+import { batchEvent, PRELUDE } from "../../../src/transport/http/event-stream.js";
 import type { Transport } from "../../../src/transport/transport.js";
 import { reactions } from "../../support/event-loop.js";
 import { FakePlatform, type FakeRequest } from "../../support/fake-fetch.js";
@@ -40,6 +41,16 @@ function answer(
 ): void {
   isOver.add(request);
   request.answer(200, { "sluice-received": received, "sluice-sent": sent, ...more }, body ?? null);
+}
+
+/** Opens the event stream that `get` asks for, with what it says first. */
+function sayTo(get: FakeRequest, text: string): void {
+  isOver.add(get);
+  const headers = { "sluice-received": 1, "sluice-sent": 0, "content-type": "text/event-stream" };
+  const body = new ReadableStream<Uint8Array>({
+    start: (controller) => controller.enqueue(new TextEncoder().encode(PRELUDE + text)),
+  });
+  get.answer(200, headers, body);
 }
 
 const firstsIn = ({ body }: FakeRequest) =>
@@ -83,11 +94,12 @@ describe("an HTTP transport: up", () => {
     ]);
     for (const value of [4, 5]) transport.send(bytes(value));
     await reactions();
-    expect([platform.requests.items.length, transport.bufferedBytes]).toEqual([1, 5]);
+    // Only of what leaves with no POST yet is it said that it waits.
+    expect([platform.requests.items.length, transport.bufferedBytes]).toEqual([1, 2]);
     answer(first, 3);
     const second = (await platform.requests.take(2)).find(({ init }) => init.method === "POST") as FakeRequest;
     expect([firstsIn(second), second.headers["sluice-position"]]).toEqual([[4, 5], "4"]);
-    expect([transport.bufferedBytes, story.of("writable").length]).toEqual([2, 1]);
+    expect([transport.bufferedBytes, story.of("writable").length]).toEqual([0, 1]);
   });
 
   it("what waits goes up before the first GET, on the connection that is there", async () => {
@@ -126,7 +138,22 @@ describe("an HTTP transport: up", () => {
     expect(transport.isBusy).toBe(true);
   });
 
-  it("HTTP-12: keeps bodies within 64 KiB, and batches within 16", async () => {
+  it("HTTP-12: makes bodies as large as it is told, up to 256 KiB", async () => {
+    transport.handleRequestBytes?.(20_000);
+    for (let i = 0; i < 2; i++) {
+      expect(transport.isBusy).toBe(false);
+      transport.send(new Uint8Array(10_000));
+    }
+    expect([transport.isBusy, transport.bufferedBytes]).toEqual([true, 0]);
+    transport.handleRequestBytes?.(1_000_000);
+    for (let i = 0; i < 40; i++) transport.send(new Uint8Array(10_000));
+    expect([transport.isBusy, transport.bufferedBytes]).toEqual([true, 420_000 - 256 * 1024]);
+    const { body } = await platform.requests.next();
+    expect(body?.length).toBeLessThanOrEqual(256 * 1024);
+    expect(body?.length).toBeGreaterThan(250_000);
+  });
+
+  it("HTTP-12: keeps bodies within 64 KiB before anybody has said more, and batches within 16", async () => {
     expect(transport.batchBytesMax).toBe(16 * 1024);
     for (let i = 0; i < 10; i++) transport.send(new Uint8Array(16_000));
     const { body } = await platform.requests.next();
@@ -139,6 +166,24 @@ describe("an HTTP transport: up", () => {
     answer(await platform.requests.next(), 1);
     const again = (await platform.requests.take(2)).find(({ init }) => init.method === "POST") as FakeRequest;
     expect([firstsIn(again), again.headers["sluice-position"]]).toEqual([[2, 3], "2"]);
+  });
+
+  it("the next POST waits until what the server has sent by then has come down, but not for long", async () => {
+    const get = await open();
+    for (const [position, how] of [
+      [2, "comes"],
+      [3, "does not come"],
+    ] as const) {
+      transport.send(bytes(position));
+      const post = await platform.requests.next();
+      answer(post, position, position - 1);
+      await reactions();
+      expect(transport.isBusy).toBe(true);
+      if (how === "comes") sayTo(get, batchEvent(1, "AA"));
+      else platform.host.advance(20);
+      await reactions();
+      expect([how, transport.isBusy]).toEqual([how, false]);
+    }
   });
 
   it.each([
@@ -184,6 +229,132 @@ describe("an HTTP transport: up", () => {
     answer(post, 1, 17);
     await reactions();
     expect(story.deaths).toEqual([]);
+  });
+});
+
+describe("HTTP-03: an HTTP transport: while much goes up", () => {
+  const posts = () => platform.requests.items.filter(({ init }) => init.method === "POST");
+  const much = (first: number) => new Uint8Array(5000).fill(first);
+
+  /** POSTs take 40 ms, and one that carries much has left. */
+  async function upload(): Promise<FakeRequest> {
+    start();
+    transport.send(bytes(1));
+    const first = await platform.requests.next();
+    platform.host.advance(40);
+    answer(first, 1);
+    await platform.requests.next();
+    transport.send(much(2));
+    return platform.requests.next();
+  }
+
+  it("a second POST leaves behind half of the time that one takes, and no third", async () => {
+    await upload();
+    const busy: boolean[] = [];
+    story.onWritable = () => busy.push(transport.isBusy);
+    transport.send(much(3));
+    platform.host.advance(19);
+    await reactions();
+    expect([posts().length, transport.isBusy, busy]).toEqual([2, true, []]);
+    platform.host.advance(1);
+    await reactions();
+    expect([posts().length, transport.isBusy, busy]).toEqual([3, true, [false]]);
+    expect(posts().map(({ headers }) => headers["sluice-position"])).toEqual(["1", "2", "3"]);
+    transport.send(much(4));
+    platform.host.advance(1000);
+    await reactions();
+    expect(posts()).toHaveLength(3);
+  });
+
+  it("answers may overtake each other, and each makes room for another POST", async () => {
+    const second = await upload();
+    transport.send(much(3));
+    platform.host.advance(20);
+    await reactions();
+    const third = posts()[2] as FakeRequest;
+    transport.send(much(4));
+    answer(third, 3);
+    await reactions();
+    // The one that has left last says when the next one may.
+    platform.host.advance(20);
+    await reactions();
+    expect(posts().map(({ headers }) => headers["sluice-position"])).toEqual(["1", "2", "3", "4"]);
+    answer(second, 2);
+    await reactions();
+    expect([story.deaths, posts().length]).toEqual([[], 4]);
+    answer(posts()[3] as FakeRequest, 4);
+    await reactions();
+    expect([story.deaths, transport.bufferedBytes, transport.isBusy]).toEqual([[], 0, false]);
+  });
+
+  it("beside one that carries little, another one leaves at once; a while later none does", async () => {
+    const second = await upload();
+    platform.host.advance(40);
+    answer(second, 2);
+    await reactions();
+    transport.send(bytes(3));
+    await reactions();
+    expect([posts().length, transport.isBusy]).toEqual([3, false]);
+    answer(posts()[2] as FakeRequest, 3);
+    platform.host.advance(400);
+    transport.send(bytes(4));
+    await reactions();
+    expect([posts().length, transport.isBusy]).toEqual([4, true]);
+  });
+
+  it("what was under way is sent again from the oldest on, in one POST, when one of two has failed", async () => {
+    await upload();
+    transport.send(much(3));
+    platform.host.advance(20);
+    await reactions();
+    const third = posts()[2] as FakeRequest;
+    isOver.add(third);
+    third.answer(409);
+    await reactions();
+    expect((posts()[1] as FakeRequest).isAborted).toBe(true);
+    platform.host.advance(100);
+    await reactions();
+    const again = posts()[3] as FakeRequest;
+    expect([again.headers["sluice-position"], firstsIn(again)]).toEqual(["2", [2, 3]]);
+  });
+
+  it("goes one by one for good where that has happened three times", async () => {
+    await upload();
+    let value = 3;
+    for (let failures = 0; failures < 3; failures++) {
+      transport.send(much(value++));
+      platform.host.advance(40);
+      await reactions();
+      const last = posts().at(-1) as FakeRequest;
+      isOver.add(last);
+      last.fail();
+      await reactions();
+      platform.host.advance(2000);
+      await reactions();
+    }
+    const before = posts().length;
+    transport.send(much(value));
+    platform.host.advance(1000);
+    await reactions();
+    expect([posts().length, before]).toEqual([1 + 2 * 3 + 1, 1 + 2 * 3 + 1]);
+  });
+
+  it("the last POST carries all that is left, and no other one is under way", async () => {
+    const second = await upload();
+    transport.send(much(3));
+    platform.host.advance(20);
+    await reactions();
+    transport.close(1000, "");
+    await reactions();
+    expect([second.isAborted, posts()[2]?.isAborted]).toEqual([true, true]);
+    const last = posts()[3] as FakeRequest;
+    expect([last.headers["sluice-position"], last.headers["sluice-close"], firstsIn(last)]).toEqual([
+      "2",
+      "1000",
+      [2, 3],
+    ]);
+    answer(last, 3);
+    await reactions();
   });
 });
 
@@ -335,7 +506,7 @@ describe("HTTP-19: an event stream behind something that waits for more", () => 
 
   it("stays where it is quick now and then", async () => {
     const say = await openStream();
-    for (let i = 0; i < 24; i++) await exchange(say, 10, i % 6 === 5 ? 10 : 100);
+    for (let i = 0; i < 24; i++) await exchange(say, 10, i % 6 === 5 ? 20 : 100);
     expect(transport.name).toBe("sse");
   });
 
