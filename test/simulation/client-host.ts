@@ -205,7 +205,8 @@ export class ClientHost {
   #outlet() {
     const { line } = this;
     if (line === undefined || line.isClosing("client")) return undefined;
-    return { budgetBytes: line.up.budgetBytes, send: (batch: Uint8Array) => line.up.send(batch) };
+    const requests = line.requestsOf("client");
+    return { budgetBytes: line.up.budgetBytes, requests, send: (batch: Uint8Array) => line.up.send(batch) };
   }
 
   #handleEvent(event: SessionEvent): void {

@@ -1,6 +1,7 @@
 import { CHANNEL_CREDIT_BYTES, type Limits } from "../../src/core/limits.js";
 import type { SessionEvent } from "../../src/core/session/events.js";
 import type { Session } from "../../src/core/session/session.js";
+import type { Requests } from "../../src/core/session/session-types.js";
 import { readVarint } from "../../src/core/wire/varint.js";
 import type { App } from "./app.js";
 import { Violation } from "./world.js";
@@ -19,6 +20,7 @@ type Bounds = Pick<
 /** What a transport is to a host. */
 export interface Outlet {
   readonly budgetBytes: number;
+  readonly requests: Requests;
   send(batch: Uint8Array): void;
 }
 
@@ -83,7 +85,7 @@ export class Endpoint {
       const transport = outlet();
       if (transport === undefined) break;
       const wasUrgent = this.app.isUrgent;
-      const batch = this.session.pollTransmit(transport.budgetBytes, now);
+      const batch = this.session.pollTransmit(transport.budgetBytes, now, transport.requests);
       if (batch === undefined) break;
       const number = readVarint(batch, 0) as number;
       transport.send(batch);

@@ -1,5 +1,7 @@
 import type { LineKind } from "../../src/core/dial/chooser.js";
 import { Fifo } from "../../src/core/fifo.js";
+import type { Requests } from "../../src/core/session/session-types.js";
+import { RequestGate, type RequestModel } from "./requests.js";
 import type { World } from "./world.js";
 
 /** What a line does to one of its ends. */
@@ -17,6 +19,8 @@ export interface LineModel {
   readonly bytesPerMs: number;
   /** What a host may have waiting in the transport. */
   readonly budgetBytes: number;
+  /** How lines over HTTP carry. Default: as WebSockets do. */
+  readonly requests?: RequestModel;
 }
 
 type Item = Uint8Array | (() => void);
@@ -36,6 +40,7 @@ export class Pipe {
   #state: "flowing" | "stalled" | "dead" = "flowing";
   #bufferedBytes = 0;
   #loss: "none" | "due" | "done" = "none";
+  readonly #gate: RequestGate<Item> | undefined;
   /** Batches handed in. */
   sentCount = 0;
   /** Batches handed over. */
@@ -46,14 +51,29 @@ export class Pipe {
   /** The last batches that were handed over, for who repeats them. */
   readonly delivered: Uint8Array[] = [];
 
-  constructor(world: World, model: LineModel, deliver: (batch: Uint8Array) => void, handleWritable: () => void) {
+  /** @param requestsMax so many requests at a time, in which everything leaves; `undefined`: it leaves at once */
+  constructor(
+    world: World,
+    model: LineModel,
+    requestsMax: number | undefined,
+    deliver: (batch: Uint8Array) => void,
+    handleWritable: () => void,
+  ) {
     this.#world = world;
     this.#model = model;
     this.#deliver = deliver;
     this.#handleWritable = handleWritable;
+    if (requestsMax === undefined) return;
+    const pace = { requestsMax, delayMs: model.delayMs };
+    this.#gate = new RequestGate(world, pace, (item) => this.#leave(item), handleWritable);
   }
 
   send(item: Item): void {
+    if (this.#gate === undefined) this.#leave(item);
+    else this.#gate.send(item);
+  }
+
+  #leave(item: Item): void {
     if (typeof item !== "function") {
       this.sentCount += 1;
       this.onSend?.(this.sentCount);
@@ -121,7 +141,14 @@ export class Pipe {
     this.#world.after(0, () => this.#deliver(batch));
   }
 
+  /** Requests that have left. */
+  get requestsCount(): number {
+    return this.#gate?.count ?? 0;
+  }
+
+  /** What may be handed over; nothing where it would wait for another request than the next one. */
   get budgetBytes(): number {
+    if (this.#gate?.isBusy === true) return 0;
     return this.#model.budgetBytes - this.#bufferedBytes;
   }
 
@@ -187,6 +214,7 @@ export class Line {
   /** Whether the server has said 1008 on it. */
   isRefused = false;
   readonly #world: World;
+  readonly #requests: RequestModel | undefined;
   #client: LineEnd;
   #server: LineEnd = SILENT;
   readonly #closing = new Set<"client" | "server">();
@@ -203,15 +231,18 @@ export class Line {
     this.epoch = names.epoch;
     this.kind = names.kind ?? "websocket";
     this.#client = client;
+    this.#requests = this.kind === "http" ? model.requests : undefined;
     this.up = new Pipe(
       world,
       model,
+      this.#requests?.postsMax,
       (batch) => this.#server.handleBatch(batch),
       () => this.#client.handleWritable(),
     );
     this.down = new Pipe(
       world,
       model,
+      this.#requests?.down === "long-poll" ? 1 : undefined,
       (batch) => this.#client.handleBatch(batch),
       () => this.#server.handleWritable(),
     );
@@ -252,6 +283,13 @@ export class Line {
   /** Whether it carries in both directions. */
   get isSound(): boolean {
     return this.up.isFlowing && this.down.isFlowing && this.#closing.size === 0;
+  }
+
+  /** Who sends in requests, as an end sees it. */
+  requestsOf(end: "client" | "server"): Requests {
+    if (this.#requests === undefined) return "none";
+    if (end === "client") return "own";
+    return this.#requests.down === "sse" ? "peer" : "both";
   }
 
   isClosing(end: "client" | "server"): boolean {

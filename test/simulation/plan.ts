@@ -110,7 +110,19 @@ const PERISHABLE: ReadonlySet<Profile> = new Set(["cuts", "line", "page"]);
 const MIB = 1024 * 1024;
 
 export function makePlan(seed: number, random: Random, profile: Profile): Plan {
-  return withLargeMessages(makePlanOfSmallOnes(seed, random, profile), seed);
+  return withRequests(withLargeMessages(makePlanOfSmallOnes(seed, random, profile), seed), seed);
+}
+
+/**
+ * One schedule in six goes over HTTP, where it would not anyway, and there batches and acks leave in requests. Drawn by
+ * itself, so that it changes nothing else of a story.
+ */
+function withRequests(plan: Plan, seed: number): Plan {
+  const random = new Random(seed ^ 0x2c1b3c6d);
+  if (!random.chance(1 / 6)) return plan;
+  const requests = { postsMax: random.pick([1, 2] as const), down: random.pick(["sse", "long-poll"] as const) };
+  const kinds: readonly LineKind[] = plan.kinds.length > 1 ? plan.kinds : ["http"];
+  return { ...plan, kinds, model: { ...plan.model, requests } };
 }
 
 function makePlanOfSmallOnes(seed: number, random: Random, profile: Profile): Plan {

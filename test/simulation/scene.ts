@@ -18,6 +18,8 @@ export interface Counts extends Tally {
   lost: number;
   /** Sessions that ended with a close handshake. */
   closed: number;
+  /** Requests in which lines over HTTP have carried. */
+  requests: number;
   /** Connections of strangers, and HELLOs repeated by the network. */
   intruders: number;
 }

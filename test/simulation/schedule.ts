@@ -45,6 +45,7 @@ export function playSchedule(seed: number, profile: Profile, tell?: (line: strin
   const calmMs = world.now - calmedAt;
   checkAllArrived(client);
   closeAndClear(scene, plan, faults, client);
+  for (const { up, down } of scene.lines) scene.counts.requests += up.requestsCount + down.requestsCount;
   return { profile, counts: scene.counts, struck: faults.struck, steps: world.steps, calmMs };
 }
 
@@ -77,6 +78,7 @@ function makeScene(world: World, plan: Plan): Scene {
       toWebSocket: 0,
       lost: 0,
       closed: 0,
+      requests: 0,
       intruders: 0,
     },
     lines: [],

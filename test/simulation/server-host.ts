@@ -362,7 +362,8 @@ export class Guest {
   #outlet() {
     const line = this.#visit?.line;
     if (line === undefined || line.isClosing("server")) return undefined;
-    return { budgetBytes: line.down.budgetBytes, send: (batch: Uint8Array) => line.down.send(batch) };
+    const requests = line.requestsOf("server");
+    return { budgetBytes: line.down.budgetBytes, requests, send: (batch: Uint8Array) => line.down.send(batch) };
   }
 
   #handleEvent(event: SessionEvent): void {
