@@ -73,7 +73,7 @@ export class FramedSocket extends ServerSocket {
   /** Channels that the client has opened and nobody has been told of. */
   readonly #unseenChannels: Mailbox<ServerChannel>;
   readonly #channels = new Map<ChannelKey, ServerChannel>();
-  readonly #pings = new UnansweredPings();
+  readonly #pings = new UnansweredPings(nodeHost, () => this.#answerPings());
   #readyState: 0 | 1 | 2 | 3 = ServerSocket.CONNECTING;
   #principal: unknown;
   readonly #ends: ConnectionEnds;
@@ -287,7 +287,7 @@ export class FramedSocket extends ServerSocket {
     return error.code !== "ERR_CONNECTION_LOST" && this.listenerCount("error") > 0;
   }
 
-  /** In place of a client that is not there. */
+  /** In place of a client that is not there, or that nothing is heard of. */
   #answerPings(): void {
     const payload = this.#pings.take();
     if (payload === undefined || this.#readyState !== ServerSocket.OPEN) return;
@@ -360,6 +360,7 @@ export class FramedSocket extends ServerSocket {
     failNeverWritten(end.losses.neverWritten);
     this.#keeper.handleClosed();
     this.#readyState = ServerSocket.CLOSED;
+    this.#pings.take();
     this.handleEnd();
     // Before `close`: streams over the socket look for it in this order.
     callSafely(() => this.#connectionView?.finish());

@@ -1,5 +1,5 @@
 import { EventEmitter, once } from "node:events";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { SluiceSocket } from "../../src/client/index.js";
 import type { ServerChannel, ServerSocket } from "../../src/server/index.js";
 import { captureUncaught, reactions } from "../support/event-loop.js";
@@ -21,7 +21,10 @@ beforeEach(async () => {
   [client, socket] = await loopback.connect();
 });
 
-afterEach(() => loopback.stop());
+afterEach(async () => {
+  vi.useRealTimers();
+  await loopback.stop();
+});
 
 /** A client that acknowledges only when it is told to, and the server's end of it. */
 async function deafClient(): Promise<[RawClient, ServerSocket]> {
@@ -234,6 +237,22 @@ describe("FramedSocket: pings", () => {
     await pong;
     expect(receipt.state).not.toBe("delivered");
     await receipt.delivered;
+  });
+
+  it("are answered in place of a client that nothing is heard of, before the line is given up", async () => {
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+    const [peer, server] = await deafClient();
+    const pongs: string[] = [];
+    server.on("pong", (data) => pongs.push(String(data)));
+    peer.line.pause();
+    server.ping("silence");
+    vi.advanceTimersByTime(1999);
+    await reactions();
+    expect(pongs).toEqual([]);
+    vi.advanceTimersByTime(1);
+    await reactions();
+    expect(pongs).toEqual(["silence"]);
+    expect(server.transport).toBe("websocket");
   });
 
   it("of the client are told", async () => {

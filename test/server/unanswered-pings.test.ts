@@ -1,8 +1,9 @@
 import { describe, expect, it } from "vitest";
 import { UnansweredPings } from "../../src/server/unanswered-pings.js";
+import { FakeHost } from "../support/fake-host.js";
 
 function pings(...payloads: string[]): UnansweredPings {
-  const unanswered = new UnansweredPings();
+  const unanswered = new UnansweredPings(new FakeHost(), () => {});
   for (const payload of payloads) unanswered.add(Buffer.from(payload));
   return unanswered;
 }
@@ -32,5 +33,36 @@ describe("UnansweredPings", () => {
     unanswered.handlePong(Buffer.from("first"));
     unanswered.handlePong(Buffer.from("14"));
     expect(String(unanswered.take())).toBe("15");
+  });
+
+  it("are overdue 2 s after the oldest that has no answer, once for all", () => {
+    const host = new FakeHost();
+    const taken: string[] = [];
+    const unanswered = new UnansweredPings(host, () => taken.push(String(unanswered.take())));
+    unanswered.add(Buffer.from("a"));
+    host.advance(1500);
+    unanswered.add(Buffer.from("b"));
+    host.advance(499);
+    expect(taken).toEqual([]);
+    host.advance(1);
+    expect(taken).toEqual(["b"]);
+    unanswered.add(Buffer.from("c"));
+    host.advance(1999);
+    unanswered.add(Buffer.from("d"));
+    unanswered.handlePong(Buffer.from("c"));
+    host.advance(1999);
+    expect(taken).toEqual(["b"]);
+    host.advance(1);
+    expect(taken).toEqual(["b", "d"]);
+  });
+
+  it("set no timer that nobody waits for", () => {
+    const host = new FakeHost();
+    const unanswered = new UnansweredPings(host, () => expect.unreachable());
+    unanswered.add(Buffer.from("a"));
+    unanswered.handlePong(Buffer.from("a"));
+    unanswered.add(Buffer.from("b"));
+    unanswered.take();
+    expect(host.timers).toEqual([]);
   });
 });
