@@ -21,12 +21,15 @@ export const automerge = {
     const { BrowserWebSocketClientAdapter } = await importForPage("@automerge/automerge-repo-network-websocket", {
       except: /^@automerge\/automerge-repo\b/,
     }).finally(uninstall);
-    const [left, right] = ["left", "right"].map((peerId) => {
-      const adapter = new BrowserWebSocketClientAdapter(url);
-      return new Repo({ network: [adapter], peerId, sharePolicy: async () => true });
-    });
-    // A peer that is not there yet has no documents, and who asks for them then is told that there are none.
-    await Promise.all([left, right].map((repo) => repo.networkSubsystem.whenReady()));
+    const [left, right] = await Promise.all(
+      ["left", "right"].map(async (peerId) => {
+        const adapter = new BrowserWebSocketClientAdapter(url);
+        const repo = new Repo({ network: [adapter], peerId, sharePolicy: async () => true });
+        // Of a peer that is not there yet, the server knows no documents, and says so. Repos are "ready" after a second.
+        await new Promise((resolve) => repo.networkSubsystem.once("peer", resolve));
+        return repo;
+      }),
+    );
     const document = left.create({ items: [] });
     const copy = await right.find(document.url);
     const isComplete = new Promise((resolve) => {
