@@ -108,7 +108,6 @@ export class Uplink {
   #state: "ready" | "failing" | "stopped" = "ready";
   /** Counts what has put an end to all that was under way. */
   #generation = 0;
-  #isWoken = false;
   #closeCode: number | undefined;
   /** A browser refuses requests that outlive the page above its quota, which other code may have used up. */
   #mayOutlive = true;
@@ -206,20 +205,15 @@ export class Uplink {
   }
 
   #wake(): void {
-    if (this.#isWoken) return;
-    this.#isWoken = true;
     // What is handed over in one go shares a POST.
-    queueMicrotask(() => {
-      this.#isWoken = false;
-      this.#pump();
-    });
+    queueMicrotask(() => this.#pump());
   }
 
   /** Lets leave what may. */
   #pump(): void {
     const waiting = this.#queue.slice(this.#next - this.#first);
-    const isWanted = this.#isDue || this.#closeCode !== undefined;
-    if (!this.#mayPost || (waiting.length === 0 && (!isWanted || this.#posts.length > 0))) return;
+    const isWanted = waiting.length > 0 || (this.#posts.length === 0 && (this.#isDue || this.#closeCode !== undefined));
+    if (!isWanted || !this.#mayPost) return;
     const batches = this.#fitting(waiting);
     const isLast = this.#closeCode !== undefined && batches.length === waiting.length;
     const post = this.#post(batches, isLast);
@@ -251,7 +245,7 @@ export class Uplink {
     const outcome = await sending;
     if (generation !== this.#generation) return;
     if (outcome.type !== "answer") return this.#handleFailure(outcome, post);
-    if (post.isLast) return this.#finish();
+    if (post.isLast) return this.#handler.handleDone();
     await this.#handleAnswer(outcome, post);
   }
 
@@ -389,12 +383,8 @@ export class Uplink {
 
   #lose(httpStatus: number | undefined): void {
     if (this.#state === "stopped") return;
-    if (this.#closeCode !== undefined) this.#finish();
+    if (this.#closeCode !== undefined) this.#handler.handleDone();
     else this.#handler.handleLost(httpStatus);
-  }
-
-  #finish(): void {
-    this.#handler.handleDone();
   }
 }
 
