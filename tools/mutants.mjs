@@ -1,10 +1,14 @@
 // @ts-check
 // `npm run mutants [-- PART-OF-A-NAME]`: puts one defect at a time into the engine, and lets the simulation find it. What is
-// not found within 1,000 schedules, on seeds that the sound engine passes, shows a hole in the simulation.
+// not found within 1,000 schedules, on seeds that the sound engine passes, shows a hole in the simulation. Defects of the HTTP
+// transports are for the tests that each of them names.
 import { mkdirSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { MUTANTS } from "./mutants/catalogue.mjs";
-import { bundleSimulation, misfit } from "./simulation-bundle.mjs";
+import { HTTP_MUTANTS } from "./mutants/http.mjs";
+import { runTests } from "./mutants/hunt-by-tests.mjs";
+import { misfit } from "./mutants/plant.mjs";
+import { bundleSimulation } from "./simulation-bundle.mjs";
 import { runPool, workersDefault } from "./simulation-pool.mjs";
 
 const SCHEDULES = 1000;
@@ -13,13 +17,15 @@ const REPORT = fileURLToPath(new URL("../test-results/mutants.json", import.meta
 
 const wanted = process.argv[2] ?? "";
 const chosen = MUTANTS.filter(({ name }) => name.includes(wanted));
-if (chosen.length === 0) {
+const chosenOfHttp = HTTP_MUTANTS.filter(({ name }) => name.includes(wanted));
+if (chosen.length + chosenOfHttp.length === 0) {
   console.error(`no mutant is called ${wanted}`);
   process.exit(2);
 }
 
-const soundBundle = await bundleSimulation("sound");
-for (const profile of new Set(chosen.map((mutant) => mutant.profile))) {
+const profiles = new Set(chosen.map((mutant) => mutant.profile));
+const soundBundle = profiles.size === 0 ? "" : await bundleSimulation("sound");
+for (const profile of profiles) {
   const sound = await runPool(soundBundle, { ...range(workersDefault, profile), failuresMax: 1 });
   if (sound.failures.length > 0) {
     const [{ seed, message }] = /** @type {[import("../test/simulation/run.js").Failure]} */ (sound.failures);
@@ -29,10 +35,21 @@ for (const profile of new Set(chosen.map((mutant) => mutant.profile))) {
   console.log(`no defect, ${sound.schedules} schedules (${profile ?? "all profiles"}): nothing found, as it should be`);
 }
 
+const tests = [...new Set(chosenOfHttp.map(({ test }) => test))];
+if (tests.length > 0) {
+  const sound = await runTests("", tests);
+  if (sound.failed.length > 0 || sound.passed === 0) {
+    console.error(`the tests fail without a defect: ${sound.failed.join("; ")}`);
+    process.exit(1);
+  }
+  console.log(`no defect, ${sound.passed} tests in ${tests.length} files: they pass, as they should`);
+}
+
 /** @type {{ name: string, file: string, seed?: number, check?: string, message?: string, problem?: string }[]} */
 const results = [];
 const queue = [...chosen.entries()];
 await Promise.all(Array.from({ length: workersDefault }, work));
+for (const mutant of chosenOfHttp) tell(mutant.name, await huntByTests(mutant));
 results.sort((a, b) => a.name.localeCompare(b.name));
 const failed = results.filter(({ problem }) => problem !== undefined);
 console.log(`${results.length - failed.length} of ${results.length} mutants caught`);
@@ -46,11 +63,27 @@ async function work() {
   for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
     const [index, mutant] = next;
     const result = await hunt(index, mutant);
-    results.push(result);
-    const { seed, check, problem } = result;
-    const outcome = problem === undefined ? `seed ${String(seed).padStart(4)}  ${check}` : `NOT CAUGHT: ${problem}`;
-    console.log(`${mutant.name.padEnd(66)} ${outcome}`);
+    tell(mutant.name, result, `seed ${String(result.seed).padStart(4)}  ${result.check}`);
   }
+}
+
+/**
+ * @param {string} name
+ * @param {(typeof results)[number]} result
+ */
+function tell(name, result, caught = result.message) {
+  results.push(result);
+  console.log(`${name.padEnd(66)} ${result.problem === undefined ? caught : `NOT CAUGHT: ${result.problem}`}`);
+}
+
+/** @param {import("./mutants/http.mjs").HttpMutant} mutant */
+async function huntByTests(mutant) {
+  const { name, file, test } = mutant;
+  const wrong = misfit("src", mutant);
+  if (wrong !== undefined) return { name, file, problem: wrong };
+  const { failed, isStuck } = await runTests(name, [test]);
+  if (isStuck) return { name, file, message: `${test} comes to no end` };
+  return failed[0] === undefined ? { name, file, problem: `${test} passes` } : { name, file, message: failed[0] };
 }
 
 /**
@@ -59,7 +92,7 @@ async function work() {
  */
 async function hunt(index, mutant) {
   const { name, file, profile } = mutant;
-  const wrong = misfit(mutant);
+  const wrong = misfit("src/core", mutant);
   if (wrong !== undefined) return { name, file, problem: wrong };
   const bundle = await bundleSimulation(`mutant-${index}`, mutant);
   try {

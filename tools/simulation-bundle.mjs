@@ -1,8 +1,8 @@
 // @ts-check
 // Makes the simulation one file that a thread can import: TypeScript and engine together, optionally with a defect in it.
-import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { build } from "vite";
+import { planting } from "./mutants/plant.mjs";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 
@@ -35,7 +35,7 @@ export async function bundleSimulation(name, mutant) {
     root,
     configFile: false,
     logLevel: "warn",
-    plugins: [{ name: "sluice:changes", enforce: "pre", transform: (code, id) => changed(code, id, changes) }],
+    plugins: [planting("src/core", changes)],
     build: {
       ssr: "test/simulation/run.ts",
       outDir,
@@ -47,29 +47,4 @@ export async function bundleSimulation(name, mutant) {
     },
   });
   return `${outDir}/${name}.mjs`;
-}
-
-/**
- * Whether a mutant still fits the source. A defect that is nowhere would be caught by nobody.
- * @param {Pick<Mutant, "file" | "find">} mutant
- * @returns {string | undefined} what is wrong with it
- */
-export function misfit({ file, find }) {
-  const count = readFileSync(`${root}src/core/${file}`, "utf8").split(find).length - 1;
-  return count === 1 ? undefined : `src/core/${file} has ${count} times: ${find}`;
-}
-
-/**
- * @param {string} code
- * @param {string} id
- * @param {readonly Pick<Mutant, "file" | "find" | "replace">[]} changes
- */
-function changed(code, id, changes) {
-  let result = code;
-  for (const { file, find, replace } of changes) {
-    if (!id.endsWith(`/src/core/${file}`)) continue;
-    if (result.split(find).length !== 2) throw new Error(`${file} has not exactly once: ${find}`);
-    result = result.replace(find, () => replace);
-  }
-  return result === code ? null : { code: result, map: null };
 }
