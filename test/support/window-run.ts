@@ -7,6 +7,7 @@ import type { Millis } from "../../src/core/time.js";
 import { BatchReader } from "../../src/core/wire/decode.js";
 import type { AckFrame } from "../../src/core/wire/frame.js";
 import { Agenda, Bottleneck, type BottleneckOptions } from "./bottleneck.js";
+import { Posts } from "./posts.js";
 
 /** Between two small messages, and between two samples of what is going on. */
 const LINE_MS = 100;
@@ -23,6 +24,8 @@ export interface WindowRunOptions extends BottleneckOptions {
   readonly ackJitterMs?: Millis;
   /** Acks go in requests, one at a time. */
   readonly ackRequests?: boolean;
+  /** Batches go in POSTs, two at a time. */
+  readonly posts?: boolean;
   /** The receiver does nothing until then. Default: it is always there. */
   readonly stalledUntil?: (at: Millis) => Millis;
 }
@@ -61,7 +64,7 @@ export function runWindow(options: WindowRunOptions): WindowRun {
   const order = new BatchOrder();
   const acks = new AckPolicy(order, () => roundTripMs);
   acks.handleCost(ackRequests);
-  outbound.handleRequests(ackRequests ? "acks" : "none");
+  outbound.handleRequests(ackRequests ? "acks" : options.posts ? "pairs" : "none");
   const samples: WindowSample[] = [];
   const sentAt: Millis[] = [];
   const waits: { readonly sentAt: Millis; readonly waitedMs: Millis }[] = [];
@@ -71,6 +74,16 @@ export function runWindow(options: WindowRunOptions): WindowRun {
   let doneAt: Millis | undefined;
   let random = 1;
 
+  const leave = (bytes: number, arrived: () => void) => line.send(bytes, arrived);
+  const posts = options.posts
+    ? new Posts(
+        agenda,
+        roundTripMs,
+        () => outbound.requestBytes,
+        leave,
+        () => poll(),
+      )
+    : undefined;
   const poll = (): void => {
     const space = {
       batchBytesMax: outbound.chunkBytes,
@@ -81,13 +94,18 @@ export function runWindow(options: WindowRunOptions): WindowRun {
     };
     for (;;) {
       const sent = outbound.pollBatch(
-        { ...space, batchBytesMax: outbound.chunkBytes, wholeBytesMax: wholeBytesOf(outbound.chunkBytes) },
+        {
+          ...space,
+          batchBytesMax: outbound.chunkBytes,
+          wholeBytesMax: wholeBytesOf(outbound.chunkBytes),
+          budgetBytes: posts?.isBusy === true ? 0 : 1,
+        },
         undefined,
         agenda.now,
       );
       if (sent === undefined) break;
       const { batch } = sent;
-      line.send(batch.length, () => agenda.at(stalledUntil(agenda.now), () => receive(batch)));
+      (posts ?? line).send(batch.length, () => agenda.at(stalledUntil(agenda.now), () => receive(batch)));
     }
     if (outbound.nextDeadline !== undefined) agenda.at(outbound.nextDeadline, poll);
   };

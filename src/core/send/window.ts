@@ -1,4 +1,5 @@
 import type { Millis } from "../time.js";
+import { CHUNK_MS, chunkFloorBytes } from "./chunk-size.js";
 import { BASE_BYTES, PathModel, type PathSample, ROUND_TRIP_WINDOW_MS } from "./path-model.js";
 import { Round } from "./round.js";
 
@@ -27,6 +28,8 @@ const QUEUE_MS_MIN = 8;
  * them at least, ms (ACK-06). So much more has to be under way.
  */
 const REQUEST_MS_MIN = 50;
+/** Where two are under way, they are waited for no shorter than this: each costs both ends some work. Arbitrary. */
+const PAIR_MS_MIN = 30;
 
 /**
  * On slow lines it holds two chunks all the same: two are acknowledged together. Of those that take so long, ms, that each is
@@ -35,20 +38,6 @@ const REQUEST_MS_MIN = 50;
 const QUEUE_CHUNKS = 2;
 const QUEUE_CHUNKS_SLOW = 1.5;
 const SLOW_CHUNK_MS = 8;
-
-/** A chunk takes about this long on the line, ms: nobody waits for one for longer. */
-const CHUNK_MS = 10;
-
-/**
- * Chunks on slow lines, bytes, below a bandwidth in bytes per ms (0.5, 1.5 and 2 Mbit/s): less is not worth its headers.
- * The second fills one segment of TCP, with the headers of WebSocket and TLS.
- */
-const CHUNK_FLOORS = [
-  { below: 62, bytes: KIB },
-  { below: 190, bytes: KIB + 256 },
-  { below: 250, bytes: 2 * KIB },
-] as const;
-const CHUNK_FLOOR_BYTES = 4 * KIB;
 
 /** Room for what stands around a chunk's payload, bytes: else a batch of the smallest chunk could not hold it (MSG-06). */
 const HEADER_BYTES = 128;
@@ -296,7 +285,8 @@ export class WindowController {
   get #requestMs(): Millis {
     if (this.#requests === "none") return 0;
     const roundTripMs = this.#path.roundTripMs ?? 0;
-    return Math.max(REQUEST_MS_MIN, this.#requests === "pairs" ? roundTripMs : roundTripMs + QUEUE_MS);
+    if (this.#requests === "pairs") return Math.max(PAIR_MS_MIN, roundTripMs);
+    return Math.max(REQUEST_MS_MIN, roundTripMs + QUEUE_MS);
   }
 
   /** A part of the window, so that its acks are many. */
@@ -405,10 +395,6 @@ export class WindowController {
           : { ...this.#guard, share: share * Math.max(GUARD_CUT, limitMs / queueMs), queueMs, failures: missed };
     }
   }
-}
-
-function chunkFloorBytes(rate: number): number {
-  return CHUNK_FLOORS.find(({ below }) => rate < below)?.bytes ?? CHUNK_FLOOR_BYTES;
 }
 
 /** The queue that keeps a line of this bandwidth busy while acks come a little unevenly. */

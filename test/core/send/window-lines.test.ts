@@ -77,6 +77,26 @@ describe("the window where acks go in requests, one at a time", () => {
   });
 });
 
+describe("the window where batches go in POSTs, two at a time", () => {
+  it.each([
+    { mbit: 1, roundTripMs: 40, share: 0.95, p50: 75, p95: 110 },
+    { mbit: 1, roundTripMs: 100, share: 0.88, p50: 95, p95: 160 },
+    { mbit: 10, roundTripMs: 20, share: 0.95, p50: 50, p95: 75 },
+    { mbit: 10, roundTripMs: 40, share: 0.94, p50: 60, p95: 90 },
+    { mbit: 10, roundTripMs: 100, share: 0.83, p50: 85, p95: 140 },
+    { mbit: 50, roundTripMs: 30, share: 0.94, p50: 50, p95: 75 },
+    { mbit: 100, roundTripMs: 100, share: 0.78, p50: 90, p95: 150 },
+  ])("$mbit Mbit/s and $roundTripMs ms: the line is full, and small messages wait for one POST", (line) => {
+    const { mbit, roundTripMs } = line;
+    const run = runWindow({ ...line, seconds: 8, posts: true });
+    expect(run.share(mbit, 0, 8000)).toBeGreaterThan(line.share);
+    expect(run.share(mbit, 2000, 8000)).toBeGreaterThan(0.95);
+    expect(extraMs(run, roundTripMs, 0.5, 2000)).toBeLessThan(line.p50);
+    expect(extraMs(run, roundTripMs, 0.95, 2000)).toBeLessThan(line.p95);
+    expect(run.waits().at(-1)).toBeLessThan(3 * roundTripMs + 120);
+  });
+});
+
 describe("the window on lines that change", () => {
   const LINE = { mbit: 10, roundTripMs: 40 };
 

@@ -314,10 +314,12 @@ describe("WindowController: where acks or batches go in requests", () => {
     },
   );
 
-  it("pairs: holds a round trip more, and asks for half of it in each request", () => {
+  it("pairs: holds a round trip more, 30 ms at least, and asks for half of it in each request", () => {
     const { window } = steadyBy("pairs");
-    expect(window.windowBytes).toBeGreaterThanOrEqual(1250 * (40 + 50 + 15));
+    expect(window.windowBytes).toBeGreaterThanOrEqual(1250 * (40 + 40 + 15));
     expect(window.windowBytes).toBeLessThan(steadyBy("batches").windowBytes);
+    expect(steadyBy("pairs", 10).windowBytes).toBeGreaterThanOrEqual(1250 * (10 + 30 + 15));
+    expect(steadyBy("pairs", 10).windowBytes).toBeLessThan(steadyBy("batches", 10).windowBytes);
     expect(window.requestBytes).toBe(Math.ceil(window.windowBytes / 2));
   });
 
