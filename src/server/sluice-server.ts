@@ -16,7 +16,7 @@ import { isOriginAllowed } from "./origins.js";
 import { PlainSocket } from "./plain-socket.js";
 import { isAdmitted } from "./principal.js";
 import { answerProbe, isProbe } from "./probe.js";
-import { refuseUpgrade } from "./refusal.js";
+import { isStrippedHandshake, refuseUpgrade, requireUpgrade } from "./refusal.js";
 import type { ServerSocket } from "./server-socket.js";
 import { takeSessionQuery } from "./session-query.js";
 import { Sessions } from "./sessions.js";
@@ -167,6 +167,10 @@ export class SluiceServer extends EventEmitter<SluiceServerEvents> {
     if (!this.shouldHandle(request)) return false;
     if (isProbe(request)) {
       answerProbe(request, response, this.options.origins);
+      return true;
+    }
+    if (isStrippedHandshake(request)) {
+      requireUpgrade(request, response);
       return true;
     }
     return this.#endpoint.handle(request, response, (transport, first, onOver) => {
@@ -391,9 +395,4 @@ function addressOf(request: IncomingMessage): string | undefined {
 
 function upgradeOnlyServer(): HttpServer {
   return createServer(requireUpgrade);
-}
-
-function requireUpgrade(_request: IncomingMessage, response: ServerResponse): void {
-  response.writeHead(426, { "Content-Type": "text/plain", "Content-Length": 16, Connection: "close" });
-  response.end("Upgrade Required");
 }

@@ -432,6 +432,17 @@ describe("HttpEndpoint: beside an application", () => {
     expect((await ask(`${url}/live`)).status).toBe(426);
   });
 
+  it("HTTP-24: answers a handshake that has lost its Upgrade itself, and that is not to be kept", async () => {
+    const made = createServer((_request, response) => response.writeHead(404).end("app"));
+    new SluiceServer({ server: made, path: "/live" });
+    const url = await listen(made);
+    const headers = { "sec-websocket-key": "dGhlIHNhbXBsZSBub25jZQ==", "sec-websocket-version": "13" };
+    const answer = await ask(`${url}/live`, { headers });
+    expect([answer.status, answer.headers["cache-control"]]).toEqual([426, "no-store"]);
+    expect((await ask(`${url}/live`)).body).toBe("app");
+    expect((await ask(`${url}/other`, { headers })).body).toBe("app");
+  });
+
   it("under noServer: says whether a request was its own", async () => {
     const inbox = new Inbox<[ServerSocket, IncomingMessage]>();
     const server = new SluiceServer({ noServer: true, path: "/live" });
