@@ -296,10 +296,31 @@ describe("HTTP-19: an event stream that does not get through", () => {
     const server = await rig.ends.next();
     server.transport.send(Uint8Array.of(2));
     await client.story.until(() => client.transport.name === "long-poll");
-    server.transport.send(Uint8Array.of(3));
-    await client.story.batchesWhen(2);
-    expect(proxy.requests.filter(({ isStream }) => isStream)).toHaveLength(2);
+    const streams = () => proxy.requests.filter(({ isStream }) => isStream).length;
+    expect(streams()).toBe(2);
+    // A poll gets through: it was not for an outage. One more stream shows that, and it is the last.
+    for (const value of [3, 4, 5]) {
+      server.transport.send(Uint8Array.of(value));
+      await client.story.batchesWhen(value - 1);
+    }
+    expect([streams(), client.transport.name]).toEqual([3, "long-poll"]);
     expect(client.story.deaths).toEqual([]);
+  });
+
+  it("fails as everything does, for a while: afterwards it carries again", async () => {
+    const server = await open();
+    for (const value of [10, 20]) {
+      proxy.fate = () => ({ status: 502 });
+      proxy.cut();
+      await client.story.until(() => client.transport.name === "long-poll");
+      proxy.fate = () => "pass";
+      server.transport.send(Uint8Array.of(value));
+      await client.story.until(() => client.transport.name === "sse");
+      server.transport.send(Uint8Array.of(value + 1));
+      await client.story.batchesWhen(value / 5 + 1);
+    }
+    expect(firsts(client)).toEqual([2, 10, 11, 20, 21]);
+    expect([rig.ends.items.length, client.story.deaths]).toEqual([1, []]);
   });
 
   it("carries what a stream has to: it is not given up for one cut", async () => {

@@ -64,6 +64,11 @@ export class Downlink {
   /** The stream that is open has to bring something within its deadline. */
   #isAwaited = false;
   #barrenStreams = 0;
+  /**
+   * Barren streams have been given up: perhaps as everything failed, not as streams do. `open`: once a poll gets through, one more
+   * is tried; `settled`: that was it.
+   */
+  #doubt: "none" | "open" | "settled" = "none";
   /** Since when the server is known to have something for the stream to bring, and how long it has taken to say so. */
   #silence: { readonly since: number; readonly tookMs: number } | undefined;
   /** How often in a row that has taken long. */
@@ -144,6 +149,7 @@ export class Downlink {
       request.expectWithin(undefined);
       this.#isProven = true;
       this.#isAwaited = false;
+      this.#handler.handleName("sse");
       this.#handleSound();
       for (const event of reader.push(piece)) {
         if (this.#state !== "running") return;
@@ -161,6 +167,7 @@ export class Downlink {
     // The prelude is a comment.
     if (batches > 0 || reader.comments > 1) {
       this.#barrenStreams = 0;
+      this.#doubt = "none";
       this.#patience.handleSuccess();
       return;
     }
@@ -189,7 +196,10 @@ export class Downlink {
 
   async #handleBarrenStream(httpStatus: number | undefined): Promise<void> {
     this.#barrenStreams += 1;
-    if (this.#barrenStreams >= BARREN_STREAMS_MAX) this.#giveUpStreams();
+    if (this.#barrenStreams >= BARREN_STREAMS_MAX) {
+      if (this.#mayPoll) this.#doubt = this.#doubt === "none" ? "open" : "settled";
+      this.#giveUpStreams();
+    }
     if (this.#state === "running") await this.#fail(httpStatus);
   }
 
@@ -224,6 +234,11 @@ export class Downlink {
     if (isWhole && code !== undefined) return this.#handler.handleClose(code);
     if (!isWhole && position === first) return this.#fail(undefined);
     this.#patience.handleSuccess();
+    if (this.#doubt === "open") {
+      this.#doubt = "settled";
+      this.#mode = "stream";
+      return;
+    }
     const pauseMs = askedAt + EMPTY_POLL_MS - this.#requests.platform.now();
     // Hidden pages have their timers late: none where none is needed.
     if (position === first && pauseMs > 0) await this.#patience.pause(pauseMs);
