@@ -2,16 +2,13 @@
  * Other browsers, and Chromium over TLS: each transport opens and carries 1,000 messages each way, over a line that is
  * cut once.
  */
-import { execFileSync } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { chromium, test } from "@playwright/test";
 import puppeteer from "puppeteer-core";
 import { findBrowser, findFirefox } from "../../tools/find-browser.mjs";
 import { findProgram } from "../../tools/intermediaries.mjs";
 import { createFaultProxy } from "../support/fault-proxy.mjs";
 import { rowOf, runCell } from "./run-cell.mjs";
+import { selfSigned } from "./self-signed.mjs";
 import { startMatrixServer } from "./server.mjs";
 import { report } from "./table-reporter.mjs";
 import { startWebkit, WEBKIT_PROGRAMS } from "./webkit.mjs";
@@ -83,21 +80,4 @@ for (const transport of TRANSPORTS) {
       await browser.close();
     }
   });
-}
-
-/** A key and a certificate that nobody else has signed. */
-function selfSigned() {
-  const folder = mkdtempSync(join(tmpdir(), "sluice-tls-"));
-  const [key, cert] = [join(folder, "key.pem"), join(folder, "cert.pem")];
-  const request = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=127.0.0.1";
-  try {
-    execFileSync(
-      /** @type {string} */ (findProgram("openssl")),
-      [...request.split(" "), "-keyout", key, "-out", cert],
-      { stdio: "ignore" },
-    );
-    return { key: readFileSync(key, "utf8"), cert: readFileSync(cert, "utf8") };
-  } finally {
-    rmSync(folder, { recursive: true });
-  }
 }

@@ -4,8 +4,10 @@
 /**
  * @typedef {import("../support/http-fault-proxy.mjs").HttpFaultProxy} HttpFaultProxy
  * @typedef {import("../support/http-fault-proxy.mjs").Upgrade} Upgrade
+ * @typedef {import("../support/http-fault-proxy.mjs").Exchange} Exchange
  * @typedef {import("../support/http-fault-proxy.mjs").UpgradedLine} UpgradedLine
- * @typedef {(proxy: HttpFaultProxy) => void} Fault
+ * @typedef {(proxy: HttpFaultProxy) => void | ((round: number) => unknown)} Fault returns what it does before each round of
+ *   messages but the first, if anything
  */
 
 /** WebSockets are refused with a status. @param {Upgrade} upgrade */
@@ -58,11 +60,27 @@ export function killedAfter(ageMs) {
 }
 
 /** @param {number} idleMs @returns {Fault} */
-export function killedWhenIdle(idleMs) {
+export const killedWhenIdle = (idleMs) => whenIdle(idleMs, (line) => line.cut());
+
+/** @param {number} idleMs @returns {Fault} */
+export const resetWhenIdle = (idleMs) => whenIdle(idleMs, (line) => line.reset());
+
+/** What has been forgotten is not carried any more, and nobody is told. @param {number} idleMs @returns {Fault} */
+export const silentWhenIdle = (idleMs) =>
+  whenIdle(idleMs, (line) => {
+    line.filter = { up: () => undefined, down: () => undefined };
+  });
+
+/**
+ * @param {number} idleMs
+ * @param {(line: UpgradedLine) => void} end
+ * @returns {Fault}
+ */
+function whenIdle(idleMs, end) {
   return (proxy) => {
     proxy.onUpgrade = ({ pass }) => {
       const line = pass();
-      const timer = setTimeout(() => line.cut(), idleMs);
+      const timer = setTimeout(() => end(line), idleMs);
       const carry = (/** @type {Buffer} */ piece) => {
         timer.refresh();
         return piece;
@@ -102,6 +120,35 @@ export const bufferedStreams = (proxy) => {
     response.writeHead(/** @type {number} */ (answer.statusCode), answer.rawHeaders).end(Buffer.concat(pieces));
   };
 };
+
+/** Answers over HTTP get no older, whatever they carry. @param {number} ageMs @returns {Fault} */
+export function streamsEndedAfter(ageMs) {
+  return (proxy) => {
+    refused(proxy);
+    proxy.onRequest = async ({ response, ask, pass }) => {
+      const answer = await ask();
+      setTimeout(() => response.destroy(), ageMs).unref();
+      pass(answer);
+    };
+  };
+}
+
+/**
+ * Event streams are held back, and for some rounds of messages a gateway answers by itself, as nobody answers it.
+ * @param {number} from
+ * @param {number} until
+ * @returns {Fault}
+ */
+export function gatewayTimeouts(from, until) {
+  return (proxy) => {
+    bufferedStreams(proxy);
+    const pass = proxy.onRequest;
+    const answer = async (/** @type {Exchange} */ { response }) => void response.writeHead(504).end();
+    return (round) => {
+      proxy.onRequest = round >= from && round < until ? answer : pass;
+    };
+  };
+}
 
 /** @param {number} bytes @returns {Fault} */
 export function bodiesUpTo(bytes) {

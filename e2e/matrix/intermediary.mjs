@@ -24,7 +24,7 @@ const TRIES = 3;
  * @param {object} setting
  * @param {string} setting.program
  * @param {(place: { port: number, folder: string }) => string} setting.configuration its text
- * @param {(file: string, folder: string) => string[]} setting.commandLine
+ * @param {(file: string, place: { port: number, folder: string }) => string[]} setting.commandLine
  * @returns {Promise<Running>}
  */
 export async function startIntermediary(setting) {
@@ -47,7 +47,11 @@ async function start({ program, configuration, commandLine }) {
   const port = await freePort();
   const file = join(folder, "configuration");
   await writeFile(file, configuration({ port, folder }));
-  const child = spawn(path, commandLine(file, folder), { stdio: ["ignore", "pipe", "pipe"] });
+  const child = spawn(path, commandLine(file, { port, folder }), {
+    stdio: ["ignore", "pipe", "pipe"],
+    // Where some of them keep things.
+    env: { ...process.env, HOME: folder, XDG_CONFIG_HOME: folder, XDG_DATA_HOME: folder },
+  });
   let said = "";
   for (const stream of [child.stdout, child.stderr]) {
     stream.on("data", (piece) => {

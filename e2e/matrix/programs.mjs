@@ -14,11 +14,12 @@ export const NGINX_HOST = "proxy_set_header Host $http_host;";
 /**
  * @param {{ port: number }} target
  * @param {string} location what stands in the `location`, behind `proxy_pass`
+ * @param {{ listen?: string, server?: string }} [lines] behind the address in `listen`; in the `server`
  */
-export function startNginx(target, location) {
+export function startNginx(target, location, { listen = "", server = "" } = {}) {
   return startIntermediary({
     program: "nginx",
-    commandLine: (file, folder) => ["-p", folder, "-c", file, "-e", "stderr"],
+    commandLine: (file, { folder }) => ["-p", folder, "-c", file, "-e", "stderr"],
     configuration: ({ port, folder }) => `
 daemon off;
 master_process off;
@@ -34,7 +35,8 @@ http {
   scgi_temp_path ${folder}/scgi;
   map $http_upgrade $connection_upgrade { default upgrade; "" close; }
   server {
-    listen 127.0.0.1:${port};
+    listen 127.0.0.1:${port} ${listen};
+    ${server}
     location / {
       proxy_pass http://127.0.0.1:${target.port};
       ${location}
@@ -53,10 +55,11 @@ const HAPROXY_DEFAULTS = `
   timeout server 4s`;
 
 /**
- * @param {{ port: number }} target
- * @param {{ defaults?: string, frontend?: string, backend?: string }} lines
+ * @param {{ port: number } | { port: number, name: string, options: string }[]} targets
+ * @param {{ defaults?: string, bind?: string, frontend?: string, backend?: string }} lines `bind`: behind the address
  */
-export function startHaproxy(target, { defaults = "", frontend = "", backend = "" }) {
+export function startHaproxy(targets, { defaults = "", bind = "", frontend = "", backend = "" }) {
+  const servers = Array.isArray(targets) ? targets : [{ port: targets.port, name: "one", options: "" }];
   return startIntermediary({
     program: "haproxy",
     commandLine: (file) => ["-db", "-f", file],
@@ -68,12 +71,12 @@ defaults
 ${HAPROXY_DEFAULTS}
 ${defaults}
 frontend browsers
-  bind 127.0.0.1:${port}
+  bind 127.0.0.1:${port} ${bind}
 ${frontend}
   default_backend servers
 backend servers
 ${backend}
-  server one 127.0.0.1:${target.port}
+${servers.map(({ name, port, options }) => `  server ${name} 127.0.0.1:${port} ${options}`).join("\n")}
 `,
   });
 }

@@ -25,7 +25,7 @@ const PATIENCE = { timeout: 100_000 };
  * @param {string} setting.transport
  * @param {import("./cells.mjs").Pace} [setting.pace]
  * @param {object} [setting.options] of the socket
- * @param {(round: number) => unknown} [setting.onRound] what else happens, before each round but the first
+ * @param {((round: number) => unknown) | undefined} [setting.onRound] what else happens, before each round but the first
  * @returns {Promise<Outcome>}
  */
 export async function runCell(page, server, { url, transport, pace, options = {}, onRound = () => {} }) {

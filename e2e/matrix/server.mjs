@@ -15,9 +15,10 @@ const PAGE = '<!doctype html><html lang="en"><title>matrix</title><script src="/
  * @param {{ key: string, cert: string }} [setting.tls]
  * @param {(origin: string) => boolean} [setting.origins] default: pages of the server's own host, by the name that
  *   reaches it
- * @param {(socket: any) => void} [setting.onConnection] what else the application does
+ * @param {object} [setting.limits] of the `SluiceServer`
+ * @param {(socket: any, request: http.IncomingMessage) => void} [setting.onConnection] what else the application does
  */
-export async function startMatrixServer({ tls, origins, onConnection = () => {} } = {}) {
+export async function startMatrixServer({ tls, origins, limits = {}, onConnection = () => {} } = {}) {
   const ledger = new Ledger(SIZES);
   /** @type {any[]} */
   const sockets = [];
@@ -38,11 +39,16 @@ export async function startMatrixServer({ tls, origins, onConnection = () => {} 
     }
   };
   const server = tls === undefined ? http.createServer(handler) : https.createServer(tls, handler);
-  const sluice = new SluiceServer({ server, path: "/live", ...(origins === undefined ? {} : { origins }) });
-  sluice.on("connection", (/** @type {any} */ socket) => {
+  const sluice = new SluiceServer({
+    server,
+    path: "/live",
+    limits,
+    ...(origins === undefined ? {} : { origins }),
+  });
+  sluice.on("connection", (/** @type {any} */ socket, /** @type {http.IncomingMessage} */ request) => {
     // A client that has not been told of its WebSocket may have left one behind that never says a word.
     socket.once("message", () => sockets.push(socket));
-    onConnection(socket);
+    onConnection(socket, request);
     socket.on("error", () => {});
     socket.on("resume", () => {
       state.resumes += 1;
@@ -66,6 +72,8 @@ export async function startMatrixServer({ tls, origins, onConnection = () => {} 
       return state.resumes;
     },
     async close() {
+      // Over HTTP it takes a while until a page that is gone is missed.
+      for (const client of sluice.clients) client.terminate();
       await new Promise((resolve) => sluice.close(() => resolve(undefined)));
       server.closeAllConnections();
       await new Promise((resolve) => server.close(resolve));
