@@ -186,6 +186,10 @@ const CADDY_CELLS = [
   caddy("reverse_proxy", "websocket", {}),
   caddy("Upgrade stripped", "sse", { proxy: "header_up -Upgrade" }),
   caddy("Upgrade stripped, encode gzip", "long-poll", { site: "encode gzip", proxy: "header_up -Upgrade" }),
+  caddy("Upgrade stripped, max_size 20KB", "sse", {
+    site: "request_body {\nmax_size 20KB\n}",
+    proxy: "header_up -Upgrade",
+  }),
   caddy("Upgrade stripped, encode gzip elsewhere", "sse", {
     site: "@others not path /live\nencode @others gzip",
     proxy: "header_up -Upgrade",

@@ -145,6 +145,24 @@ describe.each(["auto", "long-poll"] as const)("HTTP-09, HTTP-22: faults on the w
     expect(refused.length).toBeLessThan(5);
   });
 
+  it.each<[string, Fate]>([
+    ["502", { status: 502 }],
+    ["nothing", "lose-request"],
+  ])("HTTP-12: bodies that are too large for something that says %s are halved, and grow again", async (_, fate) => {
+    const server = await open({ downlink });
+    const isLarge = ({ method, bodyBytes }: ProxiedRequest) => method === "POST" && bodyBytes > 20_000;
+    proxy.fate = (request) => (isLarge(request) ? fate : "pass");
+    const large = range(10, 6);
+    for (const number of large) client.transport.send(new Uint8Array(16_000).fill(number));
+    await server.story.batchesWhen(7);
+    proxy.fate = () => "pass";
+    for (const number of range(20, 20)) client.transport.send(new Uint8Array(16_000).fill(number));
+    await server.story.batchesWhen(27);
+    expect(firsts(server)).toEqual([1, ...large, ...range(20, 20)]);
+    expect(Math.max(...proxy.requests.slice(-4).map(({ bodyBytes }) => bodyBytes))).toBeGreaterThan(40_000);
+    expect([rig.ends.items.length, client.story.deaths]).toEqual([1, []]);
+  });
+
   it("a limit below one batch ends the line, and it says why", async () => {
     await open({ downlink });
     proxy.fate = ({ method, bodyBytes }) => (method === "POST" && bodyBytes > 8000 ? { status: 413 } : "pass");

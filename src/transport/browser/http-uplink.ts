@@ -93,6 +93,9 @@ export class Uplink {
   /** What the way takes, and what should go along. */
   #bodyBytesMax: number;
   #bodyBytes: number = BODY_BYTES;
+  /** And what is tried when failures follow each other: something may take less, and not say 413 (Caddy 2.6: 502). */
+  #triedBytesMax = Number.POSITIVE_INFINITY;
+  #failures = 0;
   /** Under way, oldest first. */
   #posts: readonly Post[] = [];
   /** When the last one left that carried much. */
@@ -184,7 +187,7 @@ export class Uplink {
   }
 
   get #fullBytes(): number {
-    return Math.min(this.#bodyBytes, this.#bodyBytesMax);
+    return Math.min(this.#bodyBytes, this.#bodyBytesMax, this.#triedBytesMax);
   }
 
   /** Whether a POST that is wanted may leave now. */
@@ -277,7 +280,11 @@ export class Uplink {
     }
     const isTaken = received >= post.first || post.last < post.first;
     this.#confirm(received);
-    if (isTaken) this.#patience.handleSuccess();
+    if (isTaken) {
+      this.#patience.handleSuccess();
+      this.#triedBytesMax *= 2;
+      this.#failures = 0;
+    }
     await this.#readBatches(response, post.request);
     const tookMs = this.#requests.platform.now() - post.askedAt;
     const hasNews = this.#handler.handleAnswer(sent, tookMs);
@@ -319,7 +326,9 @@ export class Uplink {
     // A server that is full says so to the first request; later on it is something in between.
     if (this.#closeCode !== undefined) this.#mayOutlive = false;
     if (outcome.httpStatus === 503 && this.#first === 1) return this.#lose(503);
+    this.#failures += 1;
     if (outcome.isLate) this.#halve(post);
+    else if (this.#failures > 1) this.#triedBytesMax = Math.max(1, Math.floor(post.bytes / 2));
     void this.#pause(outcome.httpStatus);
   }
 
