@@ -99,6 +99,20 @@ export const HTTP_MUTANTS = [
     test: FAULTS,
   },
   {
+    name: "HTTP-19: an outage ends event streams for good",
+    file: "transport/browser/http-downlink.ts",
+    find: 'if (this.#doubt === "open") {',
+    replace: "if (false) {",
+    test: FAULTS,
+  },
+  {
+    name: "HTTP-12: bodies that fail again and again stay as large as they are",
+    file: "transport/browser/http-uplink.ts",
+    find: "else if (this.#failures > 1)",
+    replace: "else if (false)",
+    test: FAULTS,
+  },
+  {
     name: "HTTP-19: a stream that is late again and again stays",
     file: "transport/browser/http-downlink.ts",
     find: "return this.#mayPoll && this.#sluggishTimes >= SLUGGISH_TIMES;",

@@ -197,7 +197,7 @@ export class Downlink {
   async #handleBarrenStream(httpStatus: number | undefined): Promise<void> {
     this.#barrenStreams += 1;
     if (this.#barrenStreams >= BARREN_STREAMS_MAX) {
-      if (this.#mayPoll) this.#doubt = this.#doubt === "none" ? "open" : "settled";
+      this.#doubt = this.#doubt === "none" ? "open" : "settled";
       this.#giveUpStreams();
     }
     if (this.#state === "running") await this.#fail(httpStatus);

@@ -53,6 +53,9 @@ const TOOK_WEIGHT = 1 / 4;
 /** What a body holds before anybody has said how much that should be, bytes. */
 const BODY_BYTES = 64 * 1024;
 
+/** A batch: a body of this size, bytes, does not fail for it. */
+const BODY_BYTES_MIN = 16 * 1024;
+
 /** For how long the last request may fail, ms: nobody waits for it but the server, which has its own time for that. */
 const CLOSE_PATIENCE_MS = 2_000;
 
@@ -328,7 +331,7 @@ export class Uplink {
     if (outcome.httpStatus === 503 && this.#first === 1) return this.#lose(503);
     this.#failures += 1;
     if (outcome.isLate) this.#halve(post);
-    else if (this.#failures > 1) this.#triedBytesMax = Math.max(1, Math.floor(post.bytes / 2));
+    else if (this.#failures > 1) this.#triedBytesMax = Math.max(BODY_BYTES_MIN, post.bytes / 2);
     void this.#pause(outcome.httpStatus);
   }
 
