@@ -11,25 +11,21 @@ interface Page<T> {
  * What is known under ids that count up: most come and go in about the order in which they were given. A `Map` does the
  * same, and costs a small message twice: by the bytes of its entry, and by being copied whenever it grows.
  *
- * Invariant: no page is empty, so that what stays for long holds one page and not all that have come since.
+ * Invariant: no page is empty but the newest, so that what stays for long holds one page and not all that have come since,
+ * and who comes and goes alone makes none.
  */
 export class IdTable<T extends object> {
   readonly #pages = new Map<number, Page<T>>();
   /** The page that was looked at last, as most questions are about one message after the other. */
   #recent: Page<T> | undefined;
   #recentNumber = -1;
+  #newestNumber = -1;
   #size = 0;
 
   /** @param id an integer from 0 on; greater than those before, for `values` to be in their order */
   set(id: number, value: T): void {
     const number = Math.floor(id / PAGE_IDS);
-    let page = this.#page(number);
-    if (page === undefined) {
-      page = { values: new Array(PAGE_IDS), size: 0 };
-      this.#pages.set(number, page);
-      this.#recent = page;
-      this.#recentNumber = number;
-    }
+    const page = this.#page(number) ?? this.#add(number);
     const index = id - number * PAGE_IDS;
     if (page.values[index] === undefined) {
       page.size += 1;
@@ -56,10 +52,7 @@ export class IdTable<T extends object> {
     page.values[index] = undefined;
     page.size -= 1;
     this.#size -= 1;
-    if (page.size > 0) return true;
-    this.#pages.delete(number);
-    this.#recent = undefined;
-    this.#recentNumber = -1;
+    if (page.size === 0 && number !== this.#newestNumber) this.#drop(number);
     return true;
   }
 
@@ -67,6 +60,7 @@ export class IdTable<T extends object> {
     this.#pages.clear();
     this.#recent = undefined;
     this.#recentNumber = -1;
+    this.#newestNumber = -1;
     this.#size = 0;
   }
 
@@ -79,6 +73,23 @@ export class IdTable<T extends object> {
 
   get size(): number {
     return this.#size;
+  }
+
+  #add(number: number): Page<T> {
+    if (this.#page(this.#newestNumber)?.size === 0) this.#drop(this.#newestNumber);
+    const page = { values: new Array<T | undefined>(PAGE_IDS), size: 0 };
+    this.#pages.set(number, page);
+    this.#newestNumber = number;
+    this.#recent = page;
+    this.#recentNumber = number;
+    return page;
+  }
+
+  #drop(number: number): void {
+    this.#pages.delete(number);
+    if (number !== this.#recentNumber) return;
+    this.#recent = undefined;
+    this.#recentNumber = -1;
   }
 
   #page(number: number): Page<T> | undefined {

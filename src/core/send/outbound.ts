@@ -331,8 +331,12 @@ export class Outbound {
   }
 
   #news(batches: readonly SentBatch[]): AckOutcome {
-    for (const batch of batches) this.#sender.handleAcked(batch);
-    return { type: "news", ended: batches.flatMap((batch) => batch.closes.map((channel) => channel.key)) };
+    const ended: ChannelKey[] = [];
+    for (const batch of batches) {
+      this.#sender.handleAcked(batch);
+      for (const channel of batch.closes) ended.push(channel.key);
+    }
+    return { type: "news", ended };
   }
 
   #encode(number: number, ack: AckFrame | undefined, frames: readonly Frame[]): Uint8Array {
