@@ -29,6 +29,8 @@ export function browserHost(): Host {
       return () => clearTimeout(timer);
     },
     defer: (run) => queueMicrotask(run),
+    // Nothing of a browser comes behind the microtasks and before the next task.
+    deferLast: (run) => queueMicrotask(run),
     report,
   };
 }

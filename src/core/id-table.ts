@@ -1,5 +1,5 @@
-/** Ids of one page. Large enough that finding the page is rare, small enough that one that is left is not much. */
-const PAGE_IDS = 256;
+/** Ids of one page. Few, as every session that has sent something keeps one page for each table. */
+const PAGE_IDS = 32;
 
 interface Page<T> {
   readonly values: (T | undefined)[];

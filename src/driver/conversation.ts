@@ -13,6 +13,9 @@ import { type Receipt, ReceiptControl } from "./receipt.js";
 import type { SendBudget } from "./send-bounds.js";
 import { SessionDriver } from "./session-driver.js";
 
+/** What is gathered behind each other before any of it leaves. A small chunk: the first of it waits for the last. */
+const GATHERED_BYTES_MAX = 16 * 1024;
+
 type EngineClosed = Extract<SessionEvent, { type: "closed" }>;
 
 /** The end of a session, and what is known of its messages. Whoever gets it ends those that were never written. */
@@ -213,8 +216,18 @@ export class Conversation<S extends Session = Session> {
     return this.#driver.session.bufferedBytes(channel);
   }
 
-  /** Calls `run` once `bufferedAmount` is below `belowBytes`, or the session has ended; not before this call returns. */
+  /**
+   * Calls `run` once `bufferedAmount` is below `belowBytes`, or the session has ended; not before this call returns, and in
+   * the order of the calls. Before a little that has been sent leaves: whoever sends one message behind the other gets
+   * them into one batch.
+   */
   whenBuffered(channel: ChannelKey, belowBytes: number, run: () => void): void {
+    const { session } = this.#driver;
+    const isBelow = this.#state !== "ended" && session.bufferedBytes(channel) < belowBytes;
+    if (isBelow && this.#waiting.length === 0 && session.unsentBytes < GATHERED_BYTES_MAX) {
+      this.#host.defer(() => this.#call(run));
+      return;
+    }
     this.#waiting.push({ channel, belowBytes, run });
     this.#driver.command(() => {});
   }

@@ -9,6 +9,11 @@ export interface Host extends Ports {
   setTimer(run: () => void, delayMs: Millis): () => void;
   /** Calls `run` when the running script has ended, before any other task: a microtask. */
   defer(run: () => void): void;
+  /**
+   * Calls `run` when the running script has ended, and on Node also what its promises have set off, before any other task:
+   * what an application sends in small steps, each behind an `await`, is together by then.
+   */
+  deferLast(run: () => void): void;
   /** Takes what a callback of the application has thrown, as the platform does with uncaught errors. */
   report(error: unknown): void;
 }

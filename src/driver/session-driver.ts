@@ -101,8 +101,8 @@ export class SessionDriver<S extends Session = Session> {
   }
 
   /**
-   * Takes what the application asks for. What follows leaves when its script has ended: small messages of one tick
-   * share a batch.
+   * Takes what the application asks for. What follows leaves when its script has ended (`deferLast`): small messages of
+   * one tick share a batch.
    */
   command<T>(run: (session: S, now: Millis) => T): T {
     const result = run(this.#session, this.#host.now());
@@ -139,7 +139,7 @@ export class SessionDriver<S extends Session = Session> {
 
   #defer(): void {
     this.#turn = "deferred";
-    this.#host.defer(() => {
+    this.#host.deferLast(() => {
       if (this.#turn === "deferred") this.#turn = "idle";
       this.input(() => {});
     });
@@ -183,6 +183,7 @@ export class SessionDriver<S extends Session = Session> {
   #dispatch(): void {
     if (this.#turn === "dispatching" || this.#turn === "asked") return;
     const turn = this.#turn;
+    let isAsked = false;
     do {
       this.#turn = "dispatching";
       for (let event = this.#pending.shift(); event !== undefined; event = this.#pending.shift()) {
@@ -193,10 +194,16 @@ export class SessionDriver<S extends Session = Session> {
       const after = this.#turn as Turn;
       // An input from inside a callback has broken the session.
       if (after === "broken") return;
-      // Their commands did not defer anything.
-      if (after === "asked") this.#transmit(this.#host.now());
+      if (after === "asked") isAsked = true;
     } while (this.#pending.length > 0);
     this.#turn = turn;
+    if (isAsked) this.#follow();
+  }
+
+  /** What callbacks have asked for leaves with what they set off; of a page that goes, at once or never. */
+  #follow(): void {
+    if (this.#session.isLeaving) this.input(() => {});
+    else if (this.#turn === "idle") this.#defer();
   }
 
   /** An application's callback that throws must stop neither the session nor the callbacks behind it. */

@@ -1,5 +1,6 @@
 import { Blob, isUtf8 } from "node:buffer";
 import { performance } from "node:perf_hooks";
+import { nextTick } from "node:process";
 import { ReadableStream, WritableStream } from "node:stream/web";
 import type { Host } from "../driver/host.js";
 import type { MessageSink } from "../driver/outflow.js";
@@ -26,6 +27,9 @@ export const nodeHost: Host = {
     return () => clearTimeout(timer);
   },
   defer: (run) => queueMicrotask(run),
+  // From within the microtasks, for the queue of `nextTick` comes before them in a task that is no microtask, and behind
+  // all of them in one that is.
+  deferLast: (run) => queueMicrotask(() => nextTick(run)),
   report(error) {
     // Uncaught, as what a listener of `ws` throws is; out of line, so that other sessions go on if the process does.
     queueMicrotask(() => {

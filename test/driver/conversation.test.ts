@@ -346,6 +346,24 @@ describe("Conversation: whenBuffered", () => {
     expect(runs).toBe(1);
   });
 
+  it("calls before a little that was sent leaves, so that what is sent behind it shares its batch", () => {
+    const batches: number[] = [];
+    client.send(0, say("first"), {});
+    client.whenBuffered(0, 256 * 1024, () => {
+      batches.push(client.stats.queuedBytes);
+      client.send(0, say("second"), {});
+    });
+    client.send(0, file(20_000), {});
+    // More than is gathered: it leaves first.
+    client.whenBuffered(0, 256 * 1024, () => batches.push(client.stats.queuedBytes));
+    expect(batches).toEqual([]);
+    talk.host.endTask();
+    expect(batches[0]).toBe(20_005);
+    expect(batches[1]).toBeLessThan(20_011);
+    talk.run(1000);
+    expect(talk.server.of("message")).toHaveLength(3);
+  });
+
   it("goes by the channel", () => {
     const channel = client.openChannel("files", "low");
     client.send(channel, file(MIB), {});

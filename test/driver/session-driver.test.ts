@@ -222,6 +222,21 @@ describe("SessionDriver: callbacks", () => {
     expect(sentAt).toBe(sentBefore + 1);
   });
 
+  it("ask for what leaves together with what their promises ask for", () => {
+    const pair = new DrivenPair().connect();
+    const { client, server, host } = pair;
+    server.react = (event) => {
+      if (event.type !== "message") return;
+      send(server, text("at once"));
+      host.defer(() => host.defer(() => send(server, text("behind an await"))));
+    };
+    const before = numbered(server).length;
+    send(client, text("a"));
+    pair.settle();
+    expect(client.messages).toEqual(["at once", "behind an await"]);
+    expect(numbered(server)).toHaveLength(before + 1);
+  });
+
   it("may call back in: what they ask for leaves, and its events come behind the others", () => {
     const pair = new DrivenPair().connect();
     const { client, server } = pair;

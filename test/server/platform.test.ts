@@ -43,6 +43,24 @@ describe("nodeHost", () => {
     expect(seen).toEqual(["script", "deferred"]);
   });
 
+  it.each(["a task", "a microtask"])("defers to behind all that %s has set off by promises", async (where) => {
+    const seen: string[] = [];
+    const script = () => {
+      nodeHost.deferLast(() => seen.push("last"));
+      const chain = async () => {
+        for (let step = 0; step < 10; step++) await undefined;
+        seen.push("chain");
+      };
+      void chain();
+      setImmediate(() => seen.push("next task"));
+    };
+    await new Promise((resolve) => setImmediate(resolve));
+    if (where === "a task") await new Promise<void>((resolve) => setImmediate(() => resolve(script())));
+    else script();
+    for (let turn = 0; turn < 3; turn++) await new Promise((resolve) => setImmediate(resolve));
+    expect(seen).toEqual(["chain", "last", "next task"]);
+  });
+
   it("lets what it is told be uncaught, out of line", async () => {
     const error = new Error("thrown by the application");
     expect(await captureUncaught(() => nodeHost.report(error))).toEqual([error]);

@@ -20,6 +20,7 @@ export class FakeHost implements Host {
   timersSet = 0;
   #now: Millis = 1000;
   #deferred: (() => void)[] = [];
+  readonly #deferredLast: (() => void)[] = [];
   readonly #timers = new Set<Timer>();
 
   random(): number {
@@ -41,14 +42,22 @@ export class FakeHost implements Host {
     this.#deferred.push(run);
   }
 
+  deferLast(run: () => void): void {
+    this.#deferredLast.push(run);
+  }
+
   report(error: unknown): void {
     this.reports.push(error);
   }
 
   /** Ends the running script: runs what was deferred. Returns whether there was anything. */
   endTask(): boolean {
-    const isAny = this.#deferred.length > 0;
-    for (let run = this.#deferred.shift(); run !== undefined; run = this.#deferred.shift()) run();
+    const next = () => this.#deferred.shift() ?? this.#deferredLast.shift();
+    let isAny = false;
+    for (let run = next(); run !== undefined; run = next()) {
+      run();
+      isAny = true;
+    }
     return isAny;
   }
 
@@ -79,6 +88,6 @@ export class FakeHost implements Host {
 
   /** How many scripts wait for the end of the task. */
   get deferredCount(): number {
-    return this.#deferred.length;
+    return this.#deferred.length + this.#deferredLast.length;
   }
 }

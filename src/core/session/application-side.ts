@@ -138,6 +138,11 @@ export abstract class ApplicationSide {
     return this.exchange.sender.bufferedBytes(channel);
   }
 
+  /** Bytes accepted, or read ahead, of which nothing has left. */
+  get unsentBytes(): number {
+    return this.exchange.sender.messages.unsentBytes;
+  }
+
   /** Bytes that the session keeps: to be sent, to be sent again, and received but not taken by the application. */
   get heldBytes(): number {
     const { sender, outbound, inbound } = this.exchange;
