@@ -2,6 +2,7 @@
 const PAGE_IDS = 32;
 
 interface Page<T> {
+  readonly number: number;
   readonly values: (T | undefined)[];
   /** How many of them are there. */
   size: number;
@@ -18,15 +19,13 @@ export class IdTable<T extends object> {
   readonly #pages = new Map<number, Page<T>>();
   /** The page that was looked at last, as most questions are about one message after the other. */
   #recent: Page<T> | undefined;
-  #recentNumber = -1;
-  #newestNumber = -1;
+  #newest: Page<T> | undefined;
   #size = 0;
 
   /** @param id an integer from 0 on; greater than those before, for `values` to be in their order */
   set(id: number, value: T): void {
-    const number = Math.floor(id / PAGE_IDS);
-    const page = this.#page(number) ?? this.#add(number);
-    const index = id - number * PAGE_IDS;
+    const page = this.#page(id) ?? this.#add(id);
+    const index = id % PAGE_IDS;
     if (page.values[index] === undefined) {
       page.size += 1;
       this.#size += 1;
@@ -35,32 +34,24 @@ export class IdTable<T extends object> {
   }
 
   get(id: number): T | undefined {
-    const number = Math.floor(id / PAGE_IDS);
-    return this.#page(number)?.values[id - number * PAGE_IDS];
-  }
-
-  has(id: number): boolean {
-    return this.get(id) !== undefined;
+    return this.#page(id)?.values[id % PAGE_IDS];
   }
 
   /** `false` when nothing was known under this id. */
   delete(id: number): boolean {
-    const number = Math.floor(id / PAGE_IDS);
-    const page = this.#page(number);
-    const index = id - number * PAGE_IDS;
-    if (page === undefined || page.values[index] === undefined) return false;
-    page.values[index] = undefined;
+    const page = this.#page(id);
+    if (page?.values[id % PAGE_IDS] === undefined) return false;
+    page.values[id % PAGE_IDS] = undefined;
     page.size -= 1;
     this.#size -= 1;
-    if (page.size === 0 && number !== this.#newestNumber) this.#drop(number);
+    if (page !== this.#newest) this.#tidy(page);
     return true;
   }
 
   clear(): void {
     this.#pages.clear();
     this.#recent = undefined;
-    this.#recentNumber = -1;
-    this.#newestNumber = -1;
+    this.#newest = undefined;
     this.#size = 0;
   }
 
@@ -75,29 +66,25 @@ export class IdTable<T extends object> {
     return this.#size;
   }
 
-  #add(number: number): Page<T> {
-    if (this.#page(this.#newestNumber)?.size === 0) this.#drop(this.#newestNumber);
-    const page = { values: new Array<T | undefined>(PAGE_IDS), size: 0 };
-    this.#pages.set(number, page);
-    this.#newestNumber = number;
+  #page(id: number): Page<T> | undefined {
+    const number = Math.floor(id / PAGE_IDS);
+    if (this.#recent?.number !== number) this.#recent = this.#pages.get(number);
+    return this.#recent;
+  }
+
+  #add(id: number): Page<T> {
+    const page = { number: Math.floor(id / PAGE_IDS), values: new Array<T | undefined>(PAGE_IDS), size: 0 };
+    const before = this.#newest;
+    this.#newest = page;
     this.#recent = page;
-    this.#recentNumber = number;
+    this.#pages.set(page.number, page);
+    if (before !== undefined) this.#tidy(before);
     return page;
   }
 
-  #drop(number: number): void {
-    this.#pages.delete(number);
-    if (number !== this.#recentNumber) return;
-    this.#recent = undefined;
-    this.#recentNumber = -1;
-  }
-
-  #page(number: number): Page<T> | undefined {
-    if (number === this.#recentNumber) return this.#recent;
-    const page = this.#pages.get(number);
-    if (page === undefined) return undefined;
-    this.#recent = page;
-    this.#recentNumber = number;
-    return page;
+  #tidy(page: Page<T>): void {
+    if (page.size > 0) return;
+    this.#pages.delete(page.number);
+    if (page === this.#recent) this.#recent = undefined;
   }
 }

@@ -6,6 +6,12 @@ export function isDue(deadline: Millis | undefined, now: Millis): boolean {
   return deadline !== undefined && now >= deadline;
 }
 
+/** The first of two times; `undefined` stands for one that never comes. */
+export function sooner(one: Millis | undefined, other: Millis | undefined): Millis | undefined {
+  if (one === undefined || other === undefined) return one ?? other;
+  return Math.min(one, other);
+}
+
 /** Clocks on the wire count in steps of 100 µs: 2^30 of them, four bytes as a varint, last for 29 hours (ACK-03). */
 const TICKS_PER_MS = 10;
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { isDue, millisToTicks, ticksToMillis } from "../../src/core/time.js";
+import { isDue, type Millis, millisToTicks, sooner, ticksToMillis } from "../../src/core/time.js";
 
 describe("ACK-03: clocks on the wire", () => {
   it.each([
@@ -32,5 +32,17 @@ describe("isDue", () => {
     [undefined, 1e9, false],
   ])("a time of %s at %d: %s", (deadline, now, due) => {
     expect(isDue(deadline, now)).toBe(due);
+  });
+});
+
+describe("sooner", () => {
+  it.each<[Millis | undefined, Millis | undefined, Millis | undefined]>([
+    [1, 2, 1],
+    [2, 1, 1],
+    [0, undefined, 0],
+    [undefined, 0, 0],
+    [undefined, undefined, undefined],
+  ])("of %s and %s is %s", (one, other, first) => {
+    expect(sooner(one, other)).toBe(first);
   });
 });

@@ -1,5 +1,5 @@
 import { Machine, type Transitions } from "../machine.js";
-import { isDue, type Millis } from "../time.js";
+import { isDue, type Millis, sooner } from "../time.js";
 import { type LineDeath, type Outlook, SOUND_MS } from "./outlook.js";
 
 /** The ways to dial: a WebSocket, or requests over HTTP. */
@@ -275,9 +275,7 @@ export class Chooser {
     if (state.name === "racing") return state.hedgeAt;
     if (state.name !== "carried") return undefined;
     const tryAt = this.#isOffline ? undefined : state.tryAt;
-    return state.soundAt === undefined || tryAt === undefined
-      ? (state.soundAt ?? tryAt)
-      : Math.min(state.soundAt, tryAt);
+    return sooner(state.soundAt, tryAt);
   }
 
   #hedge(state: Extract<ChooserState, { name: "racing" }>): void {

@@ -143,7 +143,7 @@ export class OutgoingMessages {
     channel.bufferedBytes -= bytes;
     message.ackedBytes += bytes;
     // Of a message that has been cancelled meanwhile there is nothing more to tell.
-    if (!this.#known.has(message.id)) return;
+    if (this.#known.get(message.id) === undefined) return;
     if (message.wantsProgress) this.#emit({ type: "progress", message: message.id, ackedBytes: message.ackedBytes });
     if (!last) return;
     message.isAcked = true;

@@ -1,4 +1,4 @@
-import { isDue, type Millis } from "../time.js";
+import { isDue, type Millis, sooner } from "../time.js";
 import { encodeBatch } from "../wire/encode.js";
 import type { ClientLine } from "./client-line.js";
 
@@ -78,7 +78,8 @@ export class Candidates {
   }
 
   get nextDeadline(): Millis | undefined {
-    const deadlines = this.all().flatMap(({ attachment }) => attachment.handshakeDeadline ?? []);
-    return deadlines.length === 0 ? undefined : Math.min(...deadlines);
+    let next: Millis | undefined;
+    for (const { attachment } of this.all()) next = sooner(next, attachment.handshakeDeadline);
+    return next;
   }
 }

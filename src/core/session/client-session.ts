@@ -1,5 +1,5 @@
 import { SluiceError } from "../error.js";
-import { isDue, type Millis } from "../time.js";
+import { isDue, type Millis, sooner } from "../time.js";
 import { encodeBatch } from "../wire/encode.js";
 import type { Violation } from "../wire/frame.js";
 import { ClientHandshake } from "./client-handshake.js";
@@ -169,8 +169,9 @@ export class ClientSession extends ClientHandshake {
     return this.isEverGreeted ? super.closeFailure : this.#connectFailure;
   }
 
-  protected override get roleDeadlines(): (Millis | undefined)[] {
-    return [this.dialer.nextDeadline, this.#stallDeadline, this.chooser.nextDeadline, this.beside.nextDeadline];
+  protected override get roleDeadline(): Millis | undefined {
+    const ofDialling = sooner(this.dialer.nextDeadline, this.chooser.nextDeadline);
+    return sooner(sooner(ofDialling, this.#stallDeadline), this.beside.nextDeadline);
   }
 
   protected override handleLineDeadlines(now: Millis): void {

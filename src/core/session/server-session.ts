@@ -104,8 +104,8 @@ export class ServerSession extends Session {
     }
   }
 
-  protected override get roleDeadlines(): (Millis | undefined)[] {
-    return [this.#stallDeadline];
+  protected override get roleDeadline(): Millis | undefined {
+    return this.#stallDeadline;
   }
 
   protected override handleLineDeadlines(now: Millis): void {

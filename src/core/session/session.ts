@@ -2,7 +2,7 @@ import { SluiceError } from "../error.js";
 import { BATCH_BYTES_MIN } from "../limits.js";
 import { wholeBytesOf } from "../send/outbound.js";
 import type { ChannelKey } from "../send/send-channel.js";
-import { isDue, type Millis } from "../time.js";
+import { isDue, type Millis, sooner } from "../time.js";
 import type { WaitingFor } from "../trace.js";
 import { BatchReader } from "../wire/decode.js";
 import { encodeBatch } from "../wire/encode.js";
@@ -135,12 +135,11 @@ export abstract class Session extends ApplicationSide {
     if (this.isClosed) return undefined;
     const { attachment } = this;
     const { closing, inbound, outbound, sender } = this.exchange;
-    const times = [closing.nextDeadline, sender.messages.nextDeadline, attachment.nextDeadline, ...this.roleDeadlines];
-    if (attachment.line !== undefined) times.push(this.keepalive?.nextDeadline);
-    if (attachment.isAttached) times.push(inbound.nextDeadline, outbound.nextDeadline);
-    if (this.#mayAck && !this.#isNewsHeld) times.push(inbound.acks.nextDeadline);
-    const known = times.filter((time) => time !== undefined);
-    return known.length === 0 ? undefined : Math.min(...known);
+    let next = sooner(closing.nextDeadline, sender.messages.nextDeadline);
+    next = sooner(sooner(next, attachment.nextDeadline), this.roleDeadline);
+    if (attachment.line !== undefined) next = sooner(next, this.keepalive?.nextDeadline);
+    if (attachment.isAttached) next = sooner(sooner(next, inbound.nextDeadline), outbound.nextDeadline);
+    return this.#mayAck && !this.#isNewsHeld ? sooner(next, inbound.acks.nextDeadline) : next;
   }
 
   /** How much should leave in one request, bytes; only where batches leave in requests. */
@@ -206,7 +205,7 @@ export abstract class Session extends ApplicationSide {
   }
 
   /** When something is due that only this end waits for. */
-  protected abstract readonly roleDeadlines: (Millis | undefined)[];
+  protected abstract readonly roleDeadline: Millis | undefined;
 
   /** Asks the line whether it is alive, and ends the attachment when it is not. */
   protected handleLineDeadlines(now: Millis): void {
