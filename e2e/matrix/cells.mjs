@@ -32,12 +32,21 @@ import { startApache, startCaddy, startLighttpd, startVarnish } from "./web-serv
  * @property {"websocket" | "sse" | "long-poll"} transport
  * @property {Pace} [pace]
  * @property {number} [heartbeatMs] of the server, default 25 s
- * @property {number} [resumesMax] how often the session may come back at the most, where that is the point
+ * @property {[min: number, max: number]} [resumes] how often the session has to come back, where that is the point
  * @property {boolean} [namesPages] the server is told the origin of its pages, as their host does not reach it
  */
 
 /** Around an intermediary that ends what is idle for 3 or 4 s: long enough, often enough, to find out. */
 const IDLE = { rounds: 6, pauseMs: 5500 };
+
+/**
+ * Idle once, for longer than 3 or 4 s, which ends the WebSocket.
+ * @param {Cell} cell
+ * @returns {Cell}
+ */
+function idleOnce(cell) {
+  return { ...cell, pace: { rounds: 2, pauseMs: 5000 }, resumes: [1, Number.POSITIVE_INFINITY] };
+}
 
 /**
  * What makes the cells of a program.
@@ -83,7 +92,7 @@ function faulty(name, transport, fault, pace) {
 }
 
 /** Behind round `AWAY_AT` the server cannot be reached, from `BACK_AT` on it can; the application goes on sending. */
-const AWAY = { rounds: 10, pauseMs: 500 };
+const AWAY = { rounds: 10, pauseMs: 400 };
 const [AWAY_AT, BACK_AT] = [4, 9];
 
 /**
@@ -172,8 +181,8 @@ const APACHE_CELLS = [
   apache("upgrade=websocket", "websocket", APACHE_UPGRADE),
   apache("mod_proxy_wstunnel by mod_rewrite", "websocket", APACHE_REWRITE),
   apache("no upgrade", "sse", APACHE_PLAIN),
-  apache("Timeout 3", "websocket", `${APACHE_UPGRADE}\nTimeout 3`, IDLE),
-  apache("no upgrade, ProxyTimeout 3", "sse", `${APACHE_PLAIN}\nProxyTimeout 3`, { rounds: 4, pauseMs: 4000 }),
+  idleOnce(apache("Timeout 3", "websocket", `${APACHE_UPGRADE}\nTimeout 3`)),
+  apache("no upgrade, ProxyTimeout 3", "sse", `${APACHE_PLAIN}\nProxyTimeout 3`, { rounds: 3, pauseMs: 4000 }),
   apache("no upgrade, mod_deflate", "sse", `${APACHE_PLAIN}\nSetOutputFilter DEFLATE`),
   {
     ...apache("no ProxyPreserveHost, but origins", "websocket", "ProxyPass / http://TARGET/ upgrade=websocket"),
@@ -204,7 +213,7 @@ const LIGHTTPD_CELLS = [
   lighttpd("upgrade", "websocket", LIGHTTPD_UPGRADE),
   lighttpd("no upgrade, stream-response-body 2", "sse", LIGHTTPD_STREAM),
   lighttpd("no upgrade", "long-poll", ""),
-  lighttpd("upgrade, max-read-idle 3", "websocket", `${LIGHTTPD_UPGRADE}\nserver.max-read-idle = 3`, IDLE),
+  idleOnce(lighttpd("upgrade, max-read-idle 3", "websocket", `${LIGHTTPD_UPGRADE}\nserver.max-read-idle = 3`)),
   lighttpd("max-request-size 20", "sse", `${LIGHTTPD_STREAM}\nserver.max-request-size = 20`),
 ];
 
@@ -226,7 +235,7 @@ const VARNISH_CELLS = [
   varnish("pipe", "websocket", { vcl: VARNISH_PIPE }),
   varnish("pass", "sse", { vcl: `sub vcl_recv { ${VARNISH_PASS} }` }),
   varnish("nothing set", "sse", {}),
-  varnish("pipe, pipe_timeout 3", "websocket", { vcl: VARNISH_PIPE, parameters: ["pipe_timeout=3"] }, IDLE),
+  idleOnce(varnish("pipe, pipe_timeout 3", "websocket", { vcl: VARNISH_PIPE, parameters: ["pipe_timeout=3"] })),
   varnish("pass, do_gzip", "long-poll", {
     vcl: `sub vcl_recv { ${VARNISH_PASS} } sub vcl_backend_response { set beresp.do_gzip = true; }`,
   }),
@@ -266,17 +275,17 @@ const FAULT_CELLS = [
     pauseMs: SHORT_LIFE_MS / 25,
   }),
   faulty("killed when idle for 4 s", "websocket", faults.killedWhenIdle(4000), IDLE),
-  faulty("reset when idle for 4 s", "websocket", faults.resetWhenIdle(4000), IDLE),
+  idleOnce(faulty("reset when idle for 4 s", "websocket", faults.resetWhenIdle(4000))),
   // It takes 5 s until the client misses an answer to what it sends.
-  faulty("silent when idle for 2 s", "sse", faults.silentWhenIdle(2000), { rounds: 5, pauseMs: 8000 }),
+  faulty("silent when idle for 2 s", "sse", faults.silentWhenIdle(2000), { rounds: 5, pauseMs: 7500 }),
   // As with limits of more than 25 s and the heartbeat that there is by itself: the line is never idle for so long.
   {
     ...faulty("silent when idle for 4 s, heartbeat 2 s", "websocket", faults.silentWhenIdle(4000), {
-      rounds: 3,
-      pauseMs: 5000,
+      rounds: 2,
+      pauseMs: 7000,
     }),
     heartbeatMs: 2000,
-    resumesMax: 0,
+    resumes: [0, 0],
   },
   faulty("nothing goes up", "sse", faults.stalled("up", 0)),
   faulty("stalled upwards", "sse", faults.stalled("up", 20_000)),
@@ -296,7 +305,7 @@ const CHECKED = {
 
 /** @type {Cell[]} */
 const AWAY_CELLS = [
-  away(nginx("upgrade headers", "websocket", NGINX_UPGRADE)),
+  away(nginx("upgrade headers", "sse", NGINX_UPGRADE)),
   away(nginx("no upgrade headers", "sse", "")),
   away(haproxy("Upgrade stripped", "sse", CHECKED)),
   faulty("504 for a while", "long-poll", faults.gatewayTimeouts(AWAY_AT, BACK_AT), AWAY),
