@@ -109,6 +109,8 @@ const PERISHABLE: ReadonlySet<Profile> = new Set(["cuts", "line", "page"]);
 
 const MIB = 1024 * 1024;
 
+const USUAL_MESSAGE_BYTES_MAX = 32 * 1024;
+
 export function makePlan(seed: number, random: Random, profile: Profile): Plan {
   return withRequests(withLargeMessages(makePlanOfSmallOnes(seed, random, profile), seed), seed);
 }
@@ -119,7 +121,9 @@ export function makePlan(seed: number, random: Random, profile: Profile): Plan {
  */
 function withRequests(plan: Plan, seed: number): Plan {
   const random = new Random(seed ^ 0x2c1b3c6d);
-  if (!random.chance(1 / 6)) return plan;
+  // A window of two chunks needs minutes for a large message where each waits for requests.
+  const isLarge = plan.clientLimits.messageBytesMax > USUAL_MESSAGE_BYTES_MAX;
+  if (isLarge || !random.chance(1 / 6)) return plan;
   const requests = { postsMax: random.pick([1, 2] as const), down: random.pick(["sse", "long-poll"] as const) };
   const kinds: readonly LineKind[] = plan.kinds.length > 1 ? plan.kinds : ["http"];
   return { ...plan, kinds, model: { ...plan.model, requests } };
@@ -208,7 +212,7 @@ function makeLimits(random: Random, isLossy: boolean): Limits {
   const windowBytes = random.pick([2 * chunkBytes, 4 * chunkBytes, 64 * 1024]);
   return {
     ...DEFAULT_LIMITS,
-    messageBytesMax: 32 * 1024,
+    messageBytesMax: USUAL_MESSAGE_BYTES_MAX,
     batchBytesMax: 4096,
     channelsMax: 8,
     reassemblyBytesMax: random.pick([32 * 1024, 128 * 1024]),
