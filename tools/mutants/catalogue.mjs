@@ -239,14 +239,14 @@ export const MUTANTS = [
   {
     name: "a message that has left can be taken back",
     file: "send/outgoing-messages.ts",
-    find: 'if (known === undefined || known.message.stage === "written") return false;',
-    replace: "if (known === undefined) return false;",
+    find: 'if (message === undefined || message.stage === "written") return false;',
+    replace: "if (message === undefined) return false;",
   },
   {
     name: "a message that has begun to leave can expire",
     file: "send/outgoing-messages.ts",
     profile: "line",
-    find: "      this.#seal(message, channel);\n      channel.usedBytes += MESSAGE_COST_BYTES;",
+    find: "      this.#seal(message);\n      channel.usedBytes += MESSAGE_COST_BYTES;",
     replace: "      channel.usedBytes += MESSAGE_COST_BYTES;",
   },
   {
@@ -267,7 +267,7 @@ export const MUTANTS = [
     name: "a message of the same key does not end the older one",
     file: "send/outgoing-messages.ts",
     profile: "cuts",
-    find: 'if (old !== undefined) this.#drop(old, channel, "superseded");',
+    find: 'if (old !== undefined) this.#drop(old, "superseded");',
     replace: "",
   },
   {
@@ -344,13 +344,13 @@ export const MUTANTS = [
   {
     name: "what is over the limit is delivered without a verdict",
     file: "send/outgoing-messages.ts",
-    find: "if (message.isAdmitted || !this.#isOverLimit(message)) this.#deliver(message, channel);",
-    replace: "if (message.isAcked) this.#deliver(message, channel);",
+    find: "if (message.isAdmitted || !this.#isOverLimit(message)) this.#deliver(message);",
+    replace: "if (message.isAcked) this.#deliver(message);",
   },
   {
     name: "the pieces of a message that is rejected go on coming",
     file: "send/outgoing-messages.ts",
-    find: 'if (message !== undefined) this.#drop(message, channel, isSize ? "too-large" : "refused");',
+    find: 'if (message !== undefined) this.#drop(message, isSize ? "too-large" : "refused");',
     replace: "",
   },
 ];
