@@ -194,7 +194,10 @@ const APACHE_CELLS = [
 const CADDY_CELLS = [
   caddy("reverse_proxy", "websocket", {}),
   caddy("Upgrade stripped", "sse", { proxy: "header_up -Upgrade" }),
-  caddy("Upgrade stripped, encode gzip", "long-poll", { site: "encode gzip", proxy: "header_up -Upgrade" }),
+  {
+    ...caddy("Upgrade stripped, encode gzip", "long-poll", { site: "encode gzip", proxy: "header_up -Upgrade" }),
+    pace: { rounds: 25, pauseMs: 150 },
+  },
   caddy("Upgrade stripped, max_size 20KB", "sse", {
     site: "request_body {\nmax_size 20KB\n}",
     proxy: "header_up -Upgrade",
