@@ -6,8 +6,12 @@ import type { BatchOrder } from "./batch-order.js";
 /** Batches that carry a chunk worth the name are acknowledged in pairs (ACK-06). */
 const CHUNKS_PER_ACK = 2;
 
-/** From this size on, each by itself: a pair of them is too much of a window. */
+/**
+ * From this size on, each by itself: a pair of them is too much of a window. But where they follow each other at once, in ms,
+ * the window is large, and an ack costs the page a tenth of what the chunk does.
+ */
 const LARGE_CHUNK_BYTES = 16 * 1024;
+const QUICK_CHUNK_MS = 2;
 
 /**
  * So is one that comes so long after the one before, ms: on slow lines, a pair of them is too much of a window, too. What comes
@@ -45,7 +49,8 @@ export class AckPolicy {
   handleBatch(bytes: number, now: Millis): void {
     if (bytes >= CHUNK_BYTES_MIN) {
       const gapMs = now - this.#chunkAt;
-      const isAlone = bytes >= LARGE_CHUNK_BYTES || (gapMs >= SLOW_CHUNK_MS.min && gapMs < SLOW_CHUNK_MS.max);
+      const isLarge = bytes >= LARGE_CHUNK_BYTES && gapMs >= QUICK_CHUNK_MS;
+      const isAlone = isLarge || (gapMs >= SLOW_CHUNK_MS.min && gapMs < SLOW_CHUNK_MS.max);
       this.#chunksPending += isAlone ? CHUNKS_PER_ACK : 1;
       this.#chunkAt = now;
     }

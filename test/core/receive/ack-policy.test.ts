@@ -41,6 +41,19 @@ describe("ACK-06: AckPolicy", () => {
     expect([7.9, 8, 49.9, 50].map(isDueAt)).toEqual([false, true, true, false]);
   });
 
+  it("does not wait for a second large one, unless they follow each other at once", () => {
+    const isDueAt = (bytes: number, gapMs: number) => {
+      const acks = received([16_384, 100]);
+      expect(acks.isDue(100)).toBe(true);
+      acks.handleSent(100);
+      acks.handleBatch(bytes, 100 + gapMs);
+      return acks.isDue(100 + gapMs);
+    };
+    expect([1.9, 2, 60].map((gapMs) => isDueAt(16_384, gapMs))).toEqual([false, true, true]);
+    expect([1.9, 2, 60].map((gapMs) => isDueAt(16_383, gapMs))).toEqual([false, false, false]);
+    expect(received([65_536, 0], [65_536, 1]).isDue(1)).toBe(true);
+  });
+
   it("begins anew once an ack has left", () => {
     const acks = received([5000, 0], [5000, 0]);
     acks.handleSent(10);
