@@ -226,6 +226,22 @@ describe("TaskQueue", () => {
     expect(seen).toEqual(Array.from({ length: 40 }, (_, i) => i));
   });
 
+  it("takes the tasks of the scheduler where there is one, as many ahead", async () => {
+    const posted: (() => void)[] = [];
+    vi.stubGlobal("scheduler", { postTask: (run: () => void) => Promise.resolve(void posted.push(run)) });
+    vi.stubGlobal("MessageChannel", undefined);
+    const tasks = new TaskQueue();
+    const seen: number[] = [];
+    for (let i = 0; i < 40; i++) tasks.push(() => seen.push(i));
+    expect(posted).toHaveLength(16);
+    for (let i = 0; i < posted.length; i++) posted[i]?.();
+    expect([posted.length, seen]).toEqual([40, Array.from({ length: 40 }, (_, i) => i)]);
+    tasks.push(() => seen.push(40));
+    tasks.end();
+    posted[40]?.();
+    expect([posted.length, seen.at(-1)]).toEqual([41, 40]);
+  });
+
   it("keeps its port from one burst to the next, and closes it once no more jobs are expected and none waits", async () => {
     const story: string[] = [];
     const Channel = MessageChannel;
