@@ -2,6 +2,7 @@
  * Over HTTP/1.1 a browser makes six connections to a server, for all of its tabs. Eight tabs over HTTP have to get along with
  * that, and leave something to the application.
  */
+import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import { chromium, expect, test } from "@playwright/test";
 import { findBrowser } from "../tools/find-browser.mjs";
 import { startSite } from "./support/site.mjs";
@@ -9,6 +10,10 @@ import { startSite } from "./support/site.mjs";
 const TABS = 8;
 const PLACES = 3;
 const MESSAGES = 20;
+const UPLOAD_BYTES = 1_500_000;
+
+/** So little waits in the line that requests share it, and the one that has left last does not come last, bytes. */
+const QUEUE_BYTES = 8 * 1024;
 
 /** @type {Awaited<ReturnType<typeof startSite>> | undefined} */
 let site;
@@ -103,6 +108,60 @@ test("HTTP-27: eight tabs over HTTP share six connections, and leave some to the
   await expectAnswers("last");
   for (const page of pages) expect(await page.evaluate(() => globalThis.events)).toEqual(["open"]);
   expect(sockets).toHaveLength(TABS);
+});
+
+/**
+ * How many requests of the line were under way at a time at most, at the server, during an upload.
+ * @param {import("@playwright/test").Page} page
+ */
+async function mostUnderWay(page) {
+  let taken = 0;
+  let underWay = 0;
+  let most = 0;
+  let received = 0;
+  site = await startSite({
+    megabit: 10,
+    roundTripTimeMs: 40,
+    onConnection: (socket) =>
+      socket.on("message", (/** @type {Buffer} */ data) => {
+        received += data.length;
+      }),
+  });
+  site.link.set({ queueBytes: QUEUE_BYTES });
+  const { server } = site;
+  // Listeners do not see the requests that Sluice has taken.
+  const count = (/** @type {any} */ { request, response, server: asked }) => {
+    if (asked !== server || request.headers["sluice-line"] === undefined) return;
+    taken += 1;
+    underWay += 1;
+    most = Math.max(most, underWay);
+    response.once("close", () => {
+      underWay -= 1;
+    });
+  };
+  subscribe("http.server.request.start", count);
+  await page.goto(site.pageUrl);
+  await page.evaluate((url) => {
+    globalThis.socket = new globalThis.Sluice.SluiceSocket(url, [], { transports: ["sse"] });
+  }, site.socketUrl);
+  await expect.poll(() => page.evaluate(() => globalThis.socket.connectionState)).toBe("connected");
+  await page.evaluate((bytes) => globalThis.socket.send(new Uint8Array(bytes)), UPLOAD_BYTES);
+  await expect.poll(() => received, { timeout: 30_000 }).toBe(UPLOAD_BYTES);
+  unsubscribe("http.server.request.start", count);
+  await page.evaluate(() => globalThis.socket.close());
+  expect(taken).toBeGreaterThan(UPLOAD_BYTES / (256 * 1024));
+  return most;
+}
+
+test("HTTP-03: a session that uploads over HTTP/1.1 has no more than two requests under way", async ({ page }) => {
+  expect(await mostUnderWay(page)).toBe(2);
+});
+
+test("HTTP-03: a session whose browser says that requests share a connection has a third one", async ({ page }) => {
+  await page.addInitScript(() =>
+    Object.defineProperty(PerformanceResourceTiming.prototype, "nextHopProtocol", { get: () => "h2" }),
+  );
+  expect(await mostUnderWay(page)).toBe(3);
 });
 
 test("HTTP-27: a page in the back/forward cache has given its place back, and comes back to one", async () => {

@@ -32,6 +32,7 @@ export async function startSite({ server: options = {}, onConnection = () => {},
   const { port } = /** @type {import("node:net").AddressInfo} */ (server.address());
   const link = await createLink({ target: { port }, rateBitsPerSecond: megabit * 1e6, roundTripTimeMs });
   return {
+    server,
     sluice,
     link,
     pageUrl: `http://127.0.0.1:${link.port}/`,

@@ -1,9 +1,10 @@
+import type { Host } from "../driver/host.js";
 import type { HttpOptions } from "../transport/browser/http.js";
-import type { HttpPlatform } from "../transport/browser/http-requests.js";
 import type { Transport } from "../transport/transport.js";
+import type { FetchLike } from "./probe.js";
 
 /** Makes a transport over HTTP. */
-export type HttpMaker = (platform: HttpPlatform, url: string, options: HttpOptions) => Transport;
+export type HttpMaker = (fetch: FetchLike, host: Host, url: string, options: HttpOptions) => Transport;
 
 let maker: HttpMaker | undefined;
 

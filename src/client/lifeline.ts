@@ -27,7 +27,7 @@ import { watchPage } from "./page-lifecycle.js";
 import { PlainMode } from "./plain-mode.js";
 import { randomId } from "./platform.js";
 import { probe } from "./probe.js";
-import { httpPlatform, isForeign } from "./transports.js";
+import { isForeign } from "./transports.js";
 import { withSession } from "./url.js";
 
 /** Keeps a socket connected: dials for its session, brings the credentials, and begins the next session when one is lost. */
@@ -261,7 +261,7 @@ export class Lifeline {
       if (answer === "unknown") return conversation.failAttempt(line, noAnswer());
       this.#plainMode.handleGreeted();
     }
-    const transport = make(httpPlatform(fetch, host), withSession(url, sessionId), { downlink });
+    const transport = make(fetch, host, withSession(url, sessionId), { downlink });
     const handler = conversation.attach(line, transport, () =>
       conversation.input((session, now) => session.handleTransportOpen(line, transport, now)),
     );

@@ -2,7 +2,14 @@
 type Timing = Partial<
   Pick<
     PerformanceResourceTiming,
-    "name" | "connectStart" | "connectEnd" | "secureConnectionStart" | "requestStart" | "responseStart" | "transferSize"
+    | "name"
+    | "connectStart"
+    | "connectEnd"
+    | "secureConnectionStart"
+    | "requestStart"
+    | "responseStart"
+    | "transferSize"
+    | "nextHopProtocol"
   >
 >;
 
@@ -32,6 +39,18 @@ export function measuredRoundTripMs(url: string): number | undefined {
   const answerMs = shortest(timings.map(answerMsOf), 0);
   if (connectMs === undefined) return answerMs === undefined ? undefined : Math.min(answerMs, ANSWER_MAX_MS);
   return Math.min(connectMs, answerMs ?? connectMs);
+}
+
+/**
+ * Whether the newest request to `url`, written as the standard writes it, has gone over HTTP/2 or HTTP/3, where all those to
+ * an origin share a connection; `false` where the browser does not tell (see above), or has no room for more entries.
+ */
+export function isMultiplexed(url: string): boolean {
+  const newest = entries()
+    .filter(({ name }) => name === url)
+    .pop();
+  // Drafts have names like h3-29.
+  return /^h[23]/.test(newest?.nextHopProtocol ?? "");
 }
 
 function entries(): readonly Timing[] {

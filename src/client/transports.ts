@@ -1,11 +1,8 @@
 import type { LineKind } from "../core/dial/chooser.js";
 import { SluiceError } from "../core/error.js";
-import type { Host } from "../driver/host.js";
 import type { DownlinkChoice } from "../transport/browser/http-downlink.js";
-import type { HttpPlatform } from "../transport/browser/http-requests.js";
 import type { TransportName } from "../transport/transport.js";
 import { httpMaker } from "./http-kind.js";
-import type { FetchLike } from "./probe.js";
 
 /** How a client may connect. */
 export interface TransportChoice {
@@ -50,17 +47,6 @@ function namesOf(value: unknown): readonly TransportName[] {
   const isList = Array.isArray(value) && value.length > 0 && value.every((name) => NAMES.includes(name));
   if (isList) return value;
   throw new SluiceError("ERR_USAGE_ARGUMENT", `transports must be a list of ${NAMES.join(", ")}, not ${String(value)}`);
-}
-
-/** What a transport over HTTP needs. */
-export function httpPlatform(fetch: FetchLike, host: Host): HttpPlatform {
-  return {
-    fetch: fetch as unknown as HttpPlatform["fetch"],
-    setTimer: host.setTimer,
-    now: host.now,
-    random: host.random,
-    randomBytes: (length) => crypto.getRandomValues(new Uint8Array(length)),
-  };
 }
 
 /** Statuses by which a server says that it takes no line of ours, now or later. Others come from proxies, or pass. */

@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { outlookMemory } from "../../src/client/outlook-memory.js";
-import { measuredRoundTripMs } from "../../src/client/page-timing.js";
+import { isMultiplexed, measuredRoundTripMs } from "../../src/client/page-timing.js";
 
 type Entry = Partial<Record<keyof PerformanceResourceTiming, unknown>>;
 
@@ -97,5 +97,37 @@ describe("measuredRoundTripMs", () => {
     expect(remembering.load()).toEqual({ keepaliveMs: 3000, roundTripTimeMs: 40 });
     remembering.save({ roundTripTimeMs: 7 });
     expect(remembering.load()).toEqual({ roundTripTimeMs: 7 });
+  });
+});
+
+describe("isMultiplexed", () => {
+  const URL = "https://example.com/live?sluice-session=7";
+  const over = (nextHopProtocol: string | undefined, name = URL): Entry => ({ name, nextHopProtocol });
+
+  it.each<[boolean, string, Entry[]]>([
+    [true, "HTTP/2", [over("h2")]],
+    [true, "HTTP/3", [over("h3")]],
+    [true, "a draft of HTTP/3", [over("h3-29")]],
+    [false, "HTTP/1.1", [over("http/1.1")]],
+    [false, "HTTP/1.0", [over("http/1.0")]],
+    [false, "what is hidden from other origins, or has failed", [over("")]],
+    [false, "what the browser does not know of", [over(undefined)]],
+    [true, "HTTP/2 now", [over("http/1.1"), over("h2")]],
+    [false, "HTTP/2 before", [over("h2"), over("http/1.1")]],
+    [false, "HTTP/2 elsewhere", [over("h2", "https://example.com/"), over("h2", "https://example.com/live")]],
+    [false, "nothing: no entry, as where there is no room for more", []],
+  ])("is %s for %s", (expected, _, entries) => {
+    page({ name: "https://example.com/", nextHopProtocol: "h2" }, ...entries);
+    expect(isMultiplexed(URL)).toBe(expected);
+  });
+
+  it("is false on a platform that measures nothing, or does not tell", () => {
+    const forbidden = () => {
+      throw new Error("forbidden");
+    };
+    for (const performance of [undefined, {}, { getEntriesByType: forbidden }]) {
+      vi.stubGlobal("performance", performance);
+      expect(isMultiplexed(URL)).toBe(false);
+    }
   });
 });

@@ -1,9 +1,11 @@
 import { afterEach, describe, expect, it } from "vitest";
 import { provideHttp } from "../../src/client/http-kind.js";
 import { isForeign, transportsOf } from "../../src/client/transports.js";
-import { httpTransport } from "../../src/transport/browser/http.js";
 
 const usage = expect.objectContaining({ code: "ERR_USAGE_ARGUMENT" });
+const makeHttp = () => {
+  throw new Error("not called");
+};
 const both = { WebSocket: class {}, fetch: () => {} };
 
 afterEach(() => provideHttp(undefined));
@@ -21,7 +23,7 @@ describe("transportsOf", () => {
     [["websocket", "long-poll", "sse"], ["websocket", "http"], "long-poll"],
     [["sse", "long-poll"], ["http"], "auto"],
   ])("%j are %j, %s", (transports, kinds, downlink) => {
-    provideHttp(httpTransport);
+    provideHttp(makeHttp);
     expect(transportsOf(transports, both)).toEqual({ kinds, downlink });
   });
 
@@ -32,7 +34,7 @@ describe("transportsOf", () => {
   it("leave out what the platform and the bundle do not have", () => {
     const kinds = (platform: object) => transportsOf(undefined, { ...both, ...platform }).kinds;
     expect(kinds({})).toEqual(["websocket"]);
-    provideHttp(httpTransport);
+    provideHttp(makeHttp);
     expect([kinds({ fetch: undefined }), kinds({ WebSocket: undefined })]).toEqual([["websocket"], ["http"]]);
     // Somebody has to say what is missing.
     expect(kinds({ fetch: undefined, WebSocket: undefined })).toEqual(["websocket"]);

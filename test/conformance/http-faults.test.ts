@@ -355,10 +355,12 @@ describe("HTTP-19: an event stream that does not get through", () => {
 });
 
 it.each([
-  ["two connections at a time", 100, 2],
-  ["three, while much goes up", 500, 3],
-])("HTTP-03: is never asked for over more than %s", async (_, size, count) => {
+  ["two connections at a time", 100, false, 2],
+  ["two, while much goes up over HTTP/1.1", 500, false, 2],
+  ["one, by three requests at most, while much goes up over HTTP/2", 500, true, 3],
+])("HTTP-03: is never asked for over more than %s", async (_, size, isMultiplexed, count) => {
   await start();
+  platform.isMultiplexed = () => isMultiplexed;
   let open = 0;
   let most = 0;
   const { fetch } = platform;

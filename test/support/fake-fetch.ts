@@ -21,6 +21,10 @@ export class FakePlatform implements HttpPlatform {
   readonly requests = new Inbox<FakeRequest>();
   /** What `fetch` was called on. */
   readonly receivers: unknown[] = [];
+  /** The URLs of whose connections somebody has asked. */
+  readonly asked: string[] = [];
+  /** Whether requests share a connection. */
+  isShared = false;
   fetch: typeof fetch;
 
   constructor() {
@@ -58,6 +62,11 @@ export class FakePlatform implements HttpPlatform {
 
   random(): number {
     return this.host.random();
+  }
+
+  isMultiplexed(url: string): boolean {
+    this.asked.push(url);
+    return this.isShared;
   }
 
   randomBytes(length: number): Uint8Array {

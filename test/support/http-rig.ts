@@ -19,6 +19,8 @@ export class TestPlatform implements HttpPlatform {
 
   readonly now = (): number => nodeHost.now();
 
+  isMultiplexed = (): boolean => false;
+
   readonly random = (): number => 0;
 
   readonly randomBytes = (length: number): Uint8Array => randomBytes(length);

@@ -14,9 +14,10 @@ interface Post {
   readonly at: Millis;
 }
 
-/** What the uplink of an HTTP line does to what goes up: POSTs on a line, two at a time (HTTP-03). */
+/** What the uplink of an HTTP line does to what goes up: POSTs on a line, one or two at a time (HTTP-03). */
 export class Posts {
   readonly #agenda: Agenda;
+  readonly #postsMax: 1 | 2;
   readonly #answerMs: Millis;
   readonly #requestBytes: () => number;
   readonly #leave: (bytes: number, arrived: () => void) => void;
@@ -26,6 +27,7 @@ export class Posts {
   #tookMs: Millis;
 
   /**
+   * @param postsMax so many are under way at a time
    * @param roundTripMs half of it is how long an answer takes
    * @param requestBytes how much should go into one
    * @param leave puts something on the line
@@ -33,12 +35,14 @@ export class Posts {
    */
   constructor(
     agenda: Agenda,
+    postsMax: 1 | 2,
     roundTripMs: Millis,
     requestBytes: () => number,
     leave: (bytes: number, arrived: () => void) => void,
     handleReady: () => void,
   ) {
     this.#agenda = agenda;
+    this.#postsMax = postsMax;
     this.#answerMs = roundTripMs / 2;
     this.#tookMs = roundTripMs;
     this.#requestBytes = requestBytes;
@@ -56,8 +60,9 @@ export class Posts {
   }
 
   get #mayPost(): boolean {
-    const [post, other] = this.#underWay;
-    return post === undefined || (other === undefined && this.#agenda.now >= this.#pairAt(post));
+    const [post] = this.#underWay;
+    const hasRoom = this.#underWay.length < this.#postsMax;
+    return post === undefined || (hasRoom && this.#agenda.now >= this.#pairAt(post));
   }
 
   #pairAt({ bytes, at }: Post): Millis {

@@ -24,8 +24,8 @@ export interface WindowRunOptions extends BottleneckOptions {
   readonly ackJitterMs?: Millis;
   /** Acks go in requests, one at a time. */
   readonly ackRequests?: boolean;
-  /** Batches go in POSTs, two at a time. */
-  readonly posts?: boolean;
+  /** Batches go in POSTs, so many at a time. */
+  readonly postsMax?: 1 | 2;
   /** The receiver does nothing until then. Default: it is always there. */
   readonly stalledUntil?: (at: Millis) => Millis;
 }
@@ -64,7 +64,7 @@ export function runWindow(options: WindowRunOptions): WindowRun {
   const order = new BatchOrder();
   const acks = new AckPolicy(order, () => roundTripMs);
   acks.handleCost(ackRequests);
-  outbound.handleRequests(ackRequests ? "acks" : options.posts ? "pairs" : "none");
+  outbound.handleRequests(ackRequests ? "acks" : options.postsMax ? "posts" : "none");
   const samples: WindowSample[] = [];
   const sentAt: Millis[] = [];
   const waits: { readonly sentAt: Millis; readonly waitedMs: Millis }[] = [];
@@ -75,9 +75,10 @@ export function runWindow(options: WindowRunOptions): WindowRun {
   let random = 1;
 
   const leave = (bytes: number, arrived: () => void) => line.send(bytes, arrived);
-  const posts = options.posts
+  const posts = options.postsMax
     ? new Posts(
         agenda,
+        options.postsMax,
         roundTripMs,
         () => outbound.requestBytes,
         leave,

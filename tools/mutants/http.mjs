@@ -36,6 +36,13 @@ export const HTTP_MUTANTS = [
     test: UPLINK,
   },
   {
+    name: "HTTP-03: POSTs are two at a time over HTTP/1.1 as well",
+    file: "transport/browser/http-uplink.ts",
+    find: "if (!this.#isPaired || this.#closeCode !== undefined) return undefined;",
+    replace: "if (this.#closeCode !== undefined) return undefined;",
+    test: UPLINK,
+  },
+  {
     name: "HTTP-03: what can wait is decided on before there is a request",
     file: "driver/session-driver.ts",
     find: "const isBusy = transport.isBusy && !this.#session.isLeaving;",

@@ -28,8 +28,8 @@ const QUEUE_MS_MIN = 8;
  * them at least, ms (ACK-06). So much more has to be under way.
  */
 const REQUEST_MS_MIN = 50;
-/** Where two are under way, they are waited for no shorter than this: each costs both ends some work. Arbitrary. */
-const PAIR_MS_MIN = 30;
+/** POSTs are waited for no shorter than this: each costs both ends some work. Arbitrary. */
+const POST_MS_MIN = 30;
 
 /**
  * On slow lines it holds two chunks all the same: two are acknowledged together. Of those that take so long, ms, that each is
@@ -113,10 +113,10 @@ const DRAIN_MS = 200;
 const DRAIN_SHARE = 0.75;
 
 /**
- * What leaves in requests: nothing, the acks of batches, or the batches themselves, one request at a time or two, half a round
- * trip apart.
+ * What leaves in requests: nothing, the acks of batches, or the batches themselves. `posts`: of what should go into one request,
+ * one at a time or, half a round trip apart, two.
  */
-export type Requests = "none" | "acks" | "batches" | "pairs";
+export type Requests = "none" | "acks" | "batches" | "posts";
 
 /** Growing until the line is full, holding that, or emptying it to see how long it takes. */
 export type WindowPhase = Phase["name"];
@@ -285,7 +285,7 @@ export class WindowController {
   get #requestMs(): Millis {
     if (this.#requests === "none") return 0;
     const roundTripMs = this.#path.roundTripMs ?? 0;
-    if (this.#requests === "pairs") return Math.max(PAIR_MS_MIN, roundTripMs);
+    if (this.#requests === "posts") return Math.max(POST_MS_MIN, roundTripMs);
     return Math.max(REQUEST_MS_MIN, roundTripMs + QUEUE_MS);
   }
 
@@ -304,14 +304,14 @@ export class WindowController {
     if (!isLimited || phase.isFull) return;
     const peak = this.#path.peakBytesPerMs;
     // What was sent a round trip ago has come through: as much again is on its way.
-    const holdMs = roundTripMs + (this.#requests === "pairs" ? QUEUE_MS + this.#requestMs / 2 : this.#baseQueueMs);
+    const holdMs = roundTripMs + (this.#requests === "posts" ? QUEUE_MS + this.#requestMs / 2 : this.#baseQueueMs);
     const passed = rate === undefined ? START_BLIND_BYTES : START_GAIN * rate * holdMs;
     const useful = peak === undefined ? passed : Math.min(passed, peak * (roundTripMs + this.#queueMs(peak)));
     const isQuick = peak !== undefined && phase.windowBytes < START_QUICK_BYTES;
     // Its bytes have waited: more of them would wait longer. What is small yet waits for itself.
     const waitedMs = this.#path.net(sample) - roundTripMs;
     const isLate = waitedMs > this.#requestMs + Math.max(START_QUEUE_MS, START_WAIT_SHARE * roundTripMs);
-    const hasWaited = isLate && (this.#requests === "none" || this.#requests === "pairs");
+    const hasWaited = isLate && (this.#requests === "none" || this.#requests === "posts");
     if (hasWaited && !isQuick) return;
     const quickBytes = isQuick
       ? Math.min(START_QUICK_GAIN * sample.newBytes, peak * (START_BURST_MS + this.#requestMs))

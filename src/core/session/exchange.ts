@@ -21,8 +21,8 @@ export type ExchangeFrame = Exclude<
   { type: "greeting" | "hello" | "welcome" | "ping" | "pong" | "abort" | "detach" | "goaway" }
 >;
 
-/** What leaves in requests, by who says what it has to say so: of POSTs, two may be under way (HTTP-03). */
-const LEAVES = { none: "none", peer: "acks", own: "pairs", both: "batches" } as const;
+/** What leaves in requests, by who says what it has to say so. */
+const LEAVES = { none: "none", peer: "acks", own: "posts", both: "batches" } as const;
 
 /** What the peer says of its batches at the start of an attachment. */
 export interface PeerCounters {

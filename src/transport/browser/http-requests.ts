@@ -11,6 +11,8 @@ export interface HttpPlatform {
   random(): number;
   /** Random bytes that nobody can guess. */
   randomBytes(length: number): Uint8Array;
+  /** Whether the newest request to this URL is known to have shared a connection with others: HTTP/2 or HTTP/3. */
+  isMultiplexed(url: string): boolean;
 }
 
 /** What has become of a request. */
@@ -69,6 +71,11 @@ export class Requests {
 
   abort(): void {
     for (const request of [...this.#open]) request.abort();
+  }
+
+  /** Whether they are known to share a connection. */
+  get isMultiplexed(): boolean {
+    return this.platform.isMultiplexed(this.#url);
   }
 }
 

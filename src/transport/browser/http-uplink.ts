@@ -30,9 +30,9 @@ export interface UplinkHandler {
 }
 
 /**
- * Beside a POST that carries so much, bytes, another one may be under way, which leaves when the first has used up half of the
- * time that POSTs have taken lately: the line has something to do while the answer is waited for. So it may beside smaller ones
- * soon after that, at once.
+ * Where requests share a connection, another POST may be under way beside one that carries so much, bytes. It leaves when the
+ * first has used up half of the time that POSTs have taken lately: the line has something to do while the answer is waited for.
+ * So it may beside smaller ones soon after that, at once. Elsewhere each would take a connection of the few that there are.
  */
 const PAIR_BYTES = 4096;
 const PAIR_SHARE = 0.5;
@@ -73,8 +73,9 @@ interface Post {
 }
 
 /**
- * Takes batches up in POSTs, one at a time, or two while much goes up (HTTP-03), each with as many as should go along; what was
- * not confirmed is sent again. A POST says the position of its first batch, so the server takes each batch once.
+ * Takes batches up in POSTs, one at a time, or two where they share a connection and much goes up (HTTP-03), each with as many
+ * as should go along; what was not confirmed is sent again. A POST says the position of its first batch, so the server takes
+ * each batch once.
  *
  * Invariant: the POSTs under way carry the first batches of the queue, in order.
  */
@@ -109,6 +110,8 @@ export class Uplink {
   /** How long POSTs take; `undefined` until one was answered. */
   #tookMs: number | undefined;
   #pairFailures = 0;
+  /** Whether two may be under way: asked for each that carries much. */
+  #isPaired = false;
   #cancelPair: () => void = () => {};
   /** `failing`: waits for the next try. */
   #state: "ready" | "failing" | "stopped" = "ready";
@@ -205,7 +208,7 @@ export class Uplink {
     const post = this.#posts[0];
     if (post === undefined || this.#posts.length > 1 || this.#tookMs === undefined) return undefined;
     // The last one carries all that is left, and is followed by nothing.
-    if (this.#pairFailures >= PAIR_FAILURES_MAX || this.#closeCode !== undefined) return undefined;
+    if (!this.#isPaired || this.#closeCode !== undefined) return undefined;
     if (post.bytes >= PAIR_BYTES) return post.askedAt + this.#tookMs * PAIR_SHARE;
     return post.askedAt - this.#muchAt < this.#tookMs * PAIR_SOON ? post.askedAt : undefined;
   }
@@ -224,7 +227,10 @@ export class Uplink {
     const isLast = this.#closeCode !== undefined && batches.length === waiting.length;
     const post = this.#post(batches, isLast);
     this.#posts = [...this.#posts, post];
-    if (post.bytes >= PAIR_BYTES) this.#muchAt = post.askedAt;
+    if (post.bytes >= PAIR_BYTES) {
+      this.#muchAt = post.askedAt;
+      this.#isPaired = this.#pairFailures < PAIR_FAILURES_MAX && this.#requests.isMultiplexed;
+    }
     void this.#carry(post);
     this.#awaitPair();
   }

@@ -300,7 +300,7 @@ describe("WindowController: steady", () => {
 });
 
 describe("WindowController: where acks or batches go in requests", () => {
-  const steadyBy = (requests: "acks" | "batches" | "pairs", roundTripMs = 40): Bench => {
+  const steadyBy = (requests: "acks" | "batches" | "posts", roundTripMs = 40): Bench => {
     const bench = new Bench();
     bench.window.handleRequests(requests);
     return bench.steady(1250, roundTripMs);
@@ -314,12 +314,12 @@ describe("WindowController: where acks or batches go in requests", () => {
     },
   );
 
-  it("pairs: holds a round trip more, 30 ms at least, and asks for half of it in each request", () => {
-    const { window } = steadyBy("pairs");
+  it("posts: holds a round trip more, 30 ms at least, and asks for half of it in each request", () => {
+    const { window } = steadyBy("posts");
     expect(window.windowBytes).toBeGreaterThanOrEqual(1250 * (40 + 40 + 15));
     expect(window.windowBytes).toBeLessThan(steadyBy("batches").windowBytes);
-    expect(steadyBy("pairs", 10).windowBytes).toBeGreaterThanOrEqual(1250 * (10 + 30 + 15));
-    expect(steadyBy("pairs", 10).windowBytes).toBeLessThan(steadyBy("batches", 10).windowBytes);
+    expect(steadyBy("posts", 10).windowBytes).toBeGreaterThanOrEqual(1250 * (10 + 30 + 15));
+    expect(steadyBy("posts", 10).windowBytes).toBeLessThan(steadyBy("batches", 10).windowBytes);
     expect(window.requestBytes).toBe(Math.ceil(window.windowBytes / 2));
   });
 

@@ -236,9 +236,10 @@ describe("HTTP-03: an HTTP transport: while much goes up", () => {
   const posts = () => platform.requests.items.filter(({ init }) => init.method === "POST");
   const much = (first: number) => new Uint8Array(5000).fill(first);
 
-  /** POSTs take 40 ms, and one that carries much has left. */
-  async function upload(): Promise<FakeRequest> {
+  /** POSTs take 40 ms, and one that carries much has left, where requests share a connection, or do not. */
+  async function upload(isShared = true): Promise<FakeRequest> {
     start();
+    platform.isShared = isShared;
     transport.send(bytes(1));
     const first = await platform.requests.next();
     platform.host.advance(40);
@@ -264,6 +265,41 @@ describe("HTTP-03: an HTTP transport: while much goes up", () => {
     platform.host.advance(1000);
     await reactions();
     expect(posts()).toHaveLength(3);
+  });
+
+  it("no second POST leaves over HTTP/1.1, however long one takes, and each takes all that waits", async () => {
+    let last = await upload(false);
+    const busy: boolean[] = [];
+    story.onWritable = () => busy.push(transport.isBusy);
+    for (const value of [3, 5, 7]) {
+      transport.send(much(value));
+      transport.send(bytes(value + 1));
+      platform.host.advance(1000);
+      await reactions();
+      expect([posts().at(-1) === last, transport.isBusy, busy]).toEqual([true, true, []]);
+      answer(last, value - 1);
+      await reactions();
+      expect([firstsIn(posts().at(-1) as FakeRequest), busy.splice(0)]).toEqual([[value, value + 1], [false]]);
+      last = posts().at(-1) as FakeRequest;
+    }
+  });
+
+  it("asks what the requests go over only when a second one might leave, for each that carries much", async () => {
+    const second = await upload(false);
+    expect(platform.asked).toEqual(["https://example.com/live"]);
+    transport.send(much(3));
+    answer(second, 2);
+    await reactions();
+    expect(platform.asked).toHaveLength(2);
+    // A proxy that has spoken HTTP/1.1 is gone.
+    platform.isShared = true;
+    answer(posts()[2] as FakeRequest, 3);
+    transport.send(much(4));
+    await reactions();
+    transport.send(much(5));
+    platform.host.advance(40);
+    await reactions();
+    expect([posts().length, platform.asked.length]).toEqual([5, 4]);
   });
 
   it("answers may overtake each other, and each makes room for another POST", async () => {
