@@ -24,6 +24,8 @@ export interface WindowRunOptions extends BottleneckOptions {
   readonly ackJitterMs?: Millis;
   /** Acks go in requests, one at a time. */
   readonly ackRequests?: boolean;
+  /** What the receiver takes the round trip for, by which it spaces them. Default: what it is. */
+  readonly ackRoundTripMs?: Millis;
   /** Batches go in POSTs, so many at a time. */
   readonly postsMax?: 1 | 2;
   /** The receiver does nothing until then. Default: it is always there. */
@@ -62,8 +64,8 @@ export function runWindow(options: WindowRunOptions): WindowRun {
   const sender = new Sender({ chunkBytes: DEFAULT_LIMITS.chunkBytes }, () => {});
   const outbound = new Outbound(sender, DEFAULT_LIMITS);
   const order = new BatchOrder();
-  const acks = new AckPolicy(order, () => roundTripMs);
-  acks.handleCost(ackRequests);
+  const acks = new AckPolicy(order, () => options.ackRoundTripMs ?? roundTripMs);
+  acks.handleCost(ackRequests || options.ackRoundTripMs !== undefined);
   outbound.handleRequests(ackRequests ? "acks" : options.postsMax ? "posts" : "none");
   const samples: WindowSample[] = [];
   const sentAt: Millis[] = [];

@@ -32,6 +32,13 @@ const REQUEST_MS_MIN = 50;
 const POST_MS_MIN = 30;
 
 /**
+ * And no shorter than acks keep between them: the peer may take the line for a longer one (ACK-06). What came of a window in
+ * such a time would else be taken for all that the line carries, and the next window be smaller still.
+ */
+const ACK_GAP_MS_MAX = 250;
+const ACK_GAP_WEIGHT = 1 / 8;
+
+/**
  * On slow lines it holds two chunks all the same: two are acknowledged together. Of those that take so long, ms, that each is
  * acknowledged by itself (ACK-06), one and a half.
  */
@@ -158,6 +165,8 @@ export class WindowController {
   #spreadMs: Millis = 0;
   /** Whether batches leave in requests, or their acks do. */
   #requests: Requests = "none";
+  /** How long acks keep between them, where they are waited for. */
+  #ackGapMs: Millis = 0;
   /** When room was last made for sure: by an ack, or as nothing was on the line. */
   #openedAt: Millis = 0;
   /** The last round that has asked for more, and the bandwidth before it. */
@@ -188,8 +197,10 @@ export class WindowController {
   }
 
   handleAck(sample: AckSample, now: Millis): void {
-    this.#openedAt = now;
     const isLimited = this.#isLimited || this.#wasLimited;
+    // What the sender had no room for has waited for this ack.
+    if (isLimited) this.#ackGapMs += (Math.min(ACK_GAP_MS_MAX, now - this.#openedAt) - this.#ackGapMs) * ACK_GAP_WEIGHT;
+    this.#openedAt = now;
     this.#path.handleSample(sample, isLimited);
     this.#round.handleSample(sample, this.#path.net(sample));
     if (this.#phase.name === "start") this.#handleStart(this.#phase, sample, isLimited);
@@ -285,8 +296,8 @@ export class WindowController {
   get #requestMs(): Millis {
     if (this.#requests === "none") return 0;
     const roundTripMs = this.#path.roundTripMs ?? 0;
-    if (this.#requests === "posts") return Math.max(POST_MS_MIN, roundTripMs);
-    return Math.max(REQUEST_MS_MIN, roundTripMs + QUEUE_MS);
+    const leastMs = this.#requests === "posts" ? POST_MS_MIN : Math.max(REQUEST_MS_MIN, roundTripMs + QUEUE_MS);
+    return Math.max(leastMs, roundTripMs, this.#ackGapMs);
   }
 
   /** A part of the window, so that its acks are many. */

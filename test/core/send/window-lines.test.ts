@@ -1,9 +1,11 @@
 import { describe, expect, it } from "vitest";
 import type { Millis } from "../../../src/core/time.js";
 import { binary, Pair } from "../../support/pair.js";
-import { runWindow, type WindowRun } from "../../support/window-run.js";
+import { runWindow, type WindowRun, type WindowRunOptions } from "../../support/window-run.js";
 
 const START = 6 * 1024;
+
+type Spaced = Omit<WindowRunOptions, "seconds" | "mbit"> & { mbit: number; share: number; p95: number };
 
 const percentile = (waits: readonly Millis[], share: number) =>
   waits[Math.min(waits.length - 1, Math.floor(waits.length * share))] as Millis;
@@ -117,6 +119,22 @@ describe("the window where batches go in POSTs, one at a time", () => {
       expect(extraMs(run, roundTripMs, 0.95, 2000)).toBeLessThan(line.p95);
     },
   );
+});
+
+describe("the window where the peer takes the line for a longer one, and spaces its acks by that", () => {
+  it.each([
+    { postsMax: 1, mbit: 10, roundTripMs: 20, share: 0.5, p95: 300 },
+    { postsMax: 2, mbit: 1, roundTripMs: 20, share: 0.85, p95: 250 },
+    { postsMax: 2, mbit: 10, roundTripMs: 20, share: 0.9, p95: 200 },
+    { postsMax: 2, mbit: 100, roundTripMs: 40, share: 0.8, p95: 250 },
+    { ackRequests: true, mbit: 1, roundTripMs: 20, share: 0.9, p95: 100 },
+    { ackRequests: true, mbit: 10, roundTripMs: 20, share: 0.9, p95: 100 },
+    { ackRequests: true, mbit: 100, roundTripMs: 40, share: 0.9, p95: 200 },
+  ] as Spaced[])("%j: it does not take what comes between two acks for all that the line carries", (line) => {
+    const run = runWindow({ ...line, seconds: 12, ackRoundTripMs: 400 });
+    expect(run.share(line.mbit, 4000, 12_000)).toBeGreaterThan(line.share);
+    expect(percentile(run.waits(4000), 0.95)).toBeLessThan(line.p95);
+  });
 });
 
 describe("the window on lines that change", () => {
