@@ -1,5 +1,5 @@
 import { CHUNK_BYTES_MIN } from "../limits.js";
-import { type Millis, millisToTicks, sooner } from "../time.js";
+import { type Millis, millisToTicks } from "../time.js";
 import type { AckFrame } from "../wire/frame.js";
 import type { BatchOrder } from "./batch-order.js";
 
@@ -12,9 +12,6 @@ const CHUNKS_PER_ACK = 2;
  */
 const LARGE_CHUNK_BYTES = 16 * 1024;
 const QUICK_CHUNK_MS = 2;
-
-/** The last of them, which none follows, does not wait for long, ms. */
-const QUICK_ACK_DELAY_MS = 4;
 
 /**
  * So is one that comes so long after the one before, ms: on slow lines, a pair of them is too much of a window, too. What comes
@@ -50,16 +47,14 @@ export class AckPolicy {
   }
 
   handleBatch(bytes: number, now: Millis): void {
-    let delayMs = this.#delayMs;
     if (bytes >= CHUNK_BYTES_MIN) {
       const gapMs = now - this.#chunkAt;
-      const isLarge = bytes >= LARGE_CHUNK_BYTES;
-      if (isLarge && gapMs < QUICK_CHUNK_MS) delayMs = Math.min(delayMs, QUICK_ACK_DELAY_MS);
-      const isAlone = (isLarge && gapMs >= QUICK_CHUNK_MS) || (gapMs >= SLOW_CHUNK_MS.min && gapMs < SLOW_CHUNK_MS.max);
+      const isLarge = bytes >= LARGE_CHUNK_BYTES && gapMs >= QUICK_CHUNK_MS;
+      const isAlone = isLarge || (gapMs >= SLOW_CHUNK_MS.min && gapMs < SLOW_CHUNK_MS.max);
       this.#chunksPending += isAlone ? CHUNKS_PER_ACK : 1;
       this.#chunkAt = now;
     }
-    this.#deadline = sooner(this.#deadline, now + delayMs);
+    this.#deadline ??= now + this.#delayMs;
   }
 
   /** A batch came that had been accepted before: its sender has missed the ack, so it is said again at once. */
