@@ -1,5 +1,5 @@
 import type { IncomingMessage } from "node:http";
-import { SUBPROTOCOL } from "../transport/transport.js";
+import { PROTOCOL_NAME, SUBPROTOCOL } from "../transport/transport.js";
 import type { SluiceServerOptions } from "./options.js";
 
 // Which of its own protocols the application speaks with a client. Invariant: ours is never among them, for either side to see.
@@ -14,15 +14,12 @@ export function protocolsIn(list: string): string[] {
   return list.split(",").map((protocol) => protocol.trim());
 }
 
-/** A name, as RFC 6455 has it in the header; of any other, nothing may get there. */
-const NAME = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
-
 /**
  * Puts into a request over HTTP what one for a WebSocket has in its header, where applications look for it: what the client
- * offers, which it says later there (HTTP-04).
+ * offers, which it says later there (HTTP-04). Nothing but names may get into a header.
  */
 export function setOfferedProtocols(request: IncomingMessage, offered: readonly string[]): void {
-  const names = offered.filter((protocol) => NAME.test(protocol) && protocol !== SUBPROTOCOL);
+  const names = offered.filter((protocol) => PROTOCOL_NAME.test(protocol) && protocol !== SUBPROTOCOL);
   if (names.length > 0) request.headers["sec-websocket-protocol"] = names.join(", ");
   else delete request.headers["sec-websocket-protocol"];
 }

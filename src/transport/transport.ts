@@ -62,3 +62,6 @@ export interface Transport {
 
 /** Names our protocol in `Sec-WebSocket-Protocol` (NEG-01). */
 export const SUBPROTOCOL = "sluice.v1";
+
+/** What the name of a subprotocol is made of: an HTTP token (RFC 9110, 5.6.2). One character class, so that matching takes linear time. */
+export const PROTOCOL_NAME: RegExp = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
