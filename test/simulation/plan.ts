@@ -4,6 +4,7 @@ import type { Deed } from "./app.js";
 import { makeDeluge } from "./deluge.js";
 import type { CutSoon, Fault, Moment, Trouble, TroubleKind } from "./faults.js";
 import type { Cut, LineModel } from "./line.js";
+import { withinReach } from "./load.js";
 import { Random } from "./random.js";
 
 /** What a family of schedules is about. */
@@ -112,7 +113,7 @@ const MIB = 1024 * 1024;
 const USUAL_MESSAGE_BYTES_MAX = 32 * 1024;
 
 export function makePlan(seed: number, random: Random, profile: Profile): Plan {
-  return withRequests(withLargeMessages(makePlanOfSmallOnes(seed, random, profile), seed), seed);
+  return withinReach(withRequests(withLargeMessages(makePlanOfSmallOnes(seed, random, profile), seed), seed));
 }
 
 /**

@@ -23,6 +23,13 @@ describe("a schedule", () => {
     expect(report.faultsMin).toBeGreaterThanOrEqual(2);
   });
 
+  it.each([
+    { seed: 101_107, what: "the line" },
+    { seed: 140_095, what: "the window" },
+  ])("of seed $seed has no more than $what carries in time", ({ seed }) => {
+    expect(tellStory(seed, undefined, () => {})).toBeUndefined();
+  });
+
   it.each(FOUND_SEEDS)("of seed $seed ends well: $cause", ({ seed, profile }) => {
     expect(tellStory(seed, profile, () => {})).toBeUndefined();
   });

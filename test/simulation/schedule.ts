@@ -2,13 +2,11 @@ import type { Ports } from "../../src/core/ports.js";
 import { ClientHost } from "./client-host.js";
 import { Faults, type TroubleKind } from "./faults.js";
 import type { Note } from "./ledger.js";
+import { CALM_MS } from "./load.js";
 import { makePlan, type Plan, type Profile } from "./plan.js";
 import type { Counts, Scene } from "./scene.js";
 import type { Guest } from "./server-host.js";
 import { Violation, World } from "./world.js";
-
-/** Faults over, everything has arrived within this. The longest silence before a line counts as dead is 35 s, a wait to dial 15 s. */
-const CALM_MS = 150_000;
 
 /** An orderly close on a sound line takes this at the most. */
 const CLOSE_MS = 20_000;
