@@ -16,6 +16,9 @@ export interface ReceptionHandler {
   handleOver(): void;
 }
 
+/** What may wait inside the transport of a stranger who does not read, beside what has to be said once, bytes. */
+const TRANSPORT_BUFFERED_BYTES_MAX = 16 * 1024;
+
 /** Runs one reception on its transport, until a session takes that over. */
 export class ReceptionDriver implements TransportHandler {
   readonly #reception: Reception;
@@ -63,7 +66,8 @@ export class ReceptionDriver implements TransportHandler {
   }
 
   handleWritable(): void {
-    this.#next?.handleWritable();
+    if (this.#next !== undefined) this.#next.handleWritable();
+    else this.#input(() => {});
   }
 
   handleRenamed(): void {
@@ -77,13 +81,15 @@ export class ReceptionDriver implements TransportHandler {
 
   #input(run: (now: Millis) => void): void {
     run(this.#host.now());
-    for (let batch = this.#reception.pollTransmit(); batch !== undefined; batch = this.#reception.pollTransmit()) {
-      this.#transport.send(batch);
-    }
+    for (let batch = this.#poll(); batch !== undefined; batch = this.#poll()) this.#transport.send(batch);
     for (let event = this.#reception.pollEvent(); event !== undefined; event = this.#reception.pollEvent()) {
       this.#handle(event);
     }
     if (this.#reception.heldBytes > 0) this.#handler.handleHeld(this.#reception.heldBytes);
+  }
+
+  #poll(): Uint8Array | undefined {
+    return this.#reception.pollTransmit(this.#transport.bufferedBytes < TRANSPORT_BUFFERED_BYTES_MAX);
   }
 
   #handle(event: ReceptionEvent): void {

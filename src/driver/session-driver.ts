@@ -158,7 +158,8 @@ export class SessionDriver<S extends Session = Session> {
       if (transport === undefined) break;
       transport.handleRequestBytes?.(this.#session.requestBytes);
       const isBusy = transport.isBusy && !this.#session.isLeaving;
-      const budget = isBusy ? 0 : TRANSPORT_BUFFERED_BYTES_MAX - transport.bufferedBytes;
+      const room = TRANSPORT_BUFFERED_BYTES_MAX - transport.bufferedBytes;
+      const budget = isBusy ? Math.min(0, room) : room;
       this.#isFull = budget <= 0;
       const batch = this.#session.pollTransmit(budget, now, transport.requests);
       if (batch === undefined) break;

@@ -169,6 +169,23 @@ describe("ReceptionDriver", () => {
     expect(story).toEqual([["over"]]);
   });
 
+  it("SEC-05: does not answer a stranger who asks and does not read, beyond a bound", () => {
+    const ask = (from: number) =>
+      encodeBatch(
+        0,
+        Array.from({ length: 16 }, (_, i) => ({ type: "ping", payload: new Uint8Array(125).fill(from + i) }) as const),
+      );
+    for (let i = 0; i < 100; i++) far.inject(ask(i));
+    expect(far.bufferedBytes).toBeGreaterThan(4096);
+    expect(far.bufferedBytes).toBeLessThan(20 * 1024);
+    const before = far.sent.length;
+    far.deliver();
+    const answers = far.batches.slice(before).flatMap(({ frames }) => frames);
+    expect(answers.map((frame) => frame.type === "pong" && frame.payload[0])).toEqual(
+      Array.from({ length: 16 }, (_, i) => 99 + i),
+    );
+  });
+
   it("answers a ping while the application decides", () => {
     far.inject(hello());
     far.inject(encodeBatch(0, [{ type: "ping", payload: Uint8Array.of(7) }]));

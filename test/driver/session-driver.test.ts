@@ -77,6 +77,29 @@ describe("SessionDriver: what leaves", () => {
     expect(client.transport.batches.slice(before)).toMatchObject([{ number: 0, frames: [{ type: "ping" }] }]);
   });
 
+  it.each<[string, boolean]>([
+    ["a transport whose peer asks and does not read", false],
+    ["one that waits for a request of such a peer", true],
+  ])("SEC-06: does not fill %s", (_, isBusy) => {
+    const { client, server } = new DrivenPair().connect();
+    client.transport.isBusy = isBusy;
+    const ask = (i: number) =>
+      server.driver.command((session, now) => session.ping(new Uint8Array(125).fill(i % 256), now));
+    for (let i = 0; i < 5000; i++) {
+      ask(i);
+      server.driver.input(() => {});
+      server.transport.deliver();
+    }
+    expect(client.transport.bufferedBytes).toBeGreaterThan(BUFFERED_BYTES_MAX);
+    expect(client.transport.bufferedBytes).toBeLessThan(2 * BUFFERED_BYTES_MAX + 4096);
+    client.transport.isBusy = false;
+    client.transport.deliver();
+    client.transport.deliver();
+    expect(server.events).toContainEqual(
+      expect.objectContaining({ type: "pong", payload: new Uint8Array(125).fill(4999 % 256) }),
+    );
+  });
+
   it("HTTP-03: keeps what can wait until the next request, and decides then", () => {
     const { client, server, host, ...pair } = Object.assign(wideOpen(), {});
     client.transport.requests = "own";

@@ -399,6 +399,39 @@ describe("a peer that wants too much", () => {
   });
 });
 
+describe("a peer that sends and does not read", () => {
+  const pings = encodeBatch(
+    0,
+    Array.from({ length: 16 }, () => ({ type: "ping" as const, payload: zeros(125) })),
+  );
+
+  /** Sends it again and again, at the pace of the server. Returns the most that was waiting there for the peer. */
+  async function flood(peer: RawClient, batch: Uint8Array, count: number): Promise<number> {
+    peer.webSocket.pause();
+    peer.line.pause();
+    let most = 0;
+    for (let i = 0; i < count; i++) {
+      if (i % 500 > 0) peer.send(batch);
+      else await new Promise<void>((resolve) => peer.webSocket.send(batch, () => resolve()));
+      if (i % 500 === 0) most = Math.max(most, ...[...loopback.lines].map(({ writableLength }) => writableLength));
+    }
+    return most;
+  }
+
+  it("but asks: nobody keeps its answers, let in or not", async () => {
+    await serve();
+    const stranger = await new RawClient(loopback).greeted();
+    expect(await flood(stranger, pings, 10_000)).toBeLessThan(64 * KIB);
+    stranger.webSocket.terminate();
+    const peer = await new RawClient(loopback).established();
+    expect(await flood(peer, pings, 10_000)).toBeLessThan(512 * KIB);
+    const [, server] = [...loopback.server.clients];
+    server?.terminate();
+    peer.webSocket.terminate();
+    await peer.closed;
+  });
+});
+
 describe("an application's listener that throws", () => {
   it("takes down no session", async () => {
     await serve();

@@ -126,11 +126,14 @@ export class Reception {
     this.#end(1013, "", new SluiceError("ERR_CONNECT_FAILED", "The handshake took too long", { retryable: true }));
   }
 
-  /** The next batch to hand to the transport. */
-  pollTransmit(): Uint8Array | undefined {
+  /**
+   * The next batch to hand to the transport.
+   * @param mayAnswer whether answers to pings leave: where the client does not read, they wait
+   */
+  pollTransmit(mayAnswer = true): Uint8Array | undefined {
     const greeting = this.#greeting;
     this.#greeting = undefined;
-    return greeting === undefined ? this.#unnumbered.pollBatch() : encodeBatch(0, [greeting]);
+    return greeting === undefined ? this.#unnumbered.pollBatch(mayAnswer) : encodeBatch(0, [greeting]);
   }
 
   pollEvent(): ReceptionEvent | undefined {

@@ -27,6 +27,12 @@ import type { Requests, RoleFrame, SessionOptions, SessionStats } from "./sessio
 import { UnnumberedQueue } from "./unnumbered-queue.js";
 
 /**
+ * How far what answers the peer may go beyond the transport's budget, bytes. An honest peer never sees this bound: messages stop
+ * long before. One that sends without reading would have the answers pile up (SEC-06).
+ */
+const ANSWERS_OVERDRAFT_BYTES = 128 * 1024;
+
+/**
  * One end of a session: pure and synchronous. Commands and `handle…` take what happens, with the time;
  * `pollTransmit`, `pollEvent` and `nextDeadline` give what follows. After every input the host polls batches as far
  * as its transport takes them, then events until there is none, then reads the deadline anew.
@@ -108,7 +114,8 @@ export abstract class Session extends ApplicationSide {
 
   /**
    * The next batch to hand to the transport; `undefined` when none is there or none may leave.
-   * @param budgetBytes what the transport may still buffer; control frames are not held to it
+   * @param budgetBytes what the transport may still buffer, below 0 when it has more; control frames are not held to it, answers
+   * to the peer within `ANSWERS_OVERDRAFT_BYTES`
    * @param requests who says what it has to say in requests
    */
   pollTransmit(budgetBytes: number, now: Millis, requests: Requests = "none"): Uint8Array | undefined {
@@ -116,7 +123,8 @@ export abstract class Session extends ApplicationSide {
     this.exchange.handleRequests(requests);
     const handshake = this.#pollHandshake(now);
     if (handshake !== undefined) return handshake;
-    const control = this.unnumbered.pollBatch();
+    const mayAnswer = budgetBytes > -ANSWERS_OVERDRAFT_BYTES;
+    const control = this.unnumbered.pollBatch(mayAnswer);
     if (control !== undefined) return control;
     if (!this.isClosed) {
       const batch = this.#pollNumbered(budgetBytes, now);
@@ -341,7 +349,8 @@ export abstract class Session extends ApplicationSide {
     // A session that ends says at once what it has: the other end waits for it.
     const isLast = this.isClosed || (closing.isExchanged && this.attachment.isAttached);
     // It would wait for a request, and be out of date by then.
-    this.#isNewsHeld = !isLast && budgetBytes <= 0 && (requests === "own" || requests === "both");
+    const waits = budgetBytes <= 0 && (requests === "own" || requests === "both");
+    this.#isNewsHeld = !isLast && (waits || budgetBytes <= -ANSWERS_OVERDRAFT_BYTES);
     if (this.#isNewsHeld) return undefined;
     const hasCredit = inbound.isCreditDue && this.attachment.isAttached;
     const mayAck = isLast || (this.#mayAck && (hasCredit || inbound.acks.isDue(now)));

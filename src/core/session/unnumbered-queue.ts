@@ -18,11 +18,14 @@ export class UnnumberedQueue {
     this.#pongs.push({ type: "pong", payload: payload.slice() });
   }
 
-  /** As many of them as fit a batch that every peer takes (LIM-02). */
-  pollBatch(): Uint8Array | undefined {
+  /**
+   * As many of them as fit a batch that every peer takes (LIM-02).
+   * @param mayAnswer whether pongs leave. A peer that asks and does not read would fill the transport with them
+   */
+  pollBatch(mayAnswer = true): Uint8Array | undefined {
     const frames: Frame[] = [];
     let bytes = 1;
-    for (const queue of [this.#frames, this.#pongs]) {
+    for (const queue of mayAnswer ? [this.#frames, this.#pongs] : [this.#frames]) {
       for (let frame = queue.peek(); frame !== undefined; frame = queue.peek()) {
         bytes += frameBytes(frame);
         if (bytes > BATCH_BYTES_MIN) return encodeBatch(0, frames);

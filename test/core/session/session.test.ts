@@ -53,6 +53,25 @@ describe("Session: a transport that is full", () => {
     expectBaseline(pair);
   });
 
+  it("SEC-06: gets no answers to a peer that does not read, when it holds far too much, and they follow when it does not", () => {
+    const pair = new Pair().connect().run(200);
+    pair.client.budgetBytes = -128 * 1024;
+    const before = pair.client.sent.length;
+    pair.input(pair.server, (s, now) => s.ping(Uint8Array.of(1), now));
+    pair.input(pair.server, (s, now) => s.send(0, binary(50_000), now));
+    pair.run(200);
+    expect(pair.client.sent.slice(before)).toEqual([]);
+    // It asks for no timer meanwhile: the transport tells when it has room.
+    expect(pair.client.session.nextDeadline()).toBeGreaterThan(pair.now);
+    pair.client.budgetBytes = 1 - 128 * 1024;
+    pair.drain(pair.client);
+    const frames = pair.client.sent.slice(before).flatMap((batch) => batch.frames.map(({ type }) => type));
+    expect(frames).toEqual(["pong", "ack"]);
+    pair.client.budgetBytes = 1 << 20;
+    pair.run(200);
+    expectBaseline(pair);
+  });
+
   it("CHN-08: gets the opening of a channel, so that no ack overtakes it", () => {
     const pair = new Pair().connect().run(200);
     pair.client.budgetBytes = 0;

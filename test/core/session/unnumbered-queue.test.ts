@@ -50,6 +50,15 @@ describe("UnnumberedQueue", () => {
     expect(framesOf(pollAll(queue))[0]).toEqual(ping(1));
   });
 
+  it("SEC-06: lets what is our own leave where answers may not, and these later", () => {
+    const queue = new UnnumberedQueue();
+    queue.pushPong(Uint8Array.of(7));
+    queue.push(ping(1));
+    expect(framesOf([queue.pollBatch(false) as Uint8Array])).toEqual([ping(1)]);
+    expect(queue.pollBatch(false)).toBeUndefined();
+    expect(framesOf(pollAll(queue))).toEqual([{ type: "pong", payload: Uint8Array.of(7) }]);
+  });
+
   it("keeps an answer, not the batch that the question came in", () => {
     const queue = new UnnumberedQueue();
     const batch = Uint8Array.of(1, 2, 3);
