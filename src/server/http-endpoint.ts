@@ -87,22 +87,41 @@ export class HttpEndpoint {
     receive: ReceiveLine,
   ): Promise<void> {
     if (!this.#door.hasRoom(sessionId)) return refuseForNow(request, response);
-    const verifyClient = this.#door.verifyClient();
-    if (verifyClient) {
-      const verdict = await verify(verifyClient, request);
-      if (response.destroyed) return;
-      if (!verdict.isVerified) return refuse(request, response, verdict.status, verdict.headers);
-      if (!this.#door.hasRoom(sessionId)) return refuseForNow(request, response);
+    let leave: (() => void) | undefined;
+    try {
+      leave = this.#door.enter(request);
+    } catch {
+      return refuse(request, response, 500);
     }
-    const leave = this.#door.enter(request);
     if (leave === undefined) return refuseForNow(request, response);
+    response.once("close", leave);
+    const isWelcome = await this.#isWelcome(request, response, sessionId);
+    response.off("close", leave);
     let isNew = false;
-    open((transport) => {
-      isNew = true;
-      receive(transport, request, leave);
-    });
-    // A copy of the request was faster.
+    if (isWelcome) {
+      open((transport) => {
+        isNew = true;
+        receive(transport, request, leave);
+      });
+    }
+    // Refused, or gone; or a copy of the request was faster.
     if (!isNew) leave();
+  }
+
+  /** Whether `verifyClient` lets it in, who may take its time. One that is not has been answered, or has gone. */
+  async #isWelcome(
+    request: IncomingMessage,
+    response: ServerResponse,
+    sessionId: string | undefined,
+  ): Promise<boolean> {
+    const verifyClient = this.#door.verifyClient();
+    if (!verifyClient) return true;
+    const verdict = await verify(verifyClient, request);
+    if (response.destroyed) return false;
+    if (verdict.isVerified && this.#door.hasRoom(sessionId)) return true;
+    if (verdict.isVerified) refuseForNow(request, response);
+    else refuse(request, response, verdict.status, verdict.headers);
+    return false;
   }
 
   /** `undefined` where the application's check has failed. */

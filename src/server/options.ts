@@ -70,7 +70,7 @@ export interface SluiceServerOptions {
    * Default 256 KiB.
    */
   highWaterMark?: number;
-  /** Bounds of this end. `handshakeTimeoutMs` is the deadline for HELLO and `authenticate`, default 5,000. */
+  /** Bounds of this end. `handshakeTimeoutMs` is the deadline for HELLO and `authenticate`, of ordinary clients too, default 5,000. */
   limits?: Partial<Limits & ServerLimits>;
 }
 

@@ -3,7 +3,7 @@ import { createServer, type Server as HttpServer, type IncomingMessage, type Ser
 import type { Server as HttpsServer } from "node:https";
 import type { AddressInfo } from "node:net";
 import type { Duplex } from "node:stream";
-import { type VerifyClientCallbackAsync, type WebSocket, WebSocketServer } from "ws";
+import type { WebSocket, WebSocketServer } from "ws";
 import { SluiceError } from "../core/error.js";
 import type { Limits } from "../core/limits.js";
 import { type SendBounds, sendBoundsOf } from "../driver/send-bounds.js";
@@ -12,7 +12,7 @@ import { SUBPROTOCOL, type Transport } from "../transport/transport.js";
 import { HttpEndpoint } from "./http-endpoint.js";
 import { takeRequests } from "./http-requests.js";
 import { limitsOf, type ServerLimits, type SluiceServerOptions, serverLimitsOf, traceOf } from "./options.js";
-import { isOriginAllowed } from "./origins.js";
+import { checkOrigins, isOriginAllowed } from "./origins.js";
 import { PlainSocket } from "./plain-socket.js";
 import { isAdmitted } from "./principal.js";
 import { answerProbe, isProbe } from "./probe.js";
@@ -23,6 +23,7 @@ import { Sessions } from "./sessions.js";
 import { chooseProtocol, offeredProtocols, protocolsIn, setOfferedProtocols } from "./subprotocols.js";
 import { ask } from "./verify-client.js";
 import { Visitors } from "./visitors.js";
+import { FRAMED_BOUNDS, type OwnOptions, webSocketServer } from "./web-socket-server.js";
 
 /** A server has many sockets: a quarter of what a page may queue. */
 const MAX_BUFFERED_AMOUNT = 16 * 1024 * 1024;
@@ -41,11 +42,18 @@ export interface SluiceServerEvents {
   close: [];
 }
 
+/** An upgrade request of a client that is at the door. */
+interface Upgrade {
+  readonly request: IncomingMessage;
+  readonly socket: Duplex;
+  readonly head: Buffer;
+  readonly callback: (socket: ServerSocket, request: IncomingMessage) => void;
+  /** It is not there any more. */
+  readonly leave: () => void;
+}
+
 /** Whose an `upgrade` listener is: several servers may share one HTTP server, each with a path of its own. */
 const OWNERS = new WeakMap<object, SluiceServer>();
-
-/** How long `ws` waits for the other side when a connection is closed. */
-const TRANSPORT_CLOSE_TIMEOUT_MS = 5000;
 
 /**
  * The server: to the application a `WebSocketServer` of `ws`. Clients that speak Sluice get sessions, all others are served
@@ -91,17 +99,22 @@ export class SluiceServer extends EventEmitter<SluiceServerEvents> {
     if (given.length !== 1) {
       throw new SluiceError("ERR_USAGE_ARGUMENT", "One and only one of server, port and noServer must be given");
     }
+    checkOrigins(options.origins);
     this.options = { ...options };
     this.#limits = limitsOf(options);
     this.#serverLimits = serverLimitsOf(options);
     this.#bounds = sendBoundsOf(options, MAX_BUFFERED_AMOUNT);
     this.#sessions = new Sessions(this.#limits, this.#bounds, this.#serverLimits, traceOf(options));
     this.#endpoint = this.#httpEndpoint();
-    this.#framed = this.#webSocketServer(this.#limits.batchBytesMax, () => SUBPROTOCOL);
-    this.#plain = this.#webSocketServer(
-      this.#limits.messageBytesMax,
-      (_offered, request) => this.#chosenProtocols.get(request) ?? false,
-    );
+    this.#framed = this.#webSocketServer({
+      ...FRAMED_BOUNDS,
+      maxPayload: this.#limits.batchBytesMax,
+      handleProtocols: () => SUBPROTOCOL,
+    });
+    this.#plain = this.#webSocketServer({
+      maxPayload: this.#limits.messageBytesMax,
+      handleProtocols: (_offered, request) => this.#chosenProtocols.get(request) ?? false,
+    });
     this.#ownsHttp = typeof options.port === "number";
     this.#http = options.server ?? (this.#ownsHttp ? upgradeOnlyServer() : undefined);
     if (this.#http === undefined) return;
@@ -126,6 +139,8 @@ export class SluiceServer extends EventEmitter<SluiceServerEvents> {
     callback: (socket: ServerSocket, request: IncomingMessage) => void,
   ): void {
     socket.on("error", () => socket.destroy());
+    // Gone while the application was thinking: nothing of it would ever tell that it has left.
+    if (socket.destroyed) return;
     const sessionId = takeSessionQuery(request);
     if (this.#state !== "running") return refuseUpgrade(socket, 503);
     if (!this.shouldHandle(request)) return refuseUpgrade(socket, 400);
@@ -140,16 +155,22 @@ export class SluiceServer extends EventEmitter<SluiceServerEvents> {
     if (!isAllowed) return refuseUpgrade(socket, 403);
     const offered = offeredProtocols(request);
     let protocol: string | false;
+    let leave: (() => void) | undefined;
     try {
       protocol = this.#choose(offered, request);
+      leave = this.#enter(request);
     } catch {
       return refuseUpgrade(socket, 500);
     }
+    if (leave === undefined) return refuseUpgrade(socket, 503);
+    // Refused, or gone before it was let in.
+    socket.once("close", leave);
+    const visit = { request, socket, head, callback, leave };
     if (offered.includes(SUBPROTOCOL)) {
-      this.#upgradeFramed(request, socket, head, protocol, callback);
+      this.#upgradeFramed(visit, protocol);
     } else {
       this.#chosenProtocols.set(request, protocol);
-      void this.#upgradePlain(request, socket, head, callback);
+      void this.#upgradePlain(visit);
     }
   }
 
@@ -264,20 +285,10 @@ export class SluiceServer extends EventEmitter<SluiceServerEvents> {
     this.handleUpgrade(request, socket, head, (serverSocket) => this.emit("connection", serverSocket, request));
   }
 
-  #upgradeFramed(
-    request: IncomingMessage,
-    socket: Duplex,
-    head: Buffer,
-    protocol: string | false,
-    callback: (socket: ServerSocket, request: IncomingMessage) => void,
-  ): void {
-    const leave = this.#enter(request);
-    if (leave === undefined) return refuseUpgrade(socket, 503);
-    // Refused by `verifyClient`, or gone before it was let in: then `ws` does not call back.
-    const onGone = (): void => leave();
-    socket.once("close", onGone);
+  #upgradeFramed({ request, socket, head, callback, leave }: Upgrade, protocol: string | false): void {
     this.#framed.handleUpgrade(request, socket, head, (webSocket) => {
-      socket.off("close", onGone);
+      // From here on the session says so.
+      socket.off("close", leave);
       const transport = webSocketTransport(webSocket, this.#limits.batchBytesMax);
       this.#receive(transport, request, { protocol: protocol || "", onOver: leave }, callback);
     });
@@ -318,25 +329,26 @@ export class SluiceServer extends EventEmitter<SluiceServerEvents> {
     });
   }
 
-  async #upgradePlain(
-    request: IncomingMessage,
-    socket: Duplex,
-    head: Buffer,
-    callback: (socket: ServerSocket, request: IncomingMessage) => void,
-  ): Promise<void> {
+  async #upgradePlain({ request, socket, head, callback, leave }: Upgrade): Promise<void> {
+    const { authenticate, plainClients } = this.options;
     let principal: unknown;
-    if (this.options.authenticate !== undefined) {
-      if (this.options.plainClients !== true) return refuseUpgrade(socket, 401);
+    if (authenticate !== undefined) {
+      if (plainClients !== true) return refuseUpgrade(socket, 401);
+      // As long as a client with a session has. Who is late is told to come again, and looked at no more.
+      const timer = setTimeout(() => refuseUpgrade(socket, 503), this.#limits.handshakeTimeoutMs);
       try {
-        principal = await this.options.authenticate({ request, auth: undefined });
+        principal = await authenticate({ request, auth: undefined });
       } catch {
         principal = undefined;
       }
+      clearTimeout(timer);
+      if (!socket.writable) return;
       if (!isAdmitted(principal)) return refuseUpgrade(socket, 401);
-      if (socket.destroyed) return;
       if (this.#state !== "running") return refuseUpgrade(socket, 503);
     }
     this.#plain.handleUpgrade(request, socket, head, (webSocket: WebSocket) => {
+      socket.off("close", leave);
+      leave();
       this.#introduce(
         new PlainSocket(webSocket, principal, this.#bounds, this.#limits.messageBytesMax),
         request,
@@ -364,22 +376,14 @@ export class SluiceServer extends EventEmitter<SluiceServerEvents> {
     return chooseProtocol(offered, request, this.options.handleProtocols);
   }
 
-  #webSocketServer(
-    maxPayload: number,
-    handleProtocols: (offered: Set<string>, request: IncomingMessage) => string | false,
-  ): WebSocketServer {
-    const options = {
-      noServer: true,
-      clientTracking: false,
-      perMessageDeflate: false,
-      maxPayload,
-      handleProtocols,
-      // Unknown to the types of `ws`; the default of 30 s would keep sockets of vanished clients.
-      closeTimeout: TRANSPORT_CLOSE_TIMEOUT_MS,
-      // Two arguments, so that `ws` waits: the option may change until the handshake, and may take a callback.
-      verifyClient: ((info, callback) => ask(this.options.verifyClient, info, callback)) as VerifyClientCallbackAsync,
-    };
-    const server = new WebSocketServer(options);
+  #webSocketServer(own: OwnOptions): WebSocketServer {
+    const server = webSocketServer(own, (info, callback) =>
+      ask(this.options.verifyClient, info, (result, ...details) => {
+        // It may have taken its time.
+        if (result && this.#state !== "running") callback(false, 503);
+        else callback(result, ...details);
+      }),
+    );
     server.on("headers", (headers, request) => this.emit("headers", headers, request));
     server.on("wsClientError", (error, socket, request) => {
       if (this.listenerCount("wsClientError") > 0) this.emit("wsClientError", error, socket, request);

@@ -1,6 +1,13 @@
 import type { IncomingMessage } from "node:http";
+import { SluiceError } from "../core/error.js";
 import { PROTOCOL_NAME, SUBPROTOCOL } from "../transport/transport.js";
 import type { SluiceServerOptions } from "./options.js";
+
+/**
+ * Longest name that can be chosen, bytes: a GREETING with it is within what every client takes (LIM-02), and it is kept for as
+ * long as the session.
+ */
+const CHOSEN_BYTES_MAX = 3 * 1024;
 
 // Which of its own protocols the application speaks with a client. Invariant: ours is never among them, for either side to see.
 
@@ -24,14 +31,23 @@ export function setOfferedProtocols(request: IncomingMessage, offered: readonly 
   else delete request.headers["sec-websocket-protocol"];
 }
 
-/** The application's choice, by default the first that is offered; `false` for none. Throws what `handleProtocols` throws. */
+/**
+ * The application's choice, by default the first that is offered; `false` for none. It sees no names that could be none.
+ * @throws SluiceError `ERR_USAGE_ARGUMENT` for a choice that is no string; what `handleProtocols` throws
+ */
 export function chooseProtocol(
   offered: readonly string[],
   request: IncomingMessage,
   handleProtocols: SluiceServerOptions["handleProtocols"],
 ): string | false {
-  const own = new Set(offered.filter((protocol) => protocol !== SUBPROTOCOL && protocol !== ""));
+  const isChoice = (name: string) =>
+    name !== SUBPROTOCOL && name.length <= CHOSEN_BYTES_MAX && PROTOCOL_NAME.test(name);
+  const own = new Set(offered.filter(isChoice));
   if (own.size === 0) return false;
-  if (handleProtocols) return handleProtocols(own, request);
-  return own.values().next().value ?? false;
+  if (!handleProtocols) return own.values().next().value ?? false;
+  const chosen: unknown = handleProtocols(own, request);
+  if (chosen && typeof chosen !== "string") {
+    throw new SluiceError("ERR_USAGE_ARGUMENT", "`handleProtocols` must return a string or false, and not later");
+  }
+  return chosen ? (chosen as string) : false;
 }

@@ -23,15 +23,32 @@ export type Verdict =
   | { readonly isVerified: true }
   | { readonly isVerified: false; readonly status: number; readonly headers: OutgoingHttpHeaders };
 
-/** Asks as `ws` does: with a callback where the function takes one. Without a function everybody is let in. */
+/**
+ * Asks as `ws` does: with a callback where the function takes one. Without a function everybody is let in. One that throws lets
+ * nobody in: 500. The first answer counts.
+ */
 export function ask(
   verifyClient: VerifyClient | null | undefined,
   info: VerifyClientInfo,
   answer: VerifyClientAnswer,
 ): void {
-  if (!verifyClient) answer(true);
-  else if (verifyClient.length === 2) verifyClient(info, answer);
-  else answer((verifyClient as (info: VerifyClientInfo) => boolean)(info));
+  if (!verifyClient) return answer(true);
+  let isAnswered = false;
+  const answerOnce: VerifyClientAnswer = (...said) => {
+    if (isAnswered) return;
+    isAnswered = true;
+    answer(...said);
+  };
+  let isVerified: boolean;
+  try {
+    if (verifyClient.length === 2) return void verifyClient(info, answerOnce);
+    isVerified = (verifyClient as (info: VerifyClientInfo) => boolean)(info);
+  } catch (error) {
+    // Behind an answer: that has set off what throws.
+    if (isAnswered) throw error;
+    return answerOnce(false, 500);
+  }
+  answerOnce(isVerified);
 }
 
 /** Asks about a request that is no upgrade. Never rejects. */
@@ -42,10 +59,6 @@ export function verify(verifyClient: VerifyClient, request: IncomingMessage): Pr
     const answer: VerifyClientAnswer = (result, status = 401, _message, headers = {}) => {
       resolve(result ? { isVerified: true } : { isVerified: false, status, headers });
     };
-    try {
-      ask(verifyClient, info, answer);
-    } catch {
-      answer(false, 500);
-    }
+    ask(verifyClient, info, answer);
   });
 }

@@ -4,13 +4,17 @@ export class Visitors {
 
   /**
    * A client comes to the door.
-   * @returns what to call, once, when it has left; `undefined` where there are `max` from its address already
+   * @returns what to call when it has left; the first call counts. `undefined` where there are `max` from its address already
    */
   enter(address: string, max: number): (() => void) | undefined {
     const count = this.#counts.get(address) ?? 0;
     if (count >= max) return undefined;
     this.#counts.set(address, count + 1);
-    return () => this.#leave(address);
+    let isHere = true;
+    return () => {
+      if (isHere) this.#leave(address);
+      isHere = false;
+    };
   }
 
   get size(): number {

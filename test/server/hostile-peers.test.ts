@@ -118,6 +118,19 @@ describe("a peer that breaks the protocol before it is let in", () => {
     expect(await peer.closed).toEqual([1009, ""]);
   });
 
+  it("by a batch in a thousand pieces and more: each of them costs", async () => {
+    const pieces = async (peer: RawClient, count: number) => {
+      for (let i = 1; i < count; i++) peer.webSocket.send(Uint8Array.of(0), { fin: false });
+      peer.webSocket.send(Uint8Array.of(0x0a));
+      return peer;
+    };
+    // Some proxies cut a little; the batch is read, and found to be none.
+    expect((await (await pieces(await new RawClient(loopback).greeted(), 1024)).closed)[0]).toBe(1002);
+    const peer = await pieces(await new RawClient(loopback).greeted(), 1025);
+    expect(await peer.closed).toEqual([1008, ""]);
+    expect(peer.of("abort")).toEqual([]);
+  });
+
   it("by going away in the middle", async () => {
     const peer = await new RawClient(loopback).greeted();
     peer.line.resetAndDestroy();

@@ -1,6 +1,6 @@
 import { once } from "node:events";
 import { createServer, request as httpRequest, type IncomingMessage, type ServerResponse } from "node:http";
-import type { AddressInfo } from "node:net";
+import type { AddressInfo, Socket } from "node:net";
 import express from "express";
 import fastify from "fastify";
 import { afterEach, describe, expect, it } from "vitest";
@@ -324,6 +324,30 @@ describe("HttpEndpoint: who may come", () => {
     const answer = await ask(loopback.url, { method: "POST", headers: FIRST });
     expect([answer.status, answer.headers["retry-after"]]).toEqual([503, "5"]);
     expect(waiting.frames.items).toEqual([]);
+  });
+
+  it("SEC-05: bounds those that `verifyClient` is thinking about, until they have gone", async () => {
+    const asked: IncomingMessage[] = [];
+    await serve({
+      limits: { addressHandshakesMax: 2 },
+      verifyClient: ({ req }, answer) => (asked.push(req) > 2 ? answer(true) : undefined),
+    });
+    const waiting = [client().hello(), client().hello()];
+    while (asked.length < 2) await reactions();
+    expect((await ask(loopback.url, { method: "POST", headers: FIRST })).status).toBe(503);
+    expect(asked).toHaveLength(2);
+    const gone = once(asked[0]?.socket as Socket, "close");
+    await Promise.all([gone, waiting[0]?.end()]);
+    for (let i = 0; i < 3; i++) await client().established();
+  });
+
+  it("answers 500 where `clientAddress` throws", async () => {
+    await serve({
+      clientAddress: () => {
+        throw new Error("broken");
+      },
+    });
+    expect((await ask(loopback.url, { method: "POST", headers: FIRST })).status).toBe(500);
   });
 
   it("SEC-05: counts a handshake once, however often its first request comes", async () => {

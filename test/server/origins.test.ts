@@ -1,6 +1,6 @@
 import type { IncomingMessage } from "node:http";
 import { describe, expect, it } from "vitest";
-import { isOriginAllowed, type Origins } from "../../src/server/origins.js";
+import { checkOrigins, isOriginAllowed, type Origins } from "../../src/server/origins.js";
 
 const request = (origin: string | undefined, host: string | undefined = "example.com"): IncomingMessage =>
   ({ headers: { origin, host } }) as IncomingMessage;
@@ -41,6 +41,18 @@ describe("isOriginAllowed", () => {
     ["everybody, null too", "*", "null", true],
   ])("by a list: %s", (_, origins, origin, isAllowed) => {
     expect(isOriginAllowed(origins, request(origin))).toBe(isAllowed);
+  });
+
+  it.each(["https://example.com", "https://example.co", "e", "null", ""])("a string is no list, for %s", (origin) => {
+    const asked = "https://example.com" as unknown as Origins;
+    expect(isOriginAllowed(asked, request(origin))).toBe(false);
+    expect(() => checkOrigins(asked)).toThrow(expect.objectContaining({ code: "ERR_USAGE_ARGUMENT" }));
+  });
+
+  it("takes what can be asked, and `null` for nothing", () => {
+    for (const origins of [undefined, null, "*", [], () => true] as const) checkOrigins(origins);
+    expect(isOriginAllowed(null, request("https://example.com"))).toBe(true);
+    expect(isOriginAllowed(null, request("https://other.example"))).toBe(false);
   });
 
   it("asks a function, with the request", () => {

@@ -46,8 +46,12 @@ function endOf(server: ServerSocket): Promise<[string, number]> {
 }
 
 /** The answer to an upgrade that is refused. */
-async function refusal(path = "", headers: Record<string, string> = {}): Promise<IncomingMessage> {
-  const webSocket = loopback.webSocket(["sluice.v1"], { headers }, path);
+async function refusal(
+  path = "",
+  headers: Record<string, string> = {},
+  protocols: string[] = ["sluice.v1"],
+): Promise<IncomingMessage> {
+  const webSocket = loopback.webSocket(protocols, { headers }, path);
   const [, response] = (await once(webSocket, "unexpected-response")) as [unknown, IncomingMessage];
   response.resume();
   await once(response, "end");
@@ -155,6 +159,47 @@ describe("SEC-05 handshakes of one address", () => {
     // Who has none shares one.
     await new RawClient(loopback).greeted();
     expect((await refusal()).statusCode).toBe(503);
+  });
+
+  it("count those of ordinary clients, and their time is over at the deadline as well", async () => {
+    let asked = 0;
+    await serve({
+      plainClients: true,
+      authenticate: ({ request }) => {
+        asked += 1;
+        return request.headers["x-user"] ?? new Promise(() => {});
+      },
+      limits: { addressHandshakesMax: 2, handshakeTimeoutMs: 300 },
+    });
+    const answers = [refusal("", {}, []), refusal("", {}, [])];
+    while (asked < 2) await new Promise((resolve) => setImmediate(resolve));
+    const tooMany = await refusal("", {}, []);
+    expect([tooMany.statusCode, tooMany.headers["retry-after"], asked]).toEqual([503, "5", 2]);
+    for (const late of await Promise.all(answers)) expect(late.statusCode).toBe(503);
+    // Nobody counts any more, in time or not.
+    for (let i = 0; i < 3; i++) {
+      const ordinary = loopback.webSocket([], { headers: { "X-User": "ada" } });
+      await once(ordinary, "open");
+    }
+  });
+
+  it("end with a client that has gone before the application has handed it over", async () => {
+    await serve({ limits: { addressHandshakesMax: 1 }, clientAddress: () => "192.0.2.1" });
+    const [take] = loopback.http.listeners("upgrade") as ((...args: unknown[]) => void)[];
+    loopback.http.removeAllListeners("upgrade");
+    const gone = new Promise<void>((resolve) => {
+      loopback.http.once("upgrade", (request, line, head) => {
+        line.once("close", () => {
+          take?.(request, line, head);
+          resolve();
+        });
+        line.destroy();
+      });
+    });
+    loopback.webSocket(["sluice.v1"]);
+    await gone;
+    loopback.http.on("upgrade", take as never);
+    await enter();
   });
 
   it("do not count once a session is there", async () => {

@@ -7,7 +7,7 @@ import { WebSocket } from "ws";
 import { SluiceSocket } from "../../src/client/index.js";
 import { type ServerSocket, SluiceServer, type SluiceServerOptions, type TraceEvent } from "../../src/server/index.js";
 import { reactions } from "../support/event-loop.js";
-import { inboxOf } from "../support/inbox.js";
+import { Inbox, inboxOf } from "../support/inbox.js";
 import { Loopback } from "../support/loopback.js";
 import { RawClient } from "../support/raw-client.js";
 
@@ -88,6 +88,7 @@ describe("SluiceServer: construction", () => {
     ["half a byte for the process", { noServer: true, limits: { processBytesMax: 1000.5 } }],
     ["a high-water mark that is never below", { noServer: true, highWaterMark: 0 }],
     ["a bound on the buffer that is none", { noServer: true, maxBufferedAmount: Number.POSITIVE_INFINITY }],
+    ["origins that are a string", { noServer: true, origins: "https://example.com" as never }],
     ["a resume window that is none", { noServer: true, limits: { resumeWindowMs: -1 } }],
   ])("refuses %s", (_, options) => {
     expect(() => new SluiceServer(options)).toThrow(expect.objectContaining({ code: "ERR_USAGE_ARGUMENT" }));
@@ -291,6 +292,24 @@ describe("SluiceServer: who may connect", () => {
       const refused = how === "with a callback" ? 402 : 401;
       expect((await upgrade(started, { protocols, headers: { "X-Pass": "no" } })).status).toBe(refused);
     }
+  });
+});
+
+describe("SluiceServer: an application's check that throws", () => {
+  const broken = () => {
+    throw new Error("of the application");
+  };
+
+  it.each<[string, Partial<SluiceServerOptions>]>([
+    ["verifyClient", { verifyClient: broken }],
+    ["verifyClient with a callback", { verifyClient: (_info, _callback) => broken() }],
+    ["clientAddress", { clientAddress: broken }],
+  ])("%s: answers 500, to both kinds of client, and lives on", async (_, options) => {
+    const started = await serve(options);
+    expect((await upgrade(started)).status).toBe(500);
+    expect((await upgrade(started, { protocols: ["sluice.v1"] })).status).toBe(500);
+    for (const name of Object.keys(options)) delete started.server.options[name as keyof SluiceServerOptions];
+    expect((await upgrade(started, { protocols: ["sluice.v1"] })).status).toBe(101);
   });
 });
 
@@ -664,6 +683,20 @@ describe("SluiceServer: close", () => {
     expectRefusal(await answerTo(port), 503);
     http.off("upgrade", onUpgrade);
   });
+
+  it.each([[[]], [["sluice.v1"]]])(
+    "answers 503 to whom `verifyClient` lets in afterwards, offering %j",
+    async (protocols) => {
+      const asked = new Inbox<(isVerified: boolean) => void>();
+      const started = await serve({ verifyClient: (_info, callback) => asked.push(callback) });
+      const outcome = upgrade(started, { protocols });
+      const letIn = await asked.next();
+      started.server.close();
+      letIn(true);
+      expect((await outcome).status).toBe(503);
+      expect(started.connections.items).toEqual([]);
+    },
+  );
 
   it("answers 503 to whom it was still deciding on", async () => {
     let decide: (principal: unknown) => void = () => {};

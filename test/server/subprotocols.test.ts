@@ -49,6 +49,27 @@ describe("chooseProtocol", () => {
     expect(chooseProtocol(["chat"], REQUEST, () => false)).toBe(false);
   });
 
+  it("shows nobody what cannot be a name, nor one that is too long to be told and kept", () => {
+    const asked: string[][] = [];
+    const offered = ["two words", "evil\r\nHost: other", "é", "a".repeat(3073), "b".repeat(3072), "chat"];
+    const choice = chooseProtocol(offered, REQUEST, (own) => {
+      asked.push([...own]);
+      return "chat";
+    });
+    expect([choice, asked]).toEqual(["chat", [["b".repeat(3072), "chat"]]]);
+    expect(chooseProtocol(offered, REQUEST, undefined)).toBe("b".repeat(3072));
+  });
+
+  it.each<[string, unknown]>([
+    ["a promise", Promise.resolve("chat")],
+    ["true", true],
+    ["a number", 1],
+  ])("does not take %s for a choice", (_, choice) => {
+    expect(() => chooseProtocol(["chat"], REQUEST, () => choice as never)).toThrow(
+      expect.objectContaining({ code: "ERR_USAGE_ARGUMENT" }),
+    );
+  });
+
   it("does not ask where nothing of the application's is offered", () => {
     const refuse = () => {
       throw new Error("asked");

@@ -17,6 +17,30 @@ describe("verifyClient", () => {
     expect(told).toEqual([[true], [false], [false, 418, "teapot", { "X-A": "b" }], [true], [true]]);
   });
 
+  it("counts for a no, 500, where it throws; behind its answer, what throws is not its own", () => {
+    const told: unknown[] = [];
+    const answer = (...args: unknown[]) => told.push(args);
+    const error = new Error("broken");
+    const broken = (): never => {
+      throw error;
+    };
+    ask(broken, info, answer);
+    ask((_info, _callback) => broken(), info, answer);
+    expect(told.splice(0)).toEqual([
+      [false, 500],
+      [false, 500],
+    ]);
+    expect(() => ask(() => true, info, broken)).toThrow(error);
+    expect(() => ask((_info, callback) => callback(true), info, broken)).toThrow(error);
+  });
+
+  it("answers once", () => {
+    const told: unknown[] = [];
+    const twice = (_info: VerifyClientInfo, callback: (result: boolean) => void) => [callback(false), callback(true)];
+    ask(twice as never, info, (...args) => told.push(args));
+    expect(told).toEqual([[false]]);
+  });
+
   it("gets origin, request, and whether the line is secret", async () => {
     const infos: VerifyClientInfo[] = [];
     const check = (given: VerifyClientInfo): boolean => infos.push(given) > 0;

@@ -11,3 +11,12 @@ it("SEC-05: counts who is at the door, by address, and forgets addresses that no
   for (const leave of leaves.slice(1)) leave?.();
   expect(visitors.size).toBe(1);
 });
+
+it("lets each of them leave once, however often it is said", () => {
+  const visitors = new Visitors();
+  const leave = visitors.enter("a", 2);
+  visitors.enter("a", 2);
+  leave?.();
+  leave?.();
+  expect([visitors.size, visitors.enter("a", 1)]).toEqual([1, undefined]);
+});
