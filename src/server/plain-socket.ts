@@ -100,7 +100,9 @@ export class PlainSocket extends ServerSocket {
   }
 
   override close(code?: number, reason?: string | Buffer): void {
-    const checked = checkedClose(code, reason);
+    // As with `ws`: who passes on the end of another socket, 1006 perhaps, may be late.
+    const isLate = this.readyState >= ServerSocket.CLOSING;
+    const checked = isLate ? { code: 1005, reason: "" } : checkedClose(code, reason);
     this.inlet.leave("socket");
     this.#outflow.end(() => {
       if (checked.code === 1005) this.#socket.close();

@@ -210,6 +210,34 @@ describe.each(Object.entries(worlds))("the surface of `ws`, in %s:", (_, world) 
     expect(socket.readyState).toBe(3);
   });
 
+  it("so do those of a socket that is about to close, however", async () => {
+    for (const end of ["close", "terminate"] as const) {
+      const { socket } = await meet(world);
+      const closed = once(socket, "close");
+      socket[end]();
+      const errors = [
+        new Promise((resolve) => socket.send("a", resolve)),
+        new Promise((resolve) => socket.ping("a", false, resolve)),
+        new Promise((resolve) => socket.pong("a", false, resolve)),
+      ];
+      for (const error of await Promise.all(errors)) expect(error).toBeInstanceOf(Error);
+      await closed;
+    }
+  });
+
+  it("`close` looks at its arguments while the socket is open, and not when it has been closed before", async () => {
+    const { socket, client } = await meet(world);
+    expect(() => socket.close(1000, "x".repeat(124))).toThrow(RangeError);
+    client.close();
+    await once(socket, "close");
+    socket.close(1006);
+    socket.close(1000, "x".repeat(124));
+    const other = await meet(world);
+    other.socket.close();
+    other.socket.close(1006);
+    await once(other.socket, "close");
+  });
+
   it("a ping is answered by the client", async () => {
     const { socket } = await meet(world);
     const pong = once(socket, "pong");
