@@ -1,6 +1,7 @@
 import type { SluiceError } from "../core/error.js";
 import type { ChannelKey } from "../core/send/send-channel.js";
 import { checkedPriority, type Priority } from "../core/wire/frame.js";
+import type { Host } from "../driver/host.js";
 import { Outlet } from "../driver/outlet.js";
 import { refused, type SendOptions } from "../driver/pending-message.js";
 import type { Receipt } from "../driver/receipt.js";
@@ -27,7 +28,7 @@ export interface ChannelInit {
   readonly lifeline: () => Lifeline;
   readonly tasks: TaskQueue;
   readonly origin: string;
-  readonly encodeUtf8: (text: string) => Uint8Array;
+  readonly host: Pick<Host, "contentOf" | "encodeUtf8">;
 }
 
 /** No session has a channel of this key. */
@@ -65,7 +66,7 @@ export class Channel extends ChannelEventTarget {
     const lifeline = init.lifeline();
     const inletInit = {
       tasks: init.tasks,
-      encodeUtf8: init.encodeUtf8,
+      encodeUtf8: init.host.encodeUtf8,
       isHeardClosing: true,
       binaryType: () => this.#binaryType,
       dispatch: (data: MessageData) => this.dispatchEvent(messageEvent(data, init.origin)),
@@ -88,7 +89,7 @@ export class Channel extends ChannelEventTarget {
    * @throws SluiceError `ERR_MESSAGE_TOO_LARGE`, `ERR_BUFFER_FULL`, `ERR_USAGE_ARGUMENT`; TypeError for what cannot be sent
    */
   send(data: SendData, options: SendOptions = {}): Receipt {
-    const payload = payloadOf(data, this.#init.encodeUtf8);
+    const payload = payloadOf(data, this.#init.host.contentOf);
     if (this.#state !== "open") return refused(options, "channel");
     const receipt = this.#lifeline.send(this.key, this.name, payload, options);
     this.#outlet.handleSent();

@@ -1,3 +1,4 @@
+import type { Content } from "../core/content.js";
 import { BlobSource } from "../driver/blob-source.js";
 import type { Payload } from "../driver/pending-message.js";
 import { StreamSource } from "../driver/stream-source.js";
@@ -10,8 +11,8 @@ export type SendData = string | ArrayBufferLike | ArrayBufferView | Blob | Reada
  * sent as a string, as WebIDL converts it.
  * @throws TypeError for what has no string, for promises, and for a stream that somebody else reads
  */
-export function payloadOf(data: unknown, encodeUtf8: (text: string) => Uint8Array): Payload {
-  if (typeof data === "string") return { type: "text", bytes: encodeUtf8(data) };
+export function payloadOf(data: unknown, contentOf: (text: string) => Content): Payload {
+  if (typeof data === "string") return { type: "text", bytes: contentOf(data) };
   if (ArrayBuffer.isView(data)) {
     return { type: "binary", bytes: new Uint8Array(data.buffer, data.byteOffset, data.byteLength).slice() };
   }
@@ -29,7 +30,7 @@ export function payloadOf(data: unknown, encodeUtf8: (text: string) => Uint8Arra
       throw new TypeError("A Promise cannot be sent.");
     default:
       // A template would convert as well; `String` would let symbols through.
-      return { type: "text", bytes: encodeUtf8(`${data}`) };
+      return { type: "text", bytes: contentOf(`${data}`) };
   }
 }
 

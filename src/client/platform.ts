@@ -1,3 +1,4 @@
+import type { UnencodedText } from "../core/content.js";
 import { Fifo } from "../core/fifo.js";
 import type { Host } from "../driver/host.js";
 import type { MessageSink } from "../driver/outflow.js";
@@ -23,7 +24,8 @@ export function browserHost(): Host {
     }
   };
   return {
-    encodeUtf8: textWriter(encoder),
+    encodeUtf8: (text) => encoder.encode(text),
+    contentOf: (text) => (isSmallAscii(text) ? new AsciiText(text) : encoder.encode(text)),
     decodeUtf8,
     readText: decodeUtf8,
     random: Math.random,
@@ -39,35 +41,41 @@ export function browserHost(): Host {
   };
 }
 
-/** Texts up to here, in UTF-16 units, are written into a slab that they share. */
-const SMALL_TEXT_LENGTH_MAX = 256;
-
-/** Lives as long as one of its texts does, so it holds 64 of the largest only. */
-const SLAB_BYTES = SMALL_TEXT_LENGTH_MAX * 64;
-
 /**
- * Encodes texts. A buffer of its own for each costs a small one more than everything else that happens to it (Chromium:
- * 1.5 µs and the garbage), so the small ones of plain ASCII share theirs.
+ * The longest text that is encoded only when it leaves, in UTF-16 units. Bytes of their own cost a small one of plain ASCII more than
+ * everything else that happens to it (Chromium: 1.5 µs and the garbage); what is larger or other takes a platform's encoder
+ * less time than a loop.
  */
-function textWriter(encoder: TextEncoder): (text: string) => Uint8Array {
-  let slab = new Uint8Array(0);
-  let used = 0;
-  return (text) => {
-    const { length } = text;
-    if (length > SMALL_TEXT_LENGTH_MAX) return encoder.encode(text);
-    if (used + length > slab.length) {
-      slab = new Uint8Array(SLAB_BYTES);
-      used = 0;
-    }
-    for (let i = 0; i < length; i++) {
-      const unit = text.charCodeAt(i);
-      if (unit > 0x7f) return encoder.encode(text);
-      slab[used + i] = unit;
-    }
-    const bytes = slab.subarray(used, used + length);
-    used += length;
+const ASCII_LENGTH_MAX = 256;
+
+/** A small text of plain ASCII. */
+class AsciiText implements UnencodedText {
+  readonly text: string;
+
+  constructor(text: string) {
+    this.text = text;
+  }
+
+  get length(): number {
+    return this.text.length;
+  }
+
+  writeTo(target: Uint8Array, offset: number): void {
+    const { text } = this;
+    for (let i = 0; i < text.length; i++) target[offset + i] = text.charCodeAt(i);
+  }
+
+  encode(): Uint8Array {
+    const bytes = new Uint8Array(this.length);
+    this.writeTo(bytes, 0);
     return bytes;
-  };
+  }
+}
+
+function isSmallAscii(text: string): boolean {
+  if (text.length > ASCII_LENGTH_MAX) return false;
+  for (let i = 0; i < text.length; i++) if (text.charCodeAt(i) > 0x7f) return false;
+  return true;
 }
 
 /** 128 random bits: names an attempt to make a session (HSK-04). */

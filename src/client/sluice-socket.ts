@@ -93,7 +93,7 @@ export class SluiceSocket extends SocketEventTarget {
       lifeline: () => this.#lifeline,
       tasks: this.#tasks,
       origin: this.#origin,
-      encodeUtf8: this.#host.encodeUtf8,
+      host: this.#host,
     };
     this.#channels = new ChannelSet(channelInit, {
       itemsMax: UNSEEN_CHANNELS_MAX,
@@ -151,7 +151,7 @@ export class SluiceSocket extends SocketEventTarget {
   send(data: SendData, options: SendOptions = {}): Receipt {
     if (arguments.length === 0)
       throw new TypeError("Failed to execute 'send': 1 argument required, but only 0 present.");
-    const payload = payloadOf(data, this.#host.encodeUtf8);
+    const payload = payloadOf(data, this.#host.contentOf);
     if (this.#state.isClosing) {
       this.#discardedBytes += payload.type === "source" ? (payload.source.totalBytes ?? 0) : payload.bytes.length;
       return refused(options, "socket");

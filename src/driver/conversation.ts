@@ -127,13 +127,14 @@ export class Conversation<S extends Session = Session> {
    */
   send(channel: ChannelKey, payload: Payload, options: SendOptions): Receipt {
     if (this.isSendClosed(channel)) return refused(options, "channel");
-    const message = new PendingMessage(payload, options, this.#host.now());
+    const now = this.#host.now();
+    const message = new PendingMessage(payload, options, now);
     if (options.signal?.aborted) return ReceiptControl.ended("cancelled", cancelled());
     // What is over the limit never fits, however much room there is: the session says so.
     if (message.heldBytes <= this.session.messageBytesMax) {
       this.#budget.require(message, this.#outbox.superseded(channel, message.key));
     }
-    this.#outbox.send(channel, message);
+    this.#outbox.send(channel, message, now);
     this.#budget.hold(message);
     this.#messagesSent += 1;
     return message.receipt;

@@ -1,8 +1,11 @@
+import type { Content } from "../core/content.js";
 import type { Ports } from "../core/ports.js";
 import type { Millis } from "../core/time.js";
 
 /** The platform below the driver: the browser or Node. */
 export interface Host extends Ports {
+  /** A text to be sent, as it is kept until it leaves: encoded, unless that costs less when it leaves. */
+  contentOf(text: string): Content;
   /** A monotonic clock. */
   now(): Millis;
   /** Calls `run` once, after `delayMs` or later. Returns a function that prevents it. */

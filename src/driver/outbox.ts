@@ -2,6 +2,7 @@ import { SluiceError } from "../core/error.js";
 import { IdTable } from "../core/id-table.js";
 import type { Fate, SendEvent } from "../core/send/outgoing-messages.js";
 import type { ChannelKey } from "../core/send/send-channel.js";
+import type { Millis } from "../core/time.js";
 import type { Host } from "./host.js";
 import { cancelled, expired, type PendingMessage, superseded } from "./pending-message.js";
 import type { Keeper, Receipt } from "./receipt.js";
@@ -38,10 +39,10 @@ export class Outbox implements Keeper {
   }
 
   /** @throws SluiceError as `Session.send` does */
-  send(channel: ChannelKey, message: PendingMessage): void {
+  send(channel: ChannelKey, message: PendingMessage, now: Millis = this.#host.now()): void {
     const { key } = message;
     const old = key === undefined ? undefined : this.#driver.session.superseded(channel, key);
-    const id = this.#driver.send(channel, message);
+    const id = this.#driver.send(channel, message, now);
     // The engine's first event about it is handed on later.
     message.channel = channel;
     message.id = id;
@@ -138,9 +139,8 @@ export class Outbox implements Keeper {
   }
 
   #pull(message: PendingMessage, offset: number): void {
-    const { id } = message;
-    if (message.payload.type !== "source") return;
-    const { source } = message.payload;
+    const { id, source } = message;
+    if (source === undefined) return;
     const size = Math.min(SLAB_BYTES, (source.totalBytes ?? Number.POSITIVE_INFINITY) - offset);
     source
       .read(offset, size)
@@ -162,8 +162,7 @@ export class Outbox implements Keeper {
 
   #fail(message: PendingMessage, cause: unknown): void {
     if (this.#messages.get(message.id) !== message) return;
-    message.failure = sourceFailed(cause);
-    this.takeBack(message);
+    message.cancelFor(sourceFailed(cause));
   }
 }
 

@@ -1,12 +1,13 @@
+import type { Content } from "../core/content.js";
 import { SluiceError } from "../core/error.js";
-import type { MessageId } from "../core/send/outgoing-message.js";
+import type { MessageId, OutgoingInit } from "../core/send/outgoing-message.js";
 import { type ChannelKey, DEFAULT_CHANNEL } from "../core/send/send-channel.js";
 import type { Millis } from "../core/time.js";
 import { type Keeper, type Receipt, ReceiptControl } from "./receipt.js";
 
 /** What is sent. The library owns the bytes from here on. */
 export type Payload =
-  | { readonly type: "text" | "binary"; readonly bytes: Uint8Array }
+  | { readonly type: "text" | "binary"; readonly bytes: Content }
   | { readonly type: "source"; readonly source: Source };
 
 /** Something that is read piece by piece, only as far ahead as the line asks: a Blob, File or stream. */
@@ -55,71 +56,102 @@ export interface SendOptions {
   readonly onprogress?: ((progress: SendProgress) => void) | undefined;
 }
 
-/** What is left of a message that has ended. */
-const NOTHING: Payload = { type: "binary", bytes: new Uint8Array(0) };
+/** What few senders ask for. */
+interface Wishes {
+  readonly key: string | undefined;
+  readonly expiresAt: Millis | undefined;
+  readonly onprogress: ((progress: SendProgress) => void) | undefined;
+  readonly signal: SignalLike | undefined;
+}
+
+/** A source is the message's own from the first time that somebody accepts it until it has ended. */
+interface Reading {
+  readonly source: Source;
+  isStarted: boolean;
+  failure: SluiceError | undefined;
+}
+
+const NO_WISHES: Wishes = { key: undefined, expiresAt: undefined, onprogress: undefined, signal: undefined };
 
 /**
  * A message that has not ended, wherever it is: with an engine, or waiting for the next session. One object with the
- * library's side of its receipt, as there is one for each small message.
+ * library's side of its receipt, and with as little in it as there can be, as tens of thousands of small messages may wait.
  */
-export class PendingMessage extends ReceiptControl {
-  #payload: Payload;
+export class PendingMessage extends ReceiptControl implements OutgoingInit {
+  readonly text: boolean;
   /** `undefined` for a stream. */
   readonly totalBytes: number | undefined;
-  readonly key: string | undefined;
-  /** When it is dropped, if nothing of it has left by then. The time goes on from one session to the next. */
-  readonly expiresAt: Millis | undefined;
-  #onprogress: ((progress: SendProgress) => void) | undefined;
+  /** Kept until the end: the next session may have to send it from its beginning. Nothing is left of it then. */
+  #bytes: Content | undefined;
+  #reading: Reading | undefined;
+  #wishes = NO_WISHES;
   /** The channel that it is on, and what the session calls it: for the outbox that has it. */
   channel: ChannelKey = DEFAULT_CHANNEL;
   id: MessageId = 0;
-  /** Why the library itself has taken the message back. */
-  failure: SluiceError | undefined;
-  #isHeld = false;
-  /** What has yet to be listened to. */
-  #signal: SignalLike | undefined;
 
   /** @throws SluiceError `ERR_USAGE_ARGUMENT` */
   constructor(payload: Payload, options: SendOptions, now: Millis) {
     super();
     checkSendOptions(options);
     const { signal, onprogress, ttl, key } = options;
-    this.#payload = payload;
-    this.totalBytes = payload.type === "source" ? payload.source.totalBytes : payload.bytes.length;
-    this.#onprogress = onprogress;
-    this.key = key;
-    this.expiresAt = ttl === undefined ? undefined : now + ttl;
-    this.#signal = signal;
+    if (payload.type === "source") {
+      this.text = false;
+      this.totalBytes = payload.source.totalBytes;
+      this.#reading = { source: payload.source, isStarted: false, failure: undefined };
+    } else {
+      this.text = payload.type === "text";
+      this.totalBytes = payload.bytes.length;
+      this.#bytes = payload.bytes;
+    }
+    if (signal === undefined && onprogress === undefined && ttl === undefined && key === undefined) return;
+    this.#wishes = { key, expiresAt: ttl === undefined ? undefined : now + ttl, onprogress, signal };
   }
 
   /** Somebody has accepted it, and gives it back. One that is refused never listens to its signal. */
   handleAccepted(keeper: Keeper): void {
     this.handleMoved(keeper);
-    this.#hold();
-    if (this.#signal !== undefined) this.#heed(this.#signal);
+    this.#start();
+    const { signal } = this.#wishes;
+    if (signal !== undefined) this.#heed(signal);
   }
 
   /** What it holds in memory until it has ended. A Blob, File or stream is somewhere else. */
-  get heldBytes(): number {
-    return this.payload.type === "source" ? 0 : this.payload.bytes.length;
+  override get heldBytes(): number {
+    return this.#bytes?.length ?? 0;
   }
 
-  /** Kept until the end: the next session may have to send it from its beginning. Nothing is left of it then. */
-  get payload(): Payload {
-    return this.#payload;
+  /** All of it; `undefined` where it is read piece by piece, and once it has ended. */
+  get bytes(): Content | undefined {
+    return this.#bytes;
+  }
+
+  /** What it is read from; `undefined` where all of it is there, and once it has ended. */
+  get source(): Source | undefined {
+    return this.#reading?.source;
+  }
+
+  /** Why the library itself has taken the message back: its source has failed. */
+  get failure(): SluiceError | undefined {
+    return this.#reading?.failure;
+  }
+
+  /** Takes back a message that is read from a source, for this reason. */
+  cancelFor(failure: SluiceError): void {
+    if (this.#reading !== undefined) this.#reading.failure = failure;
+    this.cancel();
+  }
+
+  get key(): string | undefined {
+    return this.#wishes.key;
+  }
+
+  /** When it is dropped, if nothing of it has left by then. The time goes on from one session to the next. */
+  get expiresAt(): Millis | undefined {
+    return this.#wishes.expiresAt;
   }
 
   get onprogress(): ((progress: SendProgress) => void) | undefined {
-    return this.#onprogress;
-  }
-
-  get text(): boolean {
-    return this.payload.type === "text";
-  }
-
-  /** All of it; `undefined` where it is read piece by piece. */
-  get bytes(): Uint8Array | undefined {
-    return this.payload.type === "source" ? undefined : this.payload.bytes;
+    return this.#wishes.onprogress;
   }
 
   get wantsProgress(): boolean {
@@ -128,25 +160,23 @@ export class PendingMessage extends ReceiptControl {
 
   /** @internal Applications may keep receipts for long, and behind a receipt is this. */
   protected override handleSettled(): void {
-    this.#payload = NOTHING;
-    this.#onprogress = undefined;
+    this.#bytes = undefined;
+    this.#reading = undefined;
+    if (this.#wishes !== NO_WISHES) this.#wishes = { ...NO_WISHES, key: this.key };
   }
 
   #heed(signal: SignalLike): void {
-    this.#signal = undefined;
+    this.#wishes = { ...this.#wishes, signal: undefined };
     const onAbort = () => this.cancel();
     signal.addEventListener("abort", onAbort);
     this.onSettled(() => signal.removeEventListener("abort", onAbort));
   }
 
-  /** A source is its own from the first time that somebody accepts it until it has ended. */
-  #hold(): void {
-    if (this.payload.type !== "source" || this.#isHeld) return;
-    this.#isHeld = true;
-    this.#start(this.payload.source);
-  }
-
-  #start(source: Source): void {
+  #start(): void {
+    const reading = this.#reading;
+    if (reading === undefined || reading.isStarted) return;
+    reading.isStarted = true;
+    const { source } = reading;
     source.start?.();
     this.onSettled((error) => {
       if (error !== undefined) source.cancel?.(error);

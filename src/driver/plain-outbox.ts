@@ -1,3 +1,4 @@
+import { type Content, encoded, isUnencoded } from "../core/content.js";
 import { SluiceError } from "../core/error.js";
 import { Fifo } from "../core/fifo.js";
 import type { Millis } from "../core/time.js";
@@ -116,14 +117,18 @@ export class PlainOutbox {
 
   /** What is to be handed over; `undefined` while it has to be read. */
   #dataOf(message: PendingMessage): PlainData | undefined {
-    const { payload } = message;
-    // As the native `send()` would have it: the same text, but for surrogates that stand alone.
-    if (payload.type === "text") return this.#options.host.decodeUtf8(payload.bytes) ?? "";
-    if (payload.type !== "source") return payload.bytes;
+    const { bytes, source, text } = message;
+    if (bytes !== undefined) return text ? this.#textOf(bytes) : encoded(bytes);
+    if (source === undefined) return undefined;
     // A native WebSocket reads a Blob itself, and keeps it in its place.
-    if (payload.source.blob !== undefined) return payload.source.blob;
-    if (this.#collected?.message !== message) this.#collect(message, payload.source);
+    if (source.blob !== undefined) return source.blob;
+    if (this.#collected?.message !== message) this.#collect(message, source);
     return this.#collected?.bytes;
+  }
+
+  /** What the native `send()` makes the same bytes of. */
+  #textOf(bytes: Content): string {
+    return isUnencoded(bytes) ? bytes.text : (this.#options.host.decodeUtf8(bytes) ?? "");
   }
 
   #collect(message: PendingMessage, source: Source): void {
@@ -136,8 +141,7 @@ export class PlainOutbox {
           collected.bytes = bytes;
         },
         (error: SluiceError) => {
-          message.failure = error;
-          message.cancel();
+          message.cancelFor(error);
         },
       )
       .then(onTurn)

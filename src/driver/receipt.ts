@@ -96,7 +96,6 @@ export class ReceiptControl {
   #keeper: Keeper | undefined;
   #onSettled: ((error: SluiceError | undefined) => void)[] | undefined;
   #holder: Holder | undefined;
-  #heldBytes = 0;
   #state: ReceiptState = "queued";
 
   /** A receipt of a message that was never accepted. */
@@ -139,10 +138,9 @@ export class ReceiptControl {
     this.#keeper = keeper;
   }
 
-  /** `holder` gets `bytes` back once the message has ended, in whatever way. */
-  heldBy(holder: Holder, bytes: number): void {
+  /** `holder` gets `heldBytes` back once the message has ended, in whatever way. */
+  heldBy(holder: Holder): void {
     this.#holder = holder;
-    this.#heldBytes = bytes;
   }
 
   /** Calls `run` once the message has ended, in whatever way; with the reason, unless it was delivered. */
@@ -157,6 +155,11 @@ export class ReceiptControl {
 
   get state(): ReceiptState {
     return this.#state;
+  }
+
+  /** What the message holds in memory; nothing once it has ended. */
+  get heldBytes(): number {
+    return 0;
   }
 
   get written(): Promise<void> {
@@ -175,10 +178,11 @@ export class ReceiptControl {
   protected handleSettled(): void {}
 
   #settled(error: SluiceError | undefined): void {
-    this.handleSettled();
+    const { heldBytes } = this;
     const holder = this.#holder;
+    this.handleSettled();
     this.#holder = undefined;
-    holder?.release(this.#heldBytes);
+    holder?.release(heldBytes);
     const waiting = this.#onSettled;
     if (waiting === undefined) return;
     this.#onSettled = undefined;

@@ -63,10 +63,9 @@ export class SendBudget implements Holder {
 
   /** Counts `message` until it has ended. */
   hold(message: PendingMessage): void {
-    const { heldBytes } = message;
-    this.#bytes += heldBytes;
+    this.#bytes += message.heldBytes;
     this.#messages += 1;
-    message.heldBy(this, heldBytes);
+    message.heldBy(this);
   }
 
   /** A message has ended that was held. */

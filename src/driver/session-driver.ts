@@ -1,10 +1,9 @@
 import { SluiceError } from "../core/error.js";
 import { Fifo } from "../core/fifo.js";
-import type { MessageId } from "../core/send/outgoing-message.js";
+import type { MessageId, OutgoingInit } from "../core/send/outgoing-message.js";
 import type { ChannelKey } from "../core/send/send-channel.js";
 import type { SessionEvent } from "../core/session/events.js";
 import type { Session } from "../core/session/session.js";
-import type { MessageInit } from "../core/session/session-types.js";
 import type { Millis } from "../core/time.js";
 import type { Transport, TransportHandler } from "../transport/transport.js";
 import { Alarm } from "./alarm.js";
@@ -114,8 +113,8 @@ export class SessionDriver<S extends Session = Session> {
    * Takes a message, as `command` does: there is one call for each, so it has a shape of its own.
    * @throws SluiceError as `Session.send` does
    */
-  send(channel: ChannelKey, init: MessageInit): MessageId {
-    const message = this.#session.send(channel, init, this.#host.now());
+  send(channel: ChannelKey, init: OutgoingInit, now: Millis): MessageId {
+    const message = this.#session.send(channel, init, now);
     this.#ask();
     return message;
   }

@@ -24,7 +24,7 @@ export type ServerSendData =
  */
 export function payloadOf(data: unknown, binary?: boolean): Payload {
   if (typeof data === "string" || typeof data === "number") {
-    return { type: binary === true ? "binary" : "text", bytes: nodeHost.encodeUtf8(String(data)) };
+    return { type: binary === true ? "binary" : "text", bytes: nodeHost.contentOf(String(data)) };
   }
   if (data instanceof Blob) return { type: "source", source: new BlobSource(data) };
   if (data instanceof ReadableStream) return { type: "source", source: new StreamSource(data) };

@@ -1,4 +1,5 @@
 import type { WebSocket } from "ws";
+import { encoded } from "../core/content.js";
 import { SluiceError } from "../core/error.js";
 import { Fifo } from "../core/fifo.js";
 import { cancelled, type PendingMessage } from "../driver/pending-message.js";
@@ -46,7 +47,7 @@ export class PlainOutflow {
       return true;
     };
     message.handleAccepted({ takeBack });
-    const isStream = message.payload.type === "source" && message.totalBytes === undefined;
+    const isStream = message.totalBytes === undefined;
     if (!isStream && this.#waiting.length === 0) return this.#hand(outgoing);
     this.#waiting.push(outgoing);
     this.#waitingBytes += message.totalBytes ?? 0;
@@ -78,7 +79,7 @@ export class PlainOutflow {
   async #drain(): Promise<void> {
     for (let next = this.#waiting.peek(); next !== undefined; next = this.#waiting.peek()) {
       const { message } = next;
-      if (message.payload.type === "source" && message.totalBytes === undefined) await this.#read(next);
+      if (message.totalBytes === undefined) await this.#read(next);
       // The connection may have ended meanwhile, and with it everything that waits.
       if (this.#waiting.peek() !== next) return;
       this.#waiting.shift();
@@ -91,20 +92,20 @@ export class PlainOutflow {
   /** Reads a stream to its end; one that fails ends here. */
   async #read(outgoing: Outgoing): Promise<void> {
     const { message } = outgoing;
-    if (message.payload.type !== "source" || message.state !== "queued") return;
+    const { source } = message;
+    if (source === undefined || message.state !== "queued") return;
     try {
-      this.#collected.set(message, await collect(message.payload.source, this.#messageBytesMax));
+      this.#collected.set(message, await collect(source, this.#messageBytesMax));
     } catch (error) {
       // One that was taken back fails, too.
       if (message.state !== "queued") return;
-      message.failure = error as SluiceError;
-      message.cancel();
+      message.cancelFor(error as SluiceError);
     }
   }
 
   #hand(outgoing: Outgoing): void {
     const { message, data, onAccepted } = outgoing;
-    const { payload } = message;
+    const { bytes, text } = message;
     const collected = this.#collected.get(message);
     message.writing();
     const onSent = (error?: Error) => {
@@ -120,8 +121,8 @@ export class PlainOutflow {
     this.counts.messagesSent += 1;
     this.counts.bytesSent += collected?.length ?? message.totalBytes ?? 0;
     if (collected !== undefined) this.#socket.send(collected, { binary: true }, onSent);
-    else if (payload.type === "source") this.#socket.send(data as Blob, { binary: true }, onSent);
-    else this.#socket.send(payload.bytes, { binary: payload.type === "binary" }, onSent);
+    else if (bytes === undefined) this.#socket.send(data as Blob, { binary: true }, onSent);
+    else this.#socket.send(encoded(bytes), { binary: !text }, onSent);
   }
 
   #fail(outgoing: Outgoing, state: "cancelled" | "never-written", error: SluiceError): void {

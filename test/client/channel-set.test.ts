@@ -6,7 +6,7 @@ import type { Lifeline } from "../../src/client/lifeline.js";
 import { TaskQueue } from "../../src/client/platform.js";
 import { SluiceError } from "../../src/core/error.js";
 import { DEFAULT_LIMITS, type Limits } from "../../src/core/limits.js";
-import { testPorts } from "../support/ports.js";
+import { FakeHost } from "../support/fake-host.js";
 import { Talk } from "../support/talk.js";
 
 let talk: Talk;
@@ -27,7 +27,7 @@ beforeEach(() => {
       ({ conversation: talk.client.conversation, gates: talk.gates, budget: talk.budget }) as unknown as Lifeline,
     tasks,
     origin: "wss://example.com",
-    encodeUtf8: testPorts.encodeUtf8,
+    host: new FakeHost(),
   };
   const onExceeded = () => {
     exceeded += 1;

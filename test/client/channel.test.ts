@@ -9,7 +9,7 @@ import { Backlog } from "../../src/driver/backlog.js";
 import type { Conversation, ConversationEvent } from "../../src/driver/conversation.js";
 import type { Payload, SendOptions } from "../../src/driver/pending-message.js";
 import { SendBudget } from "../../src/driver/send-bounds.js";
-import { testPorts } from "../support/ports.js";
+import { FakeHost } from "../support/fake-host.js";
 import { Talk } from "../support/talk.js";
 
 /** A channel with the side that its socket holds, which the published types leave out. */
@@ -40,7 +40,7 @@ beforeEach(() => {
     lifeline: () => lifelineOf(conversation),
     tasks,
     origin: "wss://example.com",
-    encodeUtf8: testPorts.encodeUtf8,
+    host: new FakeHost(),
   } as const;
   channel = new InsideChannel(init, conversation.openChannel("files", "low"));
 });

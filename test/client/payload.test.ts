@@ -1,14 +1,15 @@
 import { describe, expect, it } from "vitest";
 import { payloadOf } from "../../src/client/payload.js";
+import { encoded } from "../../src/core/content.js";
 import type { Payload, Source } from "../../src/driver/pending-message.js";
-import { testPorts } from "../support/ports.js";
+import { TestText } from "../support/ports.js";
 
-const payload = (data: unknown): Payload => payloadOf(data, testPorts.encodeUtf8);
+const payload = (data: unknown): Payload => payloadOf(data, (text) => new TestText(text));
 
 function bytesOf(data: unknown): number[] {
   const made = payload(data);
   if (made.type === "source") throw new Error("a source");
-  return [...made.bytes];
+  return [...encoded(made.bytes)];
 }
 
 function sourceOf(data: unknown): Source {
@@ -56,7 +57,7 @@ describe("payloadOf", () => {
 
   it("copies no more than the view shows", () => {
     const made = payload(new Uint8Array(new ArrayBuffer(1 << 20), 0, 3));
-    expect(made.type === "binary" && made.bytes.buffer.byteLength).toBe(3);
+    expect(made.type === "binary" && encoded(made.bytes).buffer.byteLength).toBe(3);
   });
 
   it("knows an ArrayBuffer of another realm by its brand", () => {
@@ -108,7 +109,7 @@ describe("payloadOf", () => {
     [{ toString: () => "own", valueOf: () => 1 }, "own"],
     [new URL("https://example.com/"), "https://example.com/"],
   ])("makes text of %o, as WebIDL does", (data, text) => {
-    expect(payload(data)).toEqual({ type: "text", bytes: testPorts.encodeUtf8(text) });
+    expect(payload(data)).toEqual({ type: "text", bytes: new TestText(text) });
   });
 
   it.each<[string, unknown]>([

@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { browserHost, randomId, TaskQueue, writableOf } from "../../src/client/platform.js";
+import { encoded, isUnencoded, type UnencodedText } from "../../src/core/content.js";
 import { captureUncaught, reactions } from "../support/event-loop.js";
 
 afterEach(() => {
@@ -20,19 +21,28 @@ describe("browserHost", () => {
     expect(host.decodeUtf8(Uint8Array.of(0x61))).toBe("a");
   });
 
-  it("writes texts of every length, and leaves those before alone", () => {
-    const { encodeUtf8 } = browserHost();
-    const texts = Array.from({ length: 600 }, (_, length) => String.fromCharCode(97 + (length % 26)).repeat(length));
-    texts.push("", "ä", `${"a".repeat(200)}€`, "\u007f\u0080", "\ud83d\ude00", "x".repeat(20_000));
-    const encoded = texts.map((text) => encodeUtf8(text));
-    expect(encoded.map((bytes) => Buffer.from(bytes).toString())).toEqual(texts);
-  });
-
-  it("keeps no more memory for small texts than they need", () => {
-    const { encodeUtf8 } = browserHost();
-    const buffers = new Set(Array.from({ length: 1024 }, () => encodeUtf8("x".repeat(64)).buffer));
-    const bytes = [...buffers].reduce((sum, buffer) => sum + buffer.byteLength, 0);
-    expect(bytes).toBe(1024 * 64);
+  it("keeps small texts of ASCII as they are until they leave, and encodes others", () => {
+    const { contentOf } = browserHost();
+    const small = ["", "a", "\u0000\u007f", "x".repeat(256)];
+    for (const text of small) {
+      const content = contentOf(text) as UnencodedText;
+      expect([isUnencoded(content), content.text, content.length]).toEqual([true, text, text.length]);
+      const target = Buffer.alloc(text.length + 2, "-");
+      content.writeTo(target, 1);
+      expect(target.toString()).toBe(`-${text}-`);
+      expect(Buffer.from(content.encode()).toString()).toBe(text);
+    }
+    for (const text of [
+      "ä",
+      `${"a".repeat(200)}€`,
+      "\u007f\u0080",
+      "\ud83d\ude00",
+      "x".repeat(257),
+      "x".repeat(20_000),
+    ]) {
+      const content = contentOf(text);
+      expect([isUnencoded(content), Buffer.from(encoded(content)).toString()]).toEqual([false, text]);
+    }
   });
 
   it("has a clock that does not go back", () => {

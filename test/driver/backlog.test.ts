@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { encoded } from "../../src/core/content.js";
 import { Backlog } from "../../src/driver/backlog.js";
 import { cancelled, PendingMessage } from "../../src/driver/pending-message.js";
 import { SendBudget } from "../../src/driver/send-bounds.js";
@@ -32,9 +33,9 @@ afterEach(() => {
 function released(from = backlog): [string, string][] {
   const seen: [string, string][] = [];
   from.release((channel, message) => {
-    const { payload } = message;
+    const { bytes, text } = message;
     message.handleDelivered();
-    if (payload.type === "text") seen.push([channel, new TextDecoder().decode(payload.bytes)]);
+    if (bytes !== undefined && text) seen.push([channel, new TextDecoder().decode(encoded(bytes))]);
   });
   return seen;
 }

@@ -37,7 +37,8 @@ describe("PendingMessage", () => {
   ])("knows the size of %s", (_, payload, size) => {
     const message = new PendingMessage(payload, {}, 0);
     expect(message.totalBytes).toBe(size);
-    expect(message.payload).toBe(payload);
+    expect(message.text).toBe(payload.type === "text");
+    expect(message.bytes ?? message.source).toBe(payload.type === "source" ? payload.source : payload.bytes);
     expect(message.state).toBe("queued");
   });
 
@@ -91,7 +92,7 @@ describe("PendingMessage", () => {
     const message = new PendingMessage(say("a long text"), { onprogress: () => {} }, 0);
     expect([message.heldBytes, message.onprogress]).toEqual([11, expect.any(Function)]);
     message.handleDelivered();
-    expect([message.heldBytes, message.bytes?.length, message.onprogress]).toEqual([0, 0, undefined]);
+    expect([message.heldBytes, message.bytes, message.onprogress]).toEqual([0, undefined, undefined]);
   });
 
   it("names the reason as others do", () => {

@@ -99,6 +99,17 @@ describe("PlainConversation: dialling", () => {
     expect(scene.conversation.transport).toBe("websocket");
   });
 
+  it("hands texts over as texts, be they encoded or not, and bytes as bytes", () => {
+    const scene = new Scene().connect();
+    const bytes = new TextEncoder().encode("grün");
+    scene.send("grün");
+    scene.conversation.send(0, { type: "text", bytes }, {});
+    scene.conversation.send(0, { type: "binary", bytes }, {});
+    scene.conversation.send(0, { type: "binary", bytes: scene.host.contentOf("grün") }, {});
+    scene.host.endTask();
+    expect(scene.link.sent).toEqual(["grün", "grün", bytes, bytes]);
+  });
+
   it("tries again with backoff, until the time to connect is over", () => {
     const scene = new Scene().begin();
     scene.link.die();

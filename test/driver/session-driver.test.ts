@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { SluiceError } from "../../src/core/error.js";
-import type { MessageId } from "../../src/core/send/outgoing-message.js";
+import type { MessageId, OutgoingInit } from "../../src/core/send/outgoing-message.js";
 import type { SessionEvent } from "../../src/core/session/events.js";
 import { SessionDriver } from "../../src/driver/session-driver.js";
 import { type DrivenEnd, DrivenPair } from "../support/driven-pair.js";
@@ -10,7 +10,7 @@ import { binary, text } from "../support/pair.js";
 const BUFFERED_BYTES_MAX = 128 * 1024;
 const BATCH_BYTES_MAX = 16 * 1024;
 
-function send(end: DrivenEnd, message: ReturnType<typeof text>): MessageId {
+function send(end: DrivenEnd, message: OutgoingInit): MessageId {
   return end.driver.command((session, now) => session.send(0, message, now));
 }
 

@@ -134,7 +134,8 @@ class Model {
       if (draft === undefined) return;
       this.#number += 1;
       const bytes = draft.frames.reduce((sum, frame) => sum + frameBytes(frame), 0);
-      if (draft.chunks.some(({ channel }) => channel.priority !== "high")) expect(bytes).toBeLessThanOrEqual(roomBytes);
+      if (draft.chunks.some(({ message }) => message.channel.priority !== "high"))
+        expect(bytes).toBeLessThanOrEqual(roomBytes);
       this.#lineBytes += bytes;
       this.line.push({ draft, bytes });
       for (const frame of draft.frames) {
@@ -143,7 +144,8 @@ class Model {
         else this.watch.waitedBytes += frameBytes(frame);
         if (this.priorities[frame.channel] === "high") this.watch.highBytes += frameBytes(frame);
       }
-      for (const { channel, message, bytes } of draft.chunks) {
+      for (const { message, bytes } of draft.chunks) {
+        const { channel } = message;
         const takenBytes = (this.#takenBytes.get(message.id) ?? 0) + bytes;
         expect(message.takenBytes).toBe(takenBytes);
         this.#takenBytes.set(message.id, takenBytes);

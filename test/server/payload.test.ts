@@ -1,9 +1,10 @@
 import { describe, expect, it } from "vitest";
+import { encoded } from "../../src/core/content.js";
 import type { Payload } from "../../src/driver/pending-message.js";
 import { payloadOf } from "../../src/server/payload.js";
 
 const shown = (payload: Payload) =>
-  payload.type === "source" ? "source" : [payload.type, Buffer.from(payload.bytes).toString("latin1")];
+  payload.type === "source" ? "source" : [payload.type, Buffer.from(encoded(payload.bytes)).toString("latin1")];
 
 const bytes = Uint8Array.of(97, 98, 99, 100);
 
@@ -42,7 +43,7 @@ describe("payloadOf", () => {
     const payload = payloadOf(data);
     data.fill(0);
     expect(shown(payload)).toEqual(["binary", "ab"]);
-    expect(payload.type === "binary" && payload.bytes.buffer.byteLength).toBe(2);
+    expect(payload.type === "binary" && encoded(payload.bytes).buffer.byteLength).toBe(2);
   });
 
   it("reads a Blob piece by piece", async () => {

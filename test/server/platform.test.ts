@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, it, vi } from "vitest";
+import type { UnencodedText } from "../../src/core/content.js";
 import { bufferOf, callSafely, nodeHost, writableOf } from "../../src/server/platform.js";
 import { captureUncaught } from "../support/event-loop.js";
 
@@ -19,6 +20,28 @@ describe("nodeHost", () => {
     expect(nodeHost.decodeUtf8(Uint8Array.of(0xef, 0xbb, 0xbf, 0x61))).toBe("\ufeffa");
     expect(nodeHost.decodeUtf8(Uint8Array.of(0xed, 0xa0, 0x80))).toBeUndefined();
     expect(nodeHost.decodeUtf8(Uint8Array.of(0x61))).toBe("a");
+  });
+
+  it.each([
+    "",
+    "ascii",
+    "x".repeat(70_000),
+    "ä",
+    "Latin-1: \u00ff",
+    "€",
+    "\ud83d\ude00",
+    "lone \ud800",
+    "\udc00\ud800",
+  ])("keeps a text as it is until it leaves: %j", (text) => {
+    const content = nodeHost.contentOf(text) as UnencodedText;
+    const expected = Buffer.from(text);
+    expect([content.text, content.length]).toEqual([text, expected.length]);
+    expect(content.encode()).toEqual(expected);
+    for (const target of [new Uint8Array(expected.length + 2), Buffer.alloc(expected.length + 2)]) {
+      target.fill(45);
+      content.writeTo(target, 1);
+      expect(Buffer.from(target).toString()).toBe(`-${expected}-`);
+    }
   });
 
   it("has a clock that does not go back", () => {

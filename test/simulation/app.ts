@@ -3,6 +3,7 @@ import type { ChannelKey } from "../../src/core/send/send-channel.js";
 import type { SessionEvent } from "../../src/core/session/events.js";
 import type { Session } from "../../src/core/session/session.js";
 import type { Priority } from "../../src/core/wire/frame.js";
+import { TestText } from "../support/ports.js";
 import { Consumer } from "./consumer.js";
 import type { Ledger, Note } from "./ledger.js";
 import { Violation, type World } from "./world.js";
@@ -175,6 +176,7 @@ export class App {
     if (key === undefined || this.session.isSendClosed(key)) [name, key] = ["", 0];
     if (this.session.isSendClosed(key)) return;
     const { data, bytes } = content(this.out.notes.length + 1, deed, this.#world);
+    const given = typeof data === "string" ? new TestText(data) : bytes;
     const isWhole = deed.as !== "source";
     const totalBytes = isWhole || this.#world.random.chance(0.5) ? bytes.length : undefined;
     const expiresAt = deed.ttl === undefined ? undefined : now + deed.ttl;
@@ -184,7 +186,7 @@ export class App {
     this.#tally.messages += 1;
     const text = typeof data === "string";
     const init = { text, totalBytes, wantsProgress: note.id % 4 === 0, expiresAt, key: deed.key };
-    const id = this.session.send(key, isWhole ? { ...init, bytes } : init, now);
+    const id = this.session.send(key, isWhole ? { ...init, bytes: given } : init, now);
     this.#notes.set(id, note);
     const isHigh = PRIORITIES[name] === "high" && !this.#isReprioritized;
     const isWatched = isHigh && isWhole && bytes.length <= WATCHED_BYTES && this.#isAlone(name);

@@ -1,6 +1,6 @@
 import type { Millis } from "../../src/core/time.js";
 import type { Host } from "../../src/driver/host.js";
-import { testPorts } from "./ports.js";
+import { TestText, testPorts } from "./ports.js";
 
 interface Timer {
   readonly at: Millis;
@@ -12,6 +12,7 @@ export class FakeHost implements Host {
   readonly encodeUtf8 = testPorts.encodeUtf8;
   readonly decodeUtf8 = testPorts.decodeUtf8;
   readonly readText = testPorts.readText;
+  readonly contentOf = (text: string) => new TestText(text);
   /** What chance brings, always. */
   chance = 0.5;
   /** What callbacks have thrown. */

@@ -9,7 +9,7 @@ import type { Millis } from "../../src/core/time.js";
 import type { Trace } from "../../src/core/trace.js";
 import { End, type EndEvent } from "./end.js";
 import { Line, type Side } from "./line.js";
-import { testPorts } from "./ports.js";
+import { TestText, testPorts } from "./ports.js";
 import { ServerHost } from "./server-host.js";
 
 export { End, type EndEvent } from "./end.js";
@@ -405,7 +405,7 @@ export class Pair {
 }
 
 export const text = (value: string) => {
-  const bytes = testPorts.encodeUtf8(value);
+  const bytes = new TestText(value);
   return { text: true, totalBytes: bytes.length, wantsProgress: false, bytes };
 };
 

@@ -1,3 +1,4 @@
+import type { UnencodedText } from "../../src/core/content.js";
 import type { Ports } from "../../src/core/ports.js";
 
 const encoder = new TextEncoder();
@@ -18,6 +19,25 @@ export const testPorts: Ports = {
   random: () => 0.5,
   readText: decode,
 };
+
+/** A text that is encoded when it leaves. */
+export class TestText implements UnencodedText {
+  readonly text: string;
+  readonly length: number;
+
+  constructor(text: string) {
+    this.text = text;
+    this.length = this.encode().length;
+  }
+
+  writeTo(target: Uint8Array, offset: number): void {
+    target.set(this.encode(), offset);
+  }
+
+  encode(): Uint8Array {
+    return encoder.encode(this.text);
+  }
+}
 
 /** Stands for SHA-256: as long, and not what was put in. */
 export function testHash(bytes: Uint8Array): Uint8Array {

@@ -1,12 +1,18 @@
+import { encoded } from "../../src/core/content.js";
 import type { Draft } from "../../src/core/send/draft.js";
 import type { SentBatch } from "../../src/core/send/in-flight.js";
 import type { OutgoingMessages, SendEvent } from "../../src/core/send/outgoing-messages.js";
 import { Sender } from "../../src/core/send/sender.js";
-import { frameBytes } from "../../src/core/wire/encode.js";
+import { frameBytes, type OutgoingFrame } from "../../src/core/wire/encode.js";
 import type { ChunkFrame, Frame, Priority } from "../../src/core/wire/frame.js";
 import { type AnnouncedLimits, UNANNOUNCED_LIMITS } from "../../src/core/wire/parameters.js";
 
 export const BATCH = 16 * 1024;
+
+/** As the peer reads it. */
+export function written(frame: OutgoingFrame): Frame {
+  return frame.type === "chunk" ? { ...frame, payload: encoded(frame.payload) } : frame;
+}
 
 /** A sender whose batches are acknowledged when the test says so. */
 export class SenderBench {
@@ -73,7 +79,7 @@ export class SenderBench {
   }
 
   get frames(): Frame[] {
-    return this.sent.flatMap(({ frames }) => frames);
+    return this.sent.flatMap(({ frames }) => frames.map(written));
   }
 
   get chunks(): ChunkFrame[] {

@@ -344,8 +344,8 @@ export const MUTANTS = [
   {
     name: "what is over the limit is delivered without a verdict",
     file: "send/outgoing-messages.ts",
-    find: "if (message.isAdmitted || !this.#isOverLimit(message)) this.#deliver(message);",
-    replace: "if (message.isAcked) this.#deliver(message);",
+    find: "if (contest === undefined || contest.isAdmitted || !this.#isOverLimit(message)) this.#deliver(message);",
+    replace: "if (contest === undefined || contest.isAcked) this.#deliver(message);",
   },
   {
     name: "the pieces of a message that is rejected go on coming",

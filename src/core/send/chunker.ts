@@ -1,6 +1,5 @@
 import { CHUNK_BYTES_MIN } from "../limits.js";
-import { chunkHeaderBytes } from "../wire/encode.js";
-import type { ChunkFrame } from "../wire/frame.js";
+import { chunkHeaderBytes, type OutgoingChunk } from "../wire/encode.js";
 import type { OutgoingMessage } from "./outgoing-message.js";
 
 /**
@@ -28,20 +27,20 @@ export interface ChunkSpace {
  */
 export function cutBytes(message: OutgoingMessage, space: ChunkSpace): number | undefined {
   const available = message.availableBytes;
-  const wholeHeader = chunkHeaderBytes({ totalBytes: undefined, payload: { length: available } });
+  const wholeHeader = chunkHeaderBytes(undefined, available);
   const wholeBytes = space.isFirstInBatch ? space.wholeBytes : space.spaceBytes;
   if (message.isEnded && available <= space.creditBytes && available + wholeHeader <= wholeBytes) {
     return space.isFirstInBatch || available <= COALESCED_BYTES_MAX ? available : undefined;
   }
   if (!space.isFirstInBatch) return undefined;
-  const header = chunkHeaderBytes({ totalBytes: announcedTotal(message), payload: { length: space.spaceBytes } });
+  const header = chunkHeaderBytes(announcedTotal(message), space.spaceBytes);
   const size = Math.min(available, space.spaceBytes - header, space.creditBytes);
   // Half a batch: less would be the silly windows of RFC 1122, 4.2.3.4.
   return size >= Math.max(CHUNK_BYTES_MIN, Math.floor(space.batchBytesMax / 2)) ? size : undefined;
 }
 
 /** Cuts `size` bytes, as `cutBytes` gave them, off the front of `message`. */
-export function cutChunk(channel: number, message: OutgoingMessage, size: number): ChunkFrame {
+export function cutChunk(channel: number, message: OutgoingMessage, size: number): OutgoingChunk {
   const first = message.stage === "queued";
   const last = message.isEnded && size === message.availableBytes;
   const totalBytes = last ? undefined : announcedTotal(message);

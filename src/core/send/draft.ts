@@ -1,6 +1,6 @@
 import { MESSAGE_COST_BYTES } from "../limits.js";
 import type { BatchEnd } from "../trace.js";
-import type { Frame } from "../wire/frame.js";
+import type { OutgoingFrame } from "../wire/encode.js";
 import { varintBytes } from "../wire/varint.js";
 import { cutBytes } from "./chunker.js";
 import type { SentChunk } from "./in-flight.js";
@@ -11,7 +11,7 @@ import type { SendChannel } from "./send-channel.js";
 
 /** Frames for one numbered batch, and what acknowledging it will mean. */
 export interface Draft {
-  readonly frames: readonly Frame[];
+  readonly frames: readonly OutgoingFrame[];
   readonly chunks: readonly SentChunk[];
   readonly closes: readonly SendChannel[];
   /** Why nothing more is in it. */

@@ -4,7 +4,6 @@ import type { SendChannel } from "./send-channel.js";
 
 /** A chunk inside a batch that is on its way. */
 export interface SentChunk {
-  readonly channel: SendChannel;
   readonly message: OutgoingMessage;
   readonly bytes: number;
   readonly last: boolean;

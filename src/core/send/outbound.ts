@@ -1,8 +1,8 @@
 import type { Limits } from "../limits.js";
 import { type Millis, ticksToMillis } from "../time.js";
 import type { BatchEnd, Trace, WaitingFor } from "../trace.js";
-import { encodeBatch, frameBytes } from "../wire/encode.js";
-import type { AckFrame, CloseFrame, Frame, Violation } from "../wire/frame.js";
+import { encodeBatch, frameBytes, type OutgoingFrame } from "../wire/encode.js";
+import type { AckFrame, CloseFrame, Violation } from "../wire/frame.js";
 import { varintBytes } from "../wire/varint.js";
 import type { DraftSpace } from "./draft.js";
 import { type EarlySent, InFlight, type SentBatch } from "./in-flight.js";
@@ -300,7 +300,8 @@ export class Outbound {
   }
 
   #traceBatch({ number, batch, chunks }: SentBatch, end: BatchEnd | "replay", at: Millis): void {
-    const traced = chunks.map(({ channel, message, bytes, last }) => {
+    const traced = chunks.map(({ message, bytes, last }) => {
+      const { channel } = message;
       return { channel: channel.key, priority: channel.priority, message: message.id, bytes, last };
     });
     const { inFlightBytes, windowBytes } = this;
@@ -339,7 +340,7 @@ export class Outbound {
     return { type: "news", ended };
   }
 
-  #encode(number: number, ack: AckFrame | undefined, frames: readonly Frame[]): Uint8Array {
+  #encode(number: number, ack: AckFrame | undefined, frames: readonly OutgoingFrame[]): Uint8Array {
     return encodeBatch(number, ack === undefined ? frames : [ack, ...frames]);
   }
 }

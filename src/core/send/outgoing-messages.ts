@@ -55,16 +55,16 @@ export class OutgoingMessages {
   }
 
   /** Takes a message in, in the place of another one where it has the key of one that waits. */
-  add(channel: SendChannel, init: OutgoingInit & { readonly bytes?: Uint8Array | undefined }): MessageId {
+  add(channel: SendChannel, init: OutgoingInit): MessageId {
     this.#sent += 1;
-    const message = new OutgoingMessage(this.#sent, channel, init, init.bytes === undefined);
-    if (init.bytes !== undefined) message.supply(init.bytes, true);
-    else if (init.totalBytes === 0) message.supply(new Uint8Array(0), true);
-    const old = init.key === undefined ? undefined : channel.keyed?.get(init.key);
+    const message = new OutgoingMessage(this.#sent, channel, init);
+    if (!message.isEnded && init.totalBytes === 0) message.supply(new Uint8Array(0), true);
+    const { key } = init;
+    const old = key === undefined ? undefined : channel.keyed?.get(key);
     if (old === undefined || !channel.messages.replace(old, message)) channel.messages.push(message);
-    if (init.key !== undefined) {
+    if (key !== undefined) {
       channel.keyed ??= new Map();
-      channel.keyed.set(init.key, message);
+      channel.keyed.set(key, message);
     }
     if (init.expiresAt !== undefined) this.#perishable.add(message, init.expiresAt);
     channel.bufferedBytes += init.totalBytes ?? message.suppliedBytes;
@@ -114,7 +114,8 @@ export class OutgoingMessages {
    * this one any more.
    * @param number the batch that it leaves in
    */
-  handleCut({ channel, message, bytes, last }: SentChunk, number: number): void {
+  handleCut({ message, bytes, last }: SentChunk, number: number): void {
+    const { channel } = message;
     const isFirst = message.ordinal === 0;
     channel.usedBytes += bytes;
     if (isFirst) {
@@ -124,10 +125,7 @@ export class OutgoingMessages {
       message.ordinal = channel.messagesBegun;
       message.firstNumber = number;
     }
-    if (this.#isOverLimit(message)) {
-      channel.overLimit ??= new Map();
-      channel.overLimit.set(message.ordinal, message);
-    }
+    if (this.#isOverLimit(message)) this.#contest(message);
     this.#unsentBytes -= bytes;
     if (last) {
       channel.messages.shift();
@@ -139,24 +137,26 @@ export class OutgoingMessages {
   }
 
   /** The peer has a piece. */
-  handleAcked({ channel, message, bytes, last }: SentChunk): void {
+  handleAcked({ message, bytes, last }: SentChunk): void {
+    const { channel } = message;
     channel.bufferedBytes -= bytes;
     message.ackedBytes += bytes;
     // Of a message that has been cancelled meanwhile there is nothing more to tell.
     if (this.#known.get(message.id) === undefined) return;
     if (message.wantsProgress) this.#emit({ type: "progress", message: message.id, ackedBytes: message.ackedBytes });
     if (!last) return;
-    message.isAcked = true;
-    if (message.isAdmitted || !this.#isOverLimit(message)) this.#deliver(message);
+    const contest = channel.overLimit?.get(message.ordinal);
+    if (contest !== undefined) contest.isAcked = true;
+    if (contest === undefined || contest.isAdmitted || !this.#isOverLimit(message)) this.#deliver(message);
     else if (!this.hasVerdicts) this.#drop(message, "too-large");
   }
 
   /** The peer's application takes a message although it is over the limit. */
   handleAdmit(channel: SendChannel, ordinal: number): void {
-    const message = channel.overLimit?.get(ordinal);
-    if (message === undefined) return;
-    message.isAdmitted = true;
-    if (message.isAcked) this.#deliver(message);
+    const contest = channel.overLimit?.get(ordinal);
+    if (contest === undefined) return;
+    contest.isAdmitted = true;
+    if (contest.isAcked) this.#deliver(contest.message);
   }
 
   /** The peer does not take a message, or not the rest of it. */
@@ -165,7 +165,7 @@ export class OutgoingMessages {
     const isSize = code === REJECTED_SIZE;
     // What has left whole by now was quick enough.
     const message =
-      (isSize ? channel.overLimit?.get(ordinal) : undefined) ?? (head?.ordinal === ordinal ? head : undefined);
+      (isSize ? channel.overLimit?.get(ordinal)?.message : undefined) ?? (head?.ordinal === ordinal ? head : undefined);
     if (message !== undefined) this.#drop(message, isSize ? "too-large" : "refused");
   }
 
@@ -173,7 +173,7 @@ export class OutgoingMessages {
   handlePeerClose(): void {
     this.hasVerdicts = false;
     for (const message of this.#known.values()) {
-      if (message.channel.overLimit?.has(message.ordinal) && !message.isAdmitted) this.#drop(message, "too-large");
+      if (message.channel.overLimit?.get(message.ordinal)?.isAdmitted === false) this.#drop(message, "too-large");
     }
   }
 
@@ -205,6 +205,13 @@ export class OutgoingMessages {
 
   #isOverLimit(message: OutgoingMessage): boolean {
     return (message.totalBytes ?? message.takenBytes) > this.bytesMax;
+  }
+
+  /** The peer has yet to say what becomes of it. */
+  #contest(message: OutgoingMessage): void {
+    const { channel, ordinal } = message;
+    channel.overLimit ??= new Map();
+    if (!channel.overLimit.has(ordinal)) channel.overLimit.set(ordinal, { message, isAdmitted: false, isAcked: false });
   }
 
   #deliver(message: OutgoingMessage): void {

@@ -8,6 +8,15 @@ export type ChannelKey = number;
 
 export const DEFAULT_CHANNEL: ChannelKey = 0;
 
+/** A message over the peer's limit. */
+export interface Contest {
+  readonly message: OutgoingMessage;
+  /** Whether the peer takes it all the same. */
+  isAdmitted: boolean;
+  /** Whether the peer has all of it. */
+  isAcked: boolean;
+}
+
 /** Which list of the scheduler a channel waits in. */
 export type Turn = "none" | "high" | "fresh" | "old";
 
@@ -30,7 +39,7 @@ export class SendChannel {
   /** Messages that have begun to leave. */
   messagesBegun = 0;
   /** Those that are over the peer's message limit, until it has said what becomes of them (CRD-07). */
-  overLimit: Map<number, OutgoingMessage> | undefined;
+  overLimit: Map<number, Contest> | undefined;
   turn: Turn = "none";
   deficitBytes = 0;
 

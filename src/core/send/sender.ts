@@ -2,7 +2,7 @@ import { SluiceError } from "../error.js";
 import { Fifo } from "../fifo.js";
 import { CHANNELS_MAX, type Limits } from "../limits.js";
 import type { BatchEnd, WaitingFor } from "../trace.js";
-import { frameBytes } from "../wire/encode.js";
+import { frameBytes, type OutgoingFrame } from "../wire/encode.js";
 import type { Frame, Priority } from "../wire/frame.js";
 import type { AnnouncedLimits } from "../wire/parameters.js";
 import { cutChunk } from "./chunker.js";
@@ -89,7 +89,7 @@ export class Sender {
     this.#channels.delete(key);
   }
 
-  send(key: ChannelKey, init: OutgoingInit & { readonly bytes?: Uint8Array | undefined }): MessageId {
+  send(key: ChannelKey, init: OutgoingInit): MessageId {
     const channel = this.#channel(key);
     const message = this.messages.add(channel, init);
     this.#scheduler.handleBacklog(channel);
@@ -157,7 +157,7 @@ export class Sender {
 
   /** What leaves next. `undefined` when nothing is there or nothing may. */
   pollDraft(space: DraftSpace): Draft | undefined {
-    const frames: Frame[] = [];
+    const frames: OutgoingFrame[] = [];
     const chunks: SentChunk[] = [];
     const closes: SendChannel[] = [];
     this.#isWaitingForRoom = false;
@@ -190,7 +190,7 @@ export class Sender {
       }
       priority = channel.priority;
       const message = channel.messages.peek();
-      let frame: Frame;
+      let frame: OutgoingFrame;
       if (message === undefined) {
         frame = { type: "channel-close", channel: channel.id as number };
         channel.end = "sent";
@@ -198,7 +198,7 @@ export class Sender {
       } else {
         offer.overdraftBytes = this.#scheduler.overdraftBytes(channel);
         frame = cutChunk(channel.id as number, message, cutSize(channel, offer) as number);
-        const chunk = { channel, message, bytes: frame.payload.length, last: frame.last };
+        const chunk = { message, bytes: frame.payload.length, last: frame.last };
         chunks.push(chunk);
         this.messages.handleCut(chunk, space.number);
       }
@@ -279,7 +279,7 @@ export class Sender {
     return readiness;
   }
 
-  #takeControl(frames: Frame[], spaceBytes: number): number {
+  #takeControl(frames: OutgoingFrame[], spaceBytes: number): number {
     let usedBytes = 0;
     for (let frame = this.#control.peek(); frame !== undefined; frame = this.#control.peek()) {
       const bytes = frameBytes(frame);

@@ -3,7 +3,7 @@ import { Fifo } from "../fifo.js";
 import { invariant } from "../invariant.js";
 import type { Limits } from "../limits.js";
 import type { Ports } from "../ports.js";
-import type { MessageId } from "../send/outgoing-message.js";
+import type { MessageId, OutgoingInit } from "../send/outgoing-message.js";
 import { type ChannelKey, DEFAULT_CHANNEL } from "../send/send-channel.js";
 import type { Millis } from "../time.js";
 import type { Trace } from "../trace.js";
@@ -11,7 +11,7 @@ import type { Priority } from "../wire/frame.js";
 import type { SessionEvent } from "./events.js";
 import { Exchange } from "./exchange.js";
 import { MessageTrace } from "./message-trace.js";
-import type { MessageInit, SessionOptions } from "./session-types.js";
+import type { SessionOptions } from "./session-types.js";
 
 /**
  * What the application asks of a session, and what it is told. Nothing in here knows of a transport: what is accepted waits
@@ -59,7 +59,7 @@ export abstract class ApplicationSide {
   }
 
   /** @throws SluiceError `ERR_USAGE_CHANNEL_CLOSED`, `ERR_TOO_MANY_CHANNELS`, `ERR_MESSAGE_TOO_LARGE` */
-  send(channel: ChannelKey, init: MessageInit, now: Millis): MessageId {
+  send(channel: ChannelKey, init: OutgoingInit, now: Millis): MessageId {
     this.begin(now);
     const { sender, channels } = this.exchange;
     if (this.isSendClosed(channel)) {

@@ -1,6 +1,5 @@
 import type { Limits } from "../limits.js";
 import type { Ports } from "../ports.js";
-import type { OutgoingInit } from "../send/outgoing-message.js";
 import type { Millis } from "../time.js";
 import type { Trace } from "../trace.js";
 import type { CloseFrame, Frame, HandshakeFrame } from "../wire/frame.js";
@@ -40,11 +39,6 @@ export interface Admission {
   readonly held: readonly HeldBatch[];
   /** Names the server's memory, where no GREETING has: WELCOME says all that it would have said (HTTP-04). */
   readonly instance?: Uint8Array | undefined;
-}
-
-export interface MessageInit extends OutgoingInit {
-  /** The whole message; without it the engine asks with `pull` events, and `supply` answers. */
-  readonly bytes?: Uint8Array | undefined;
 }
 
 export interface SessionStats {

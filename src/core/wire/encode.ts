@@ -1,8 +1,16 @@
-import { ChunkFlag, type Frame, FrameType, type Parameters, PRIORITIES } from "./frame.js";
+import { type Content, isUnencoded } from "../content.js";
+import { ChunkFlag, type ChunkFrame, type Frame, FrameType, type Parameters, PRIORITIES } from "./frame.js";
 import { varintBytes, writeVarint } from "./varint.js";
 
+/** A chunk on its way out. */
+export interface OutgoingChunk extends Omit<ChunkFrame, "payload"> {
+  readonly payload: Content;
+}
+
+export type OutgoingFrame = Exclude<Frame, ChunkFrame> | OutgoingChunk;
+
 /** Bytes that `frame` takes in a batch. Exact: `encodeBatch` allocates by it. */
-export function frameBytes(frame: Frame): number {
+export function frameBytes(frame: OutgoingFrame): number {
   switch (frame.type) {
     case "greeting":
     case "hello":
@@ -17,7 +25,7 @@ export function frameBytes(frame: Frame): number {
         varintBytes(frame.delayTicks)
       );
     case "chunk":
-      return chunkHeaderBytes(frame) + frame.payload.length;
+      return chunkHeaderBytes(frame.totalBytes, frame.payload.length) + frame.payload.length;
     case "close":
     case "abort":
       return 1 + varintBytes(frame.code) + sized(frame.reason.length);
@@ -42,14 +50,17 @@ export function frameBytes(frame: Frame): number {
   }
 }
 
-/** Bytes of a chunk before its payload. */
-export function chunkHeaderBytes(frame: { totalBytes: number | undefined; payload: { length: number } }): number {
-  const total = frame.totalBytes === undefined ? 0 : varintBytes(frame.totalBytes);
-  return 2 + total + varintBytes(frame.payload.length);
+/**
+ * Bytes of a chunk before its payload.
+ * @param totalBytes what it announces; `undefined` where it announces nothing
+ */
+export function chunkHeaderBytes(totalBytes: number | undefined, payloadBytes: number): number {
+  const total = totalBytes === undefined ? 0 : varintBytes(totalBytes);
+  return 2 + total + varintBytes(payloadBytes);
 }
 
 /** One batch: its number (0 for an unnumbered one), then its frames (BAT-01). */
-export function encodeBatch(number: number, frames: readonly Frame[]): Uint8Array {
+export function encodeBatch(number: number, frames: readonly OutgoingFrame[]): Uint8Array {
   let size = varintBytes(number);
   for (const frame of frames) size += frameBytes(frame);
   const target = new Uint8Array(size);
@@ -58,7 +69,7 @@ export function encodeBatch(number: number, frames: readonly Frame[]): Uint8Arra
   return target;
 }
 
-function writeFrame(target: Uint8Array, start: number, frame: Frame): number {
+function writeFrame(target: Uint8Array, start: number, frame: OutgoingFrame): number {
   let offset = start;
   switch (frame.type) {
     case "greeting":
@@ -87,7 +98,7 @@ function writeFrame(target: Uint8Array, start: number, frame: Frame): number {
         (frame.totalBytes === undefined ? 0 : ChunkFlag.TOTAL);
       target[offset++] = frame.channel;
       if (frame.totalBytes !== undefined) offset = writeVarint(target, offset, frame.totalBytes);
-      return writeSized(target, offset, frame.payload);
+      return writeContent(target, offset, frame.payload);
     case "close":
     case "abort":
       target[offset++] = frame.type === "close" ? FrameType.CLOSE : FrameType.ABORT;
@@ -143,6 +154,13 @@ function parametersBytes(parameters: Parameters): number {
   let size = 0;
   for (const [id, value] of parameters) size += varintBytes(id) + sized(value.length);
   return size;
+}
+
+function writeContent(target: Uint8Array, offset: number, content: Content): number {
+  if (!isUnencoded(content)) return writeSized(target, offset, content);
+  const start = writeVarint(target, offset, content.length);
+  content.writeTo(target, start);
+  return start + content.length;
 }
 
 function writeSized(target: Uint8Array, offset: number, bytes: Uint8Array): number {

@@ -71,7 +71,7 @@ describe("cutSize", () => {
     const channel = new SendChannel(1, "normal");
     expect(cutSize(channel, { ...AMPLE, roomBytes: -1000 })).toBe(0);
     expect(cutSize(channel, { ...AMPLE, spaceBytes: 1 })).toBeUndefined();
-    channel.overLimit = new Map([[1, wholeMessage(10)]]);
+    channel.overLimit = new Map([[1, { message: wholeMessage(10), isAdmitted: false, isAcked: false }]]);
     expect(cutSize(channel, AMPLE)).toBeUndefined();
   });
 });

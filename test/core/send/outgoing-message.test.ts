@@ -1,6 +1,10 @@
 import { describe, expect, it } from "vitest";
-import { sourceMessage, wholeMessage } from "../../support/outgoing.js";
-import { binary } from "../../support/pair.js";
+import { encoded } from "../../../src/core/content.js";
+import type { OutgoingMessage } from "../../../src/core/send/outgoing-message.js";
+import { messageOf, sourceMessage, wholeMessage } from "../../support/outgoing.js";
+import { binary, text } from "../../support/pair.js";
+
+const bytesOf = (message: OutgoingMessage, size: number) => encoded(message.take(size));
 
 describe("OutgoingMessage", () => {
   it("counts what is there and what has been taken", () => {
@@ -27,7 +31,7 @@ describe("OutgoingMessage", () => {
     const message = sourceMessage(1000);
     for (let i = 0; i < 1000; i += 100) message.supply(bytes.slice(i, i + 100), i === 900);
     const out: number[] = [];
-    while (message.availableBytes > 0) out.push(...message.take(Math.min(cut, message.availableBytes)));
+    while (message.availableBytes > 0) out.push(...bytesOf(message, Math.min(cut, message.availableBytes)));
     expect(out).toEqual([...bytes]);
   });
 
@@ -36,11 +40,11 @@ describe("OutgoingMessage", () => {
     const [a, b] = [binary(10).bytes, binary(10, 2).bytes];
     message.supply(a, false);
     message.supply(b, true);
-    expect(message.take(4).buffer).toBe(a.buffer);
-    const across = message.take(8);
+    expect(bytesOf(message, 4).buffer).toBe(a.buffer);
+    const across = bytesOf(message, 8);
     expect(across.buffer).not.toBe(a.buffer);
     expect([...across]).toEqual([...a.subarray(4), ...b.subarray(0, 2)]);
-    expect(message.take(8).buffer).toBe(b.buffer);
+    expect(bytesOf(message, 8).buffer).toBe(b.buffer);
   });
 
   it("gives up what it has given: an empty piece in between holds nothing back", () => {
@@ -48,8 +52,23 @@ describe("OutgoingMessage", () => {
     message.supply(new Uint8Array(0), false);
     message.supply(Uint8Array.of(1), false);
     message.supply(new Uint8Array(0), true);
-    expect([...message.take(1)]).toEqual([1]);
+    expect([...bytesOf(message, 1)]).toEqual([1]);
     expect(message.availableBytes).toBe(0);
+  });
+
+  it("gives a text as it is where it leaves whole, and else as bytes", () => {
+    const init = text("täglich");
+    const whole = messageOf(init);
+    expect([whole.isSource, whole.isEnded, whole.availableBytes]).toEqual([false, true, 8]);
+    expect(whole.take(8)).toBe(init.bytes);
+    const cut = messageOf(init);
+    const pieces = [3, 0, 4, 1].map((size) => bytesOf(cut, size));
+    expect(Buffer.concat(pieces).toString()).toBe("täglich");
+    expect(cut.availableBytes).toBe(0);
+  });
+
+  it("is as long as it says", () => {
+    expect(() => messageOf({ ...text("ä"), totalBytes: 1 })).toThrow();
   });
 
   it("asks for more once, when less is there than it should read ahead", () => {

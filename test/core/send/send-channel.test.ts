@@ -20,7 +20,7 @@ describe("SendChannel", () => {
   it("awaits a verdict while messages over the limit are without one", () => {
     const channel = new SendChannel(1, "normal");
     expect(channel.awaitsVerdict).toBe(false);
-    channel.overLimit = new Map([[1, wholeMessage(1)]]);
+    channel.overLimit = new Map([[1, { message: wholeMessage(1), isAdmitted: false, isAcked: false }]]);
     expect(channel.awaitsVerdict).toBe(true);
     channel.overLimit.clear();
     expect(channel.awaitsVerdict).toBe(false);

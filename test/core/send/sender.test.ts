@@ -118,7 +118,7 @@ describe("Sender: what leaves", () => {
       bench.channel(key, priority);
     bench.poll();
     for (const key of [2, 3, 1]) bench.sender.send(key, text("x"));
-    expect(bench.poll(-1000)?.chunks.map(({ channel }) => channel.key)).toEqual([1]);
+    expect(bench.poll(-1000)?.chunks.map(({ message }) => message.channel.key)).toEqual([1]);
     expect(bench.poll(-1000)).toBeUndefined();
   });
 
@@ -363,8 +363,9 @@ describe("Sender: channels", () => {
     for (let i = 0; i < 200; i++) {
       for (let draft = bench.poll(room); draft !== undefined; draft = bench.poll(room)) {
         for (const chunk of draft.chunks) {
-          bytes.set(chunk.channel.key, (bytes.get(chunk.channel.key) as number) + chunk.bytes);
-          sinceLow = chunk.channel.key === 2 ? 0 : sinceLow + chunk.bytes;
+          const { key } = chunk.message.channel;
+          bytes.set(key, (bytes.get(key) as number) + chunk.bytes);
+          sinceLow = key === 2 ? 0 : sinceLow + chunk.bytes;
           room -= chunk.bytes;
           // Four quanta of the normal channel, each up to a chunk over.
           expect(sinceLow).toBeLessThanOrEqual(8 * BATCH);

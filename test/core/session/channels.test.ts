@@ -8,6 +8,7 @@ import type { Frame } from "../../../src/core/wire/frame.js";
 import { UNANNOUNCED_LIMITS } from "../../../src/core/wire/parameters.js";
 import { text } from "../../support/pair.js";
 import { testPorts } from "../../support/ports.js";
+import { written } from "../../support/sender-bench.js";
 
 const utf8 = (name: string) => testPorts.encodeUtf8(name);
 
@@ -41,7 +42,7 @@ class Bench {
         batchBytesMax: 16_384,
       });
       if (draft === undefined) return frames;
-      frames.push(...draft.frames);
+      frames.push(...draft.frames.map(written));
       const keys = draft.closes.map(({ key }) => key);
       this.channels.handleEnded(keys);
       this.#acked.push(() => {

@@ -2,6 +2,7 @@ import { describe, expect, it } from "vitest";
 import { chunkHeaderBytes, encodeBatch, frameBytes } from "../../../src/core/wire/encode.js";
 import { chunk, FRAME_TABLE } from "../../support/frame-table.js";
 import { hex, unhex } from "../../support/hex.js";
+import { TestText } from "../../support/ports.js";
 
 describe("encodeBatch", () => {
   it.each(FRAME_TABLE)("$title", ({ hex: expected, frame }) => {
@@ -24,6 +25,14 @@ describe("encodeBatch", () => {
     expect(hex(encodeBatch(7, frames))).toBe(`07${expected}`);
   });
 
+  it("writes a text that is not encoded yet as its bytes", () => {
+    const value = "grün ".repeat(20);
+    const late = { ...chunk({ text: true }), payload: new TestText(value) };
+    const early = chunk({ text: true, payload: new TextEncoder().encode(value) });
+    expect(frameBytes(late)).toBe(frameBytes(early));
+    expect(hex(encodeBatch(1, [late, late]))).toBe(hex(encodeBatch(1, [early, early])));
+  });
+
   it("MSG-02: TEXT stands on the first chunk only", () => {
     expect(hex(encodeBatch(1, [chunk({ first: false, text: true })]))).toBe("01420000");
   });
@@ -40,7 +49,7 @@ describe("chunkHeaderBytes", () => {
     [1024, 16_384, 8],
     [16_384, 2 ** 30, 14],
   ])("a payload of %d bytes, total %s: %d bytes", (length, totalBytes, expected) => {
-    expect(chunkHeaderBytes({ totalBytes, payload: { length } })).toBe(expected);
+    expect(chunkHeaderBytes(totalBytes, length)).toBe(expected);
   });
 
   it("a message of up to 16,383 bytes costs at most 4 bytes", () => {
