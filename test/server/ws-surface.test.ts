@@ -371,14 +371,16 @@ describe.each(Object.entries(worlds))("the surface of `ws`, in %s:", (_, world) 
   it("a stream that nobody reads pauses the socket, and goes on when it is read", async () => {
     const { socket, client } = await meet(world);
     const stream = createWebSocketStream(socket as unknown as WebSocket, { readableHighWaterMark: 10_000 });
-    for (let count = 0; count < 100; count++) client.send(Buffer.alloc(1000, count));
+    const sent = Array.from({ length: 1000 }, (_, i) => Buffer.alloc(1000, i));
+    for (const data of sent) client.send(data);
     while (!socket.isPaused) await reactions();
-    expect(stream.readableLength).toBeLessThan(20_000);
+    // `ws` still hands on what it has read from the connection by then: 64 KiB.
+    expect(stream.readableLength).toBeLessThan(100_000);
     const bytes: Buffer[] = [];
     stream.on("data", (piece: Buffer) => bytes.push(piece));
     client.close();
     await once(stream, "end");
-    expect(Buffer.concat(bytes)).toEqual(Buffer.concat(Array.from({ length: 100 }, (_, i) => Buffer.alloc(1000, i))));
+    expect(Buffer.compare(Buffer.concat(bytes), Buffer.concat(sent))).toBe(0);
     expect(socket.isPaused).toBe(false);
   });
 
