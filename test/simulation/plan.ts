@@ -139,6 +139,8 @@ function makePlanOfSmallOnes(seed: number, random: Random, profile: Profile): Pl
     ...plan,
     clientLimits: { ...plan.clientLimits, ...deluge.limits },
     model: { ...plan.model, ...deluge.model },
+    // So much that nobody has taken is more than the share of one principal, and a server may let go of who is away (RES-16).
+    registry: { ...plan.registry, processBytesMax: 4 * plan.registry.processBytesMax },
     deeds: [...plan.deeds, ...deluge.deeds],
     faults: [...plan.faults, ...deluge.faults],
   };
