@@ -1,6 +1,9 @@
 import type { Millis } from "../core/time.js";
 import type { Host } from "./host.js";
 
+/** What platforms take for a delay, ms: a longer one counts as none at all (HTML and Node keep it in 32 bits). */
+export const TIMER_DELAY_MS_MAX: Millis = 2 ** 31 - 1;
+
 /** One timer, for the next of several times. It may go off too early: whoever is called looks what is due, and sets it anew. */
 export class Alarm {
   readonly #host: Pick<Host, "now" | "setTimer">;
@@ -26,6 +29,7 @@ export class Alarm {
       this.#cancel = undefined;
       this.#run();
     };
-    this.#cancel = this.#host.setTimer(ring, Math.max(0, deadline - this.#host.now()));
+    const delayMs = Math.max(0, deadline - this.#host.now());
+    this.#cancel = this.#host.setTimer(ring, Math.min(delayMs, TIMER_DELAY_MS_MAX));
   }
 }

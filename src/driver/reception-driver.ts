@@ -4,6 +4,7 @@ import type { HeldBatch } from "../core/session/session-types.js";
 import type { Millis } from "../core/time.js";
 import type { Hello } from "../core/wire/handshake.js";
 import type { Transport, TransportDeath, TransportHandler } from "../transport/transport.js";
+import { TIMER_DELAY_MS_MAX } from "./alarm.js";
 import type { Host } from "./host.js";
 
 /** What the driver calls when it is done with an input. */
@@ -110,7 +111,7 @@ export class ReceptionDriver implements TransportHandler {
         // Timers of Node may come a little early.
         this.#arm();
       },
-      Math.max(0, deadline - this.#host.now()),
+      Math.min(Math.max(0, deadline - this.#host.now()), TIMER_DELAY_MS_MAX),
     );
   }
 

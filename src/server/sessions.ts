@@ -6,6 +6,7 @@ import { Reception } from "../core/registry/reception.js";
 import { type Entry, type Owner, Registry, type RegistryLimits } from "../core/registry/registry.js";
 import type { Admission, HeldBatch } from "../core/session/session-types.js";
 import type { Hello } from "../core/wire/handshake.js";
+import { TIMER_DELAY_MS_MAX } from "../driver/alarm.js";
 import { ReceptionDriver } from "../driver/reception-driver.js";
 import type { SendBounds } from "../driver/send-bounds.js";
 import type { Transport } from "../transport/transport.js";
@@ -267,7 +268,7 @@ export class Sessions {
         this.#endEvicted();
         this.#arm();
       },
-      Math.max(0, deadline - nodeHost.now()),
+      Math.min(Math.max(0, deadline - nodeHost.now()), TIMER_DELAY_MS_MAX),
     );
     // A process ends when nothing else keeps it: nobody can come back to it then.
     timer.unref();

@@ -37,6 +37,19 @@ describe("Alarm", () => {
     expect([host.timers, host.timersSet]).toEqual([[start + 20], 2]);
   });
 
+  it("may be set for a time that no timer reaches", () => {
+    const at = host.now() + 3 * 2 ** 31;
+    const far = new Alarm(host, () => {
+      rings.push(host.now());
+      if (host.now() < at) far.set(at);
+    });
+    far.set(at);
+    host.advance(1000);
+    expect(rings).toEqual([]);
+    host.advance(3 * 2 ** 31);
+    expect([rings.length, rings.at(-1), host.timers]).toEqual([4, at, []]);
+  });
+
   it("can be switched off, and on again", () => {
     alarm.set(host.now() + 50);
     alarm.set(undefined);

@@ -186,6 +186,26 @@ describe("ReceptionDriver", () => {
     );
   });
 
+  it("has the patience that it is told to have, beyond what a timer takes", () => {
+    const [, other] = LinkedTransport.pair();
+    const limits = { ...LIMITS, handshakeTimeoutMs: 2 ** 33 };
+    const options = { limits, ports: testPorts, protocol: new Uint8Array(0), instance: new Uint8Array(16) };
+    const ended: number[] = [];
+    const patient = new ReceptionDriver(new Reception(options, host.now()), other, host, {
+      handleHello: () => {},
+      handleHeld: () => {},
+      handleOver: () => ended.push(host.now()),
+    });
+    patient.start();
+    const before = host.timersSet;
+    host.advance(1000);
+    expect(host.timersSet - before).toBe(0);
+    host.advance(2 ** 33 - 1001);
+    expect(ended).toEqual([]);
+    host.advance(1000);
+    expect(ended).toHaveLength(1);
+  });
+
   it("answers a ping while the application decides", () => {
     far.inject(hello());
     far.inject(encodeBatch(0, [{ type: "ping", payload: Uint8Array.of(7) }]));

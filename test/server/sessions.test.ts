@@ -243,6 +243,18 @@ describe("RES-09 a client that comes back while its old line looks alive", () =>
     expect([story, server.transport]).toEqual([["park", "resume"], "websocket"]);
   });
 
+  it("RES-11 is waited for longer than a timer of Node takes", async () => {
+    await serve({ limits: { resumeWindowMs: 2 ** 40 } });
+    const warnings: Error[] = [];
+    const onWarning = (warning: Error) => void warnings.push(warning);
+    process.on("warning", onWarning);
+    await park(await guest());
+    await reactions();
+    process.off("warning", onWarning);
+    expect(warnings).toEqual([]);
+    expect(loopback.server.clients.size).toBe(1);
+  });
+
   it("is not taken for parked: the window that begins with the end of the old line is not its own", async () => {
     await serve({ limits: { resumeWindowMs: 300 } });
     const { peer, server, messages } = await guest();

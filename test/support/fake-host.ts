@@ -34,7 +34,8 @@ export class FakeHost implements Host {
 
   setTimer(run: () => void, delayMs: Millis): () => void {
     this.timersSet += 1;
-    const timer = { at: this.#now + delayMs, run };
+    // As platforms have it, who keep it in 32 bits.
+    const timer = { at: this.#now + (delayMs < 2 ** 31 ? delayMs : 1), run };
     this.#timers.add(timer);
     return () => this.#timers.delete(timer);
   }
