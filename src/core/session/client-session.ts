@@ -67,7 +67,9 @@ export class ClientSession extends ClientHandshake {
   /** The page is awake again. */
   wake(now: Millis): void {
     this.begin(now);
-    if (this.dialer.wake()) this.race(now);
+    if (!this.dialer.wake()) return;
+    if (this.identity.canResume) this.race(now);
+    else this.#giveUp(notKept());
   }
 
   /**
@@ -225,7 +227,7 @@ export class ClientSession extends ClientHandshake {
     if (!this.isEverGreeted && !this.dialer.retriesFirst && isAlone) {
       this.end(uncleanEnd(error ?? connectFailed("No connection could be made")));
     } else if (!this.identity.canResume) {
-      this.#giveUp(sessionLost("The connection was lost, and the server keeps no sessions"));
+      this.#giveUp(notKept());
     } else {
       this.#limitLoss(now);
       // The server has fenced it, as it is giving the session to the next: that is no news but for this line (RES-09).
@@ -278,6 +280,7 @@ export class ClientSession extends ClientHandshake {
   #pollLeave(now: Millis): boolean {
     if (!this.attachment.pollLeave(this.exchange.outbound.isQuiet, now)) return false;
     this.#leave(now);
+    if (!this.identity.canResume) this.#giveUp(notKept());
     if (this.isClosed) return true;
     this.chooser.handleLost(undefined, this.roundTripTimeMs, now);
     if (!this.succeed(now)) this.dialer.handleRecall(now);
@@ -311,4 +314,8 @@ export class ClientSession extends ClientHandshake {
   get #connectFailure(): SluiceError {
     return this.#lastFailure ?? connectFailed("No connection could be made in time");
   }
+}
+
+function notKept(): SluiceError {
+  return sessionLost("The connection was lost, and the server keeps no sessions");
 }

@@ -49,6 +49,29 @@ describe("a lost line", () => {
     expectBaseline(pair);
   });
 
+  it("RES-11: of a server that keeps no sessions ends them when the page wakes", () => {
+    const pair = connected(UNKEPT);
+    const id = send(pair, pair.client, "once");
+    pair.input(pair.client, (s, now) => s.suspend(now));
+    expect(pair.run(100).server.messages).toEqual(["once"]);
+    // One that has forgotten the attempt, or never knew it, would make another session of it, and read the message again.
+    pair.restart();
+    pair.input(pair.client, (s, now) => s.wake(now));
+    pair.run(1000);
+    expect([endsOf(pair.client), fates(pair.client)]).toEqual([LOST, new Map([[id, "unknown"]])]);
+    expect([pair.lines.length, pair.host.registry.size]).toEqual([1, 0]);
+    expectBaseline(pair);
+  });
+
+  it("RES-15: of a server that keeps no sessions ends them when it has asked to come back", () => {
+    const pair = connected(UNKEPT);
+    send(pair, pair.client, "before");
+    pair.input(pair.server, (s, now) => s.recall(500, now));
+    pair.run(1000);
+    expect([endsOf(pair.client), pair.server.messages, pair.lines.length]).toEqual([LOST, ["before"], 1]);
+    expectBaseline(pair);
+  });
+
   it("that never came to be, where the first attempt is the only one", () => {
     const pair = new Pair({ dial: { retriesFirst: false } });
     const id = send(pair, pair.client, "x");
