@@ -48,9 +48,8 @@ export class SocketState {
   }
 
   handleAttached(transport: TransportName | null): void {
-    if (transport !== null && this.readyState !== CLOSED && this.connectionState !== "connecting") {
-      this.#set("connected", transport);
-    }
+    const isBefore = this.connectionState === "connecting" && this.readyState !== OPEN;
+    if (transport !== null && this.readyState !== CLOSED && !isBefore) this.#set("connected", transport);
   }
 
   /** The session is lost, and the socket begins anew. */

@@ -38,6 +38,9 @@ describe("SocketState", () => {
     // What has carried the session may be gone when its turn comes.
     expect(state.handleOpen(OPENED, null)).toBe(true);
     expect([state.readyState, state.connectionState, told]).toEqual([1, "connecting", []]);
+    state.handleDetached();
+    state.handleAttached("sse");
+    expect([state.connectionState, state.transport]).toEqual(["connected", "sse"]);
   });
 
   it("goes with its line: away, back, and over to another one", () => {
