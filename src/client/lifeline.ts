@@ -40,7 +40,6 @@ export class Lifeline {
   readonly #handler: LifelineHandler;
   readonly #unwatch: () => void;
   readonly #plainMode: PlainMode;
-  readonly #first: ClientConversation;
   #conversation: ClientConversation;
   /** What waits for the next session to be open; `undefined` while nothing has to. */
   #backlog: Backlog | undefined;
@@ -63,6 +62,8 @@ export class Lifeline {
   #failure: SluiceError | undefined;
   /** Whether the end has begun, by either side: then no session follows. */
   #isClosing = false;
+  /** Whether a session has been lost. */
+  #hasReopened = false;
   #isHidden = false;
   #isOnline = true;
 
@@ -73,8 +74,7 @@ export class Lifeline {
     this.budget = new SendBudget(options.bounds.maxBufferedAmount);
     this.gates = new Gates(options.bounds.highWaterMark);
     this.#plainMode = new PlainMode(options, this);
-    this.#first = this.#plainMode.isCertain ? this.#newPlain(options.dial, 0) : this.#newFramed(options.dial);
-    this.#conversation = this.#first;
+    this.#conversation = this.#plainMode.isCertain ? this.#newPlain(options.dial, 0) : this.#newFramed(options.dial);
     this.#unwatch = watchPage({
       handleLeave: () => this.#leave(),
       handleSleep: () => this.#conversation.suspend(),
@@ -224,15 +224,11 @@ export class Lifeline {
       onBlocked: (error: SluiceError) => conversation.failAttempt(line, error),
     };
     const WebSocket = this.#plainMode.isPossible ? this.#plainMode.detecting(Native, handlers) : Native;
+    // The application's protocols first: a server that does not know ours must see what it would see without us.
+    const offer = [...protocols, SUBPROTOCOL];
     let transport: Transport;
     try {
-      // The application's protocols first: a server that does not know ours must see what it would see without us.
-      transport = webSocketTransport(
-        WebSocket,
-        withSession(url, sessionId),
-        [...protocols, SUBPROTOCOL],
-        this.#options.inTask,
-      );
+      transport = webSocketTransport(WebSocket, withSession(url, sessionId), offer, this.#options.inTask);
     } catch (cause) {
       const error = new SluiceError("ERR_CONNECT_FAILED", "The WebSocket could not be made", { cause });
       return this.#handleUseless(conversation, line, "websocket", error);
@@ -297,6 +293,7 @@ export class Lifeline {
       else message.fail("never-written", noChannels());
     }
     if (this.#closeCall !== undefined) plain.close(this.#closeCall.code, this.#closeCall.reason);
+    plain.handleHidden(this.#isHidden);
     plain.adopt(foundLink(found), found.mayGreet);
   }
 
@@ -342,7 +339,7 @@ export class Lifeline {
     const { cause } = credentials;
     const error = new SluiceError("ERR_CONNECT_FAILED", "`auth` has failed", { cause, retryable: true });
     // Where there has been a session the function can do it, and will again: what it asks may be starting anew as well.
-    if (conversation === this.#first && !conversation.session.isWelcomed) return this.fail(error);
+    if (!this.#hasReopened && !conversation.session.isWelcomed) return this.fail(error);
     conversation.failAttempt(line, error);
   }
 
@@ -363,6 +360,7 @@ export class Lifeline {
 
   #reopen(event: ConversationClosed, error: SluiceError): void {
     const lost = this.#conversation;
+    this.#hasReopened = true;
     const { limits, dial: first, host } = this.#options;
     const loss = lossOf(event);
     const dial = { ...first, connectTimeoutMs: Number.POSITIVE_INFINITY, retriesFirst: true };

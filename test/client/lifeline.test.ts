@@ -1,3 +1,5 @@
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { SessionLoss } from "../../src/client/events.js";
 import { GreetedOrigins } from "../../src/client/greeted-origins.js";
@@ -9,6 +11,7 @@ import { SluiceError } from "../../src/core/error.js";
 import { DEFAULT_LIMITS } from "../../src/core/limits.js";
 import type { ConversationClosed } from "../../src/driver/conversation.js";
 import { unhandledRejections } from "../support/client-story.js";
+import { reactions } from "../support/event-loop.js";
 import { MemoryNetwork } from "../support/memory-network.js";
 import { file, say } from "../support/talk.js";
 
@@ -112,6 +115,17 @@ function deferred<T>() {
   return { promise, resolve, reject };
 }
 
+/** What was collected of what nobody needs. */
+async function collect(): Promise<void> {
+  setFlagsFromString("--expose-gc");
+  const gc = runInNewContext("gc") as () => void;
+  for (let i = 0; i < 3; i++) {
+    // A WeakRef keeps what it points to until the end of the task.
+    await reactions();
+    gc();
+  }
+}
+
 describe("Lifeline: dialling", () => {
   it("tells nothing from inside of the constructor", () => {
     dial({ WebSocket: undefined });
@@ -132,6 +146,17 @@ describe("Lifeline: dialling", () => {
     const [first, resumed, refused, anew] = network.dials.map(({ url }) => url);
     const id = (made: number) => `&sluice-session=${Buffer.alloc(16, made).toString("hex")}`;
     expect([first, resumed, refused, anew]).toEqual([URL, URL + id(1), URL + id(1), URL]);
+  });
+
+  it("keeps nothing of a session that is lost", async () => {
+    await connect();
+    const lost = new WeakRef(lifeline.conversation);
+    network.restart();
+    await network.run(2000);
+    expect(story).toContain("reopen");
+    network.dials.length = 0;
+    await collect();
+    expect(lost.deref()).toBeUndefined();
   });
 
   it("makes a new attempt for every session, of 128 random bits", async () => {
@@ -500,6 +525,19 @@ describe("Lifeline: the page", () => {
     listener().handleHidden(false);
     await network.settle();
     expect(await acked()).toBe(false);
+  });
+
+  it("that is hidden hands more at a time to an ordinary server, whose WebSocket does not tell of room", async () => {
+    network.reach = "foreign";
+    dial({ protocols: [] });
+    listener().handleHidden(true);
+    await network.run(10);
+    expect(story.at(-1)).toMatch(/^open/);
+    network.blocked = "up";
+    const piece = file(50_000);
+    const receipts = Array.from({ length: 8 }, () => lifeline.send(0, "", piece, {}));
+    await network.settle();
+    expect(receipts.map(({ state }) => state)).toEqual(Array(8).fill("unknown"));
   });
 
   it("that is offline stays so for the next session", async () => {
