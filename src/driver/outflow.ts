@@ -30,7 +30,8 @@ export interface MessageSink<Data> {
 /**
  * The `writable` of a channel, made when somebody asks for it. Closing it closes the channel, and waits until everything
  * has been delivered. Aborting it takes back what has not left, and leaves the channel open: who asks then gets another
- * stream. A message that is lost breaks the stream, and so does the end of the channel.
+ * stream. A message that is lost breaks the stream, with the same consequence, and so does the end of the channel, behind
+ * which there are broken streams only.
  */
 export class Outflow<Data, Stream> {
   readonly #target: OutflowTarget<Data>;
@@ -65,7 +66,7 @@ export class Outflow<Data, Stream> {
 
 class ChannelSink<Data> implements MessageSink<Data> {
   readonly #target: OutflowTarget<Data>;
-  readonly #onAbort: () => void;
+  readonly #onBroken: () => void;
   /** What has been written and has not ended. */
   readonly #pending = new Set<Receipt>();
   #controller: Controller | undefined;
@@ -73,9 +74,10 @@ class ChannelSink<Data> implements MessageSink<Data> {
   /** Wakes the write that waits for room, if there is one: they come one at a time. */
   #wake: () => void = () => {};
 
-  constructor(target: OutflowTarget<Data>, onAbort: () => void) {
+  /** @param onBroken nothing more can be written to it */
+  constructor(target: OutflowTarget<Data>, onBroken: () => void) {
     this.#target = target;
-    this.#onAbort = onAbort;
+    this.#onBroken = onBroken;
   }
 
   start(controller: Controller): void {
@@ -84,15 +86,12 @@ class ChannelSink<Data> implements MessageSink<Data> {
   }
 
   async write(data: Data): Promise<void> {
-    const receipt = await this.#accepted(data);
-    this.#pending.add(receipt);
-    void delivery(receipt)
-      .catch((error: unknown) => this.#controller?.error(error))
-      .then(() => this.#pending.delete(receipt));
-    const { gate } = this.#target;
-    // Rejects at once when the message fails meanwhile.
-    if (isUnderWay(receipt)) await Promise.race([gate.ready, delivery(receipt).then(() => gate.ready)]);
-    if (!isUnderWay(receipt)) await receipt.written;
+    try {
+      await this.#write(data);
+    } catch (error) {
+      this.#onBroken();
+      throw error;
+    }
   }
 
   async close(): Promise<void> {
@@ -103,7 +102,7 @@ class ChannelSink<Data> implements MessageSink<Data> {
 
   abort(): void {
     this.#state = "aborted";
-    this.#onAbort();
+    this.#onBroken();
     this.#wake();
     for (const receipt of this.#pending) receipt.cancel();
   }
@@ -111,6 +110,21 @@ class ChannelSink<Data> implements MessageSink<Data> {
   /** The channel has ended. A close that is under way goes by its messages all the same (Streams, "erroring"). */
   end(): void {
     this.#controller?.error(closed());
+  }
+
+  async #write(data: Data): Promise<void> {
+    const receipt = await this.#accepted(data);
+    this.#pending.add(receipt);
+    void delivery(receipt)
+      .catch((error: unknown) => {
+        this.#onBroken();
+        this.#controller?.error(error);
+      })
+      .then(() => this.#pending.delete(receipt));
+    const { gate } = this.#target;
+    // Rejects at once when the message fails meanwhile.
+    if (isUnderWay(receipt)) await Promise.race([gate.ready, delivery(receipt).then(() => gate.ready)]);
+    if (!isUnderWay(receipt)) await receipt.written;
   }
 
   /** Where others have filled the buffer, they will make room: a stream waits for that. */

@@ -160,6 +160,35 @@ describe("Outflow: writing", () => {
     expect(target.sent).toEqual(["a", "b"]);
   });
 
+  it.each<[string, () => void]>([
+    ["is lost", () => target.lose(0)],
+    [
+      "is refused",
+      () => {
+        target.throws = new TypeError("what is this?");
+      },
+    ],
+    [
+      "is not written",
+      () => {
+        target.isClosed = true;
+      },
+    ],
+  ])("that is broken, as a message %s, gives way to another one", async (_, breakIt) => {
+    const broken = outflow.stream;
+    const writer = broken.getWriter();
+    await writer.write("a");
+    breakIt();
+    writer.write("b").catch(() => {});
+    expect(await standing(writer.closed)).toMatch(/^rejected/);
+    target.throws = undefined;
+    target.isClosed = false;
+    expect(outflow.stream).not.toBe(broken);
+    await outflow.stream.getWriter().write("c");
+    expect(target.sent.at(-1)).toBe("c");
+    expect(outflow.stream).toBe(outflow.stream);
+  });
+
   it("does not break where nobody acknowledges anything", async () => {
     const writer = outflow.stream.getWriter();
     await writer.write("a");
