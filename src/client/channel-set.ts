@@ -1,5 +1,6 @@
 import { SluiceError } from "../core/error.js";
 import type { ChannelKey } from "../core/send/send-channel.js";
+import { stillClosing } from "../core/session/channels.js";
 import type { Priority } from "../core/wire/frame.js";
 import type { ClientConversation } from "../driver/client-conversation.js";
 import { Mailbox, type MailboxInit } from "../driver/mailbox.js";
@@ -24,9 +25,14 @@ export class ChannelSet {
     this.#unseen = new Mailbox(unseen);
   }
 
-  /** The application asks for a channel, which `key` names now. */
+  /**
+   * The application asks for a channel, which `key` names now.
+   * @throws SluiceError `ERR_USAGE_CHANNEL_CLOSED` (still closing)
+   */
   want(key: ChannelKey, name: string, priority: Priority | undefined): Channel {
     const known = this.#known.get(key) ?? this.#add(key, name, priority ?? "normal");
+    // Between two sessions, it is closed when the next one is open.
+    if (known.channel.state !== "open") throw stillClosing(name);
     known.isWanted = true;
     if (priority !== undefined) known.channel.priority = priority;
     return known.channel;

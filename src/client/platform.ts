@@ -150,6 +150,8 @@ export class TaskQueue {
       const job = this.#jobs.shift();
       if (this.#jobs.length >= TASKS_AHEAD_MAX) this.#ask();
       job?.();
+      // It may have been the last of all.
+      if (this.#jobs.length === 0 && this.#state === "ended") this.#rest();
     }
   }
 

@@ -156,6 +156,14 @@ describe("ChannelSet", () => {
     expect([closed, files.state, set.keyOf("files")]).toEqual([["files"], "closed", undefined]);
   });
 
+  it("gives out nothing that is closing, though the session knows nothing of that yet", () => {
+    const files = set.want(7, "files", undefined);
+    (files as unknown as { handleClosing(): void }).handleClosing();
+    expect(() => set.want(7, "files", undefined)).toThrow(
+      expect.objectContaining({ code: "ERR_USAGE_CHANNEL_CLOSED", retryable: true }),
+    );
+  });
+
   it("ends what the next session has no room for", async () => {
     for (const [index, name] of ["a", "b", "c"].entries()) watch(set.want(10 + index, name, undefined));
     expect(DEFAULT_LIMITS.channelsMax).toBeGreaterThan(3);

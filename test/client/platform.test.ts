@@ -287,6 +287,14 @@ describe("TaskQueue", () => {
     expect(story.slice(3)).toEqual(["made", "came all the same", "closed"]);
     tasks.end();
     expect(story).toHaveLength(6);
+    // The last job may need no task of its own.
+    const others = new TaskQueue();
+    await drained(others);
+    others.within(() => {
+      others.push(() => story.push("last"));
+      others.end();
+    });
+    expect(story.slice(6)).toEqual(["made", "last", "closed"]);
   });
 
   it("holds a port, which would keep a Node process alive, only while a job waits", async () => {

@@ -37,9 +37,7 @@ export class Channels {
   open(name: string, priority: Priority): ChannelKey {
     const known = this.#table.named(name);
     if (known !== undefined) {
-      if (this.#sender.isEnding(known.key)) {
-        throw new SluiceError("ERR_USAGE_CHANNEL_CLOSED", `Channel "${name}" is still closing`, { retryable: true });
-      }
+      if (this.#sender.isEnding(known.key)) throw stillClosing(name);
       return known.key;
     }
     const bytes = this.#ports.encodeUtf8(name);
@@ -117,4 +115,9 @@ export class Channels {
       this.#emit({ type: "channel-closed", channel: key });
     }
   }
+}
+
+/** It may be opened again when both ends have ended it. */
+export function stillClosing(name: string): SluiceError {
+  return new SluiceError("ERR_USAGE_CHANNEL_CLOSED", `Channel "${name}" is still closing`, { retryable: true });
 }
