@@ -19,7 +19,7 @@ export interface TransportDeath {
 export interface TransportHandler {
   /** The transport carries batches from now on. `subprotocol`: what the server has selected; empty for none. */
   handleOpen(opened: { readonly subprotocol: string; readonly extensions: string }): void;
-  /** One batch, whole. The callee owns the bytes. */
+  /** One batch, whole. The callee owns the bytes: no Buffer of Node, whose `slice` does not copy. */
   handleBatch(batch: Uint8Array): void;
   /** `bufferedBytes` has fallen, or `isBusy` is over. A transport that cannot tell never calls it; acknowledgements wake the sender too. */
   handleWritable(): void;

@@ -54,6 +54,15 @@ describe.each(RIGS)("conformance: $name", (rig) => {
     expect(to.story.batches).toHaveLength(batches.length);
   });
 
+  it.each(["up", "down"])("hands over bytes of which a part can be copied, to be kept: %s", async (direction) => {
+    const [from, to] = ends(direction);
+    sendAll(from, [patterned(1000, 1)]);
+    const [batch] = (await to.story.batchesWhen(1)) as [Uint8Array];
+    const part = batch.subarray(10, 20);
+    expect(part.slice().buffer.byteLength).toBe(10);
+    expect([...part.slice()]).toEqual([...patterned(1000, 1).subarray(10, 20)]);
+  });
+
   it.each(["up", "down"])(
     "BAT-05: brings what was made for another transport, larger than its own: %s",
     async (direction) => {

@@ -62,6 +62,8 @@ class NodeWebSocketTransport implements Transport {
 /** A text message carries no batch; an empty one is refused in the same way (BAT-02). */
 function batchOf(data: RawData, isBinary: boolean): Uint8Array {
   if (!isBinary) return new Uint8Array(0);
-  if (Array.isArray(data)) return Buffer.concat(data);
-  return data instanceof ArrayBuffer ? new Uint8Array(data) : data;
+  if (data instanceof ArrayBuffer) return new Uint8Array(data);
+  const { buffer, byteOffset, byteLength } = Array.isArray(data) ? Buffer.concat(data) : data;
+  // Not as a Buffer, whose `slice` copies nothing: who keeps a little of it would keep all that was read with it, 64 KiB.
+  return new Uint8Array(buffer, byteOffset, byteLength);
 }
