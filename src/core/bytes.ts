@@ -7,3 +7,8 @@ export function keyOf(bytes: Uint8Array): string {
 export function owned(view: Uint8Array): Uint8Array {
   return view.length * 2 >= view.buffer.byteLength ? view : view.slice();
 }
+
+/** `view`, or a copy where it shares its memory: others would see what becomes of it. */
+export function alone(view: Uint8Array): Uint8Array {
+  return view.length === view.buffer.byteLength ? view : view.slice();
+}

@@ -1,4 +1,4 @@
-import { owned } from "../core/bytes.js";
+import { alone } from "../core/bytes.js";
 import type { SluiceError } from "../core/error.js";
 import { Fifo } from "../core/fifo.js";
 import type { ReadController, ReadSource } from "./supply-stream.js";
@@ -41,9 +41,9 @@ export class MessageBody implements ReadSource<Uint8Array> {
       if (piece.isLast) this.#finish();
       return;
     }
-    const isWaited = this.#reader === "waiting";
-    this.#pieces.push(isWaited ? piece : { ...piece, data: owned(piece.data) });
-    if (isWaited) this.#give();
+    // As the pieces of a `fetch` are: applications send them to workers, memory and all.
+    this.#pieces.push({ ...piece, data: alone(piece.data) });
+    if (this.#reader === "waiting") this.#give();
   }
 
   /** The rest does not come: its reader learns of it behind what is held. */

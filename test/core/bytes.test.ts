@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { keyOf, owned } from "../../src/core/bytes.js";
+import { alone, keyOf, owned } from "../../src/core/bytes.js";
 
 describe("keyOf", () => {
   it("tells bytes apart, length included", () => {
@@ -22,6 +22,22 @@ describe("owned", () => {
       const own = owned(view);
       expect([own, own.buffer !== batch.buffer]).toEqual([view, isCopied]);
       if (isCopied) expect(own.buffer.byteLength).toBe(view.length);
+    }
+  });
+});
+
+describe("alone", () => {
+  it("copies what shares its memory, and nothing else", () => {
+    const batch = Uint8Array.from({ length: 10 }, (_, index) => index);
+    expect(alone(batch)).toBe(batch);
+    for (const [start, end] of [
+      [0, 9],
+      [1, 10],
+      [4, 4],
+    ]) {
+      const view = batch.subarray(start, end);
+      expect(alone(view)).toEqual(view);
+      expect(alone(view).buffer.byteLength).toBe(view.length);
     }
   });
 });

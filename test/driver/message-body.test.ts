@@ -50,6 +50,28 @@ describe("MessageBody", () => {
     expect((await stream.getReader().read()).value?.buffer.byteLength).toBe(3);
   });
 
+  it("gives pieces of their own, which can be changed and sent away without harm to what came along with them", async () => {
+    const batch = Uint8Array.of(0, 1, 2, 3, 4, 5, 6, 7);
+    const other = new MessageBody({ text: false, totalBytes: 5 }, () => {});
+    const reader = stream.getReader();
+    const waiting = reader.read();
+    await reactions();
+    other.handlePiece({ data: batch.subarray(3), isLast: true, taken: () => {} });
+    body.handlePiece({ data: batch.subarray(1, 3), isLast: false, taken: () => {} });
+    body.handlePiece({ data: batch.subarray(1), isLast: false, taken: () => {} });
+    for (const read of [await waiting, await reader.read()]) {
+      const { buffer, byteOffset } = read.value as Uint8Array<ArrayBuffer>;
+      expect([byteOffset, buffer.byteLength]).toEqual([0, read.value?.byteLength]);
+      structuredClone(buffer, { transfer: [buffer] });
+    }
+    const rest = new ReadableStream(other, { highWaterMark: 0 }).getReader();
+    expect(await rest.read()).toEqual(read([3, 4, 5, 6, 7]));
+    // What has its memory for itself is not copied.
+    const whole = Uint8Array.of(1);
+    body.handlePiece({ data: whole, isLast: true, taken: () => {} });
+    expect((await reader.read()).value).toBe(whole);
+  });
+
   it("passes over pieces without bytes, and ends with the last", async () => {
     piece([]);
     const reader = stream.getReader();
