@@ -26,7 +26,8 @@ export type FetchLike = (
 ) => Promise<{
   readonly status: number;
   readonly headers: { get(name: string): string | null };
-  readonly body?: { cancel(): Promise<void> } | null;
+  /** Of another `fetch` it may be something else. */
+  readonly body?: { cancel?(): Promise<void> } | null;
 }>;
 
 /**
@@ -69,6 +70,6 @@ export async function probe(
 
 /** Lets the connection go; nobody reads the rest. */
 function discard({ body }: Awaited<ReturnType<FetchLike>>): true {
-  body?.cancel().catch(() => {});
+  body?.cancel?.().catch(() => {});
   return true;
 }

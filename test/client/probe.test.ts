@@ -49,6 +49,12 @@ describe("probe", () => {
     expect(host.timers).toEqual([]);
   });
 
+  it("takes the answer of a `fetch` with bodies of its own", async () => {
+    const get = () => "application/vnd.sluice";
+    const fetch = async () => ({ status: 200, headers: { get }, body: { pipe: () => {} } as never });
+    expect(await probe(fetch, "wss://example.com/", new FakeHost())).toBe("sluice");
+  });
+
   it("asks the same server, as the WebSocket would, without a preflight", async () => {
     const { fetch, calls } = fetching();
     await probe(fetch, "wss://example.com/live?room=1", new FakeHost());

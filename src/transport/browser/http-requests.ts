@@ -112,21 +112,23 @@ export class LineRequest {
     const { method, headers, body, keepalive = false } = this.#init;
     const { signal } = this.#controller;
     let response: Response;
+    let received: number | undefined;
+    let sent: number | undefined;
     try {
       // No `cache: "no-store"`: Chromium 156 then asks before every request whether it may send it (CORS). Our answers may
       // not be stored anyway.
       const init: RequestInit = { method, headers, signal, keepalive, credentials: "include" };
       response = await this.#platform.fetch.call(undefined, this.#url, { ...init, ...(body && { body }) });
+      received = parseCount(response.headers.get(Header.RECEIVED));
+      sent = parseCount(response.headers.get(Header.SENT));
     } catch {
       return this.#failed(undefined);
     }
-    const received = parseCount(response.headers.get(Header.RECEIVED));
-    const sent = parseCount(response.headers.get(Header.SENT));
     // A portal answers 200 to everything.
     if (response.status === 200 && received !== undefined && sent !== undefined) {
       return { type: "answer", response, received, sent };
     }
-    void response.body?.cancel().catch(() => {});
+    void response.body?.cancel?.().catch(() => {});
     const { status } = response;
     if (status === 413) return this.#over({ type: "too-large" });
     const mayPass =
@@ -139,7 +141,8 @@ export class LineRequest {
    * @returns whether it has come to its end in order
    */
   async read(response: Response, onPiece: (piece: Uint8Array) => void): Promise<boolean> {
-    const isWhole = response.body
+    // Another `fetch` may have bodies of its own.
+    const isWhole = response.body?.getReader
       ? await this.#readStream(response.body, onPiece)
       : await this.#readWhole(response, onPiece);
     this.#over(undefined);

@@ -76,6 +76,26 @@ describe("HTTP-08: requests of a line", () => {
       throw new Error("a content security policy");
     }) as never;
     expect(await requests.create({ method: "GET", headers: {} }).send()).toMatchObject({ type: "failed" });
+    platform.fetch = (() => Promise.resolve(undefined)) as never;
+    expect(await requests.create({ method: "GET", headers: {} }).send()).toMatchObject({ type: "failed" });
+  });
+
+  it("do without the streams of the platform where another `fetch` has bodies of its own", async () => {
+    const { platform, requests } = setUp();
+    // As node-fetch has it.
+    const body = { pipe: () => {} };
+    const respond = (status: number) => {
+      const headers = new Headers({ "sluice-received": "7", "sluice-sent": "9" });
+      const whole = Uint8Array.of(1, 2, 3).buffer;
+      platform.fetch = (async () => ({ status, headers, body, arrayBuffer: async () => whole })) as never;
+      return requests.create({ method: "GET", headers: {} });
+    };
+    expect(await respond(503).send()).toMatchObject({ type: "failed", httpStatus: 503 });
+    const request = respond(200);
+    const outcome = await request.send();
+    const pieces: Uint8Array[] = [];
+    const isWhole = outcome.type === "answer" && (await request.read(outcome.response, (piece) => pieces.push(piece)));
+    expect([isWhole, pieces]).toEqual([true, [Uint8Array.of(1, 2, 3)]]);
   });
 
   it("are aborted when their time is over, which may be given anew, or taken away", async () => {
