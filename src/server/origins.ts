@@ -7,13 +7,18 @@ import { SluiceError } from "../core/error.js";
  */
 export type Origins = readonly string[] | "*" | ((origin: string, request: IncomingMessage) => boolean);
 
+/** Longer than any, with a name of 253 letters: an origin is kept for as long as the session that it has made. */
+const ORIGIN_LENGTH_MAX = 512;
+
 /**
  * Whether a request may open a session, judged by its `Origin` alone (RFC 6455, 10.2). What sends none is no browser,
  * and could send any: it is let through, and left to `authenticate`.
  */
 export function isOriginAllowed(origins: Origins | null | undefined, request: IncomingMessage): boolean {
   const { origin } = request.headers;
-  if (origin === undefined || origins === "*") return true;
+  if (origin === undefined) return true;
+  if (origin.length > ORIGIN_LENGTH_MAX) return false;
+  if (origins === "*") return true;
   // A promise is no answer, and lets nobody in.
   if (typeof origins === "function") return origins(origin, request) === true;
   // In a string, parts of it would be found.

@@ -2,6 +2,7 @@ import type { WebSocket } from "ws";
 import { encoded } from "../core/content.js";
 import { SluiceError } from "../core/error.js";
 import { Fifo } from "../core/fifo.js";
+import type { Millis } from "../core/time.js";
 import { cancelled, type PendingMessage } from "../driver/pending-message.js";
 import { collect } from "../driver/stream-source.js";
 import type { ServerSendData } from "./payload.js";
@@ -15,6 +16,13 @@ interface Outgoing {
   readonly onAccepted: SendCallback | undefined;
 }
 
+export interface PlainLimits {
+  /** Of a stream, which is sent when all of it is there. */
+  readonly messageBytesMax: number;
+  /** How long an end waits for what does not move, ms. */
+  readonly closeTimeoutMs: Millis;
+}
+
 /**
  * What leaves for an ordinary client. It is handed to `ws` at once, so no time can be over, and nothing can be replaced;
  * but a stream is one message, and has to be read before it can leave: what comes behind it waits.
@@ -22,7 +30,7 @@ interface Outgoing {
 export class PlainOutflow {
   readonly counts = { messagesSent: 0, bytesSent: 0 };
   readonly #socket: WebSocket;
-  readonly #messageBytesMax: number;
+  readonly #limits: PlainLimits;
   readonly #onTurn: () => void;
   readonly #waiting: Fifo<Outgoing> = new Fifo();
   /** What streams have given. */
@@ -30,11 +38,13 @@ export class PlainOutflow {
   #waitingBytes = 0;
   /** What is to be done when nothing waits any more. */
   #onEmpty: (() => void) | undefined;
+  /** Stops waiting for what does not move. */
+  #cancelTimer: () => void = () => {};
 
   /** @param onTurn less is buffered than before */
-  constructor(socket: WebSocket, messageBytesMax: number, onTurn: () => void) {
+  constructor(socket: WebSocket, limits: PlainLimits, onTurn: () => void) {
     this.#socket = socket;
-    this.#messageBytesMax = messageBytesMax;
+    this.#limits = limits;
     this.#onTurn = onTurn;
   }
 
@@ -54,15 +64,32 @@ export class PlainOutflow {
     if (this.#waiting.length === 1) void this.#drain().catch((error: unknown) => nodeHost.report(error));
   }
 
-  /** Takes nothing more; calls `run` behind what waits. The first call counts. */
+  /** Takes nothing more; calls `run` behind what waits, or when nothing of it moves any more. The first call counts. */
   end(run: () => void): void {
     if (this.isEnding) return;
     this.#onEmpty = run;
     if (this.#waiting.length === 0) run();
+    else this.#handleProgress();
   }
 
   /** The connection is gone. */
   handleClosed(): void {
+    this.#giveUp();
+  }
+
+  /** Something of what waits has moved. */
+  #handleProgress(): void {
+    if (!this.isEnding || this.#waiting.length === 0) return;
+    this.#cancelTimer();
+    const onLate = () => {
+      this.#giveUp();
+      this.#onEmpty?.();
+    };
+    this.#cancelTimer = nodeHost.setTimer(onLate, this.#limits.closeTimeoutMs);
+  }
+
+  #giveUp(): void {
+    this.#cancelTimer();
     this.#waitingBytes = 0;
     for (const outgoing of this.#waiting.drain()) this.#fail(outgoing, "never-written", neverWritten());
   }
@@ -85,7 +112,9 @@ export class PlainOutflow {
       this.#waiting.shift();
       this.#waitingBytes -= message.totalBytes ?? 0;
       if (message.state === "queued") this.#hand(next);
+      this.#handleProgress();
     }
+    this.#cancelTimer();
     this.#onEmpty?.();
   }
 
@@ -94,8 +123,14 @@ export class PlainOutflow {
     const { message } = outgoing;
     const { source } = message;
     if (source === undefined || message.state !== "queued") return;
+    const read = async (offset: number, size: number): Promise<Uint8Array> => {
+      const piece = await source.read(offset, size);
+      this.#handleProgress();
+      return piece;
+    };
     try {
-      this.#collected.set(message, await collect(source, this.#messageBytesMax));
+      const { messageBytesMax } = this.#limits;
+      this.#collected.set(message, await collect({ totalBytes: undefined, read }, messageBytesMax));
     } catch (error) {
       // One that was taken back fails, too.
       if (message.state !== "queued") return;

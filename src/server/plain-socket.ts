@@ -9,7 +9,7 @@ import { type SendBounds, SendBudget } from "../driver/send-bounds.js";
 import type { TransportName } from "../transport/transport.js";
 import type { ConnectionView } from "./connection-view.js";
 import { payloadOf, type ServerSendData } from "./payload.js";
-import { PlainOutflow } from "./plain-outflow.js";
+import { type PlainLimits, PlainOutflow } from "./plain-outflow.js";
 import { nodeHost } from "./platform.js";
 import type { ServerChannel } from "./server-channel.js";
 import {
@@ -43,15 +43,14 @@ export class PlainSocket extends ServerSocket {
   #heldBytes = 0;
   readonly #counts = { messagesReceived: 0, bytesReceived: 0 };
 
-  /** @param messageBytesMax of a stream, which is sent when all of it is there */
-  constructor(socket: WebSocket, principal: unknown, bounds: SendBounds, messageBytesMax: number) {
+  constructor(socket: WebSocket, principal: unknown, bounds: SendBounds, limits: PlainLimits) {
     const gates = new Gates(bounds.highWaterMark);
     const budget = new SendBudget(bounds.maxBufferedAmount);
     super(gates, budget);
     this.#budget = budget;
     this.#socket = socket;
     this.principal = principal;
-    this.#outflow = new PlainOutflow(socket, messageBytesMax, () => gates.handleTurn());
+    this.#outflow = new PlainOutflow(socket, limits, () => gates.handleTurn());
     socket.on("message", (data, isBinary) => {
       const buffer = bufferOf(data);
       this.#counts.messagesReceived += 1;

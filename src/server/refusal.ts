@@ -4,19 +4,36 @@ import type { Duplex } from "node:stream";
 /** When a server that is full, or is going down, wants to be asked again. Arbitrary. */
 export const RETRY_AFTER_SECONDS = 5;
 
+/** Those of the WebSocket protocol that `ws` takes. */
+const VERSIONS = [13, 8];
+
 /**
  * Answers an upgrade that is refused, completely, and ends the connection: a proxy that sees half an answer may tunnel
  * what follows to other servers.
  */
-export function refuseUpgrade(socket: Duplex, status: 400 | 401 | 403 | 404 | 405 | 500 | 503): void {
+export function refuseUpgrade(
+  socket: Duplex,
+  status: 400 | 401 | 403 | 404 | 405 | 500 | 503,
+  headers: Readonly<Record<string, string>> = {},
+): void {
   const text = STATUS_CODES[status] ?? "";
   socket.once("finish", () => socket.destroy());
   socket.on("error", () => socket.destroy());
   socket.end(
     `HTTP/1.1 ${status} ${text}\r\nConnection: close\r\nContent-Type: text/plain\r\n` +
       (status === 503 ? `Retry-After: ${RETRY_AFTER_SECONDS}\r\n` : "") +
+      Object.entries(headers)
+        .map(([name, value]) => `${name}: ${value}\r\n`)
+        .join("") +
       `Content-Length: ${Buffer.byteLength(text)}\r\n\r\n${text}`,
   );
+}
+
+/** Answers an upgrade request that is none to a WebSocket, or to one of another time (RFC 6455, 4.4; RFC 9110, 15.5.6). */
+export function refuseHandshake({ method, headers }: IncomingMessage, socket: Duplex): void {
+  if (method !== "GET") return refuseUpgrade(socket, 405, { Allow: "GET" });
+  const isKnown = VERSIONS.includes(Number(headers["sec-websocket-version"]));
+  refuseUpgrade(socket, 400, isKnown ? {} : { "Sec-WebSocket-Version": VERSIONS.join(", ") });
 }
 
 /**

@@ -16,7 +16,7 @@ import { checkOrigins, isOriginAllowed } from "./origins.js";
 import { PlainSocket } from "./plain-socket.js";
 import { isAdmitted } from "./principal.js";
 import { answerProbe, isProbe } from "./probe.js";
-import { isStrippedHandshake, refuseUpgrade, requireUpgrade } from "./refusal.js";
+import { isStrippedHandshake, refuseHandshake, refuseUpgrade, requireUpgrade } from "./refusal.js";
 import type { ServerSocket } from "./server-socket.js";
 import { takeSessionQuery } from "./session-query.js";
 import { Sessions } from "./sessions.js";
@@ -349,11 +349,7 @@ export class SluiceServer extends EventEmitter<SluiceServerEvents> {
     this.#plain.handleUpgrade(request, socket, head, (webSocket: WebSocket) => {
       socket.off("close", leave);
       leave();
-      this.#introduce(
-        new PlainSocket(webSocket, principal, this.#bounds, this.#limits.messageBytesMax),
-        request,
-        callback,
-      );
+      this.#introduce(new PlainSocket(webSocket, principal, this.#bounds, this.#limits), request, callback);
     });
   }
 
@@ -387,7 +383,7 @@ export class SluiceServer extends EventEmitter<SluiceServerEvents> {
     server.on("headers", (headers, request) => this.emit("headers", headers, request));
     server.on("wsClientError", (error, socket, request) => {
       if (this.listenerCount("wsClientError") > 0) this.emit("wsClientError", error, socket, request);
-      else refuseUpgrade(socket, request.method === "GET" ? 400 : 405);
+      else refuseHandshake(request, socket);
     });
     return server;
   }

@@ -55,6 +55,13 @@ describe("isOriginAllowed", () => {
     expect(isOriginAllowed(null, request("https://other.example"))).toBe(false);
   });
 
+  it("knows none that is longer than a name can be: it would be kept", () => {
+    const long = `https://${"a".repeat(600)}`;
+    for (const origins of [undefined, "*", [long], () => true] as const) {
+      expect(isOriginAllowed(origins, request(long, "a".repeat(600)))).toBe(false);
+    }
+  });
+
   it("asks a function, with the request", () => {
     const seen: unknown[] = [];
     const made = request("https://example.com");

@@ -1,6 +1,6 @@
 import { once } from "node:events";
 import { ReadableStream } from "node:stream/web";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { WebSocket } from "ws";
 import type { ServerSocket } from "../../src/server/index.js";
 import { reactions } from "../support/event-loop.js";
@@ -15,7 +15,7 @@ let socket: ServerSocket;
 let inbox: Inbox<string>;
 
 beforeEach(async () => {
-  loopback = await Loopback.start({ maxPayload: 1000 });
+  loopback = await Loopback.start({ maxPayload: 1000, limits: { closeTimeoutMs: 400 } });
   client = loopback.webSocket();
   inbox = new Inbox();
   client.on("message", (data, isBinary) => inbox.push(`${data}${isBinary ? " binary" : ""}`));
@@ -95,6 +95,22 @@ describe("PlainOutflow: streams", () => {
     end();
     expect(await inbox.next()).toBe("last binary");
     expect((await closed)[0]).toBe(4000);
+  });
+
+  it("hold up a close for as long as they move, and not longer than the close timeout when they do not", async () => {
+    const source = told();
+    const receipt = socket.send(source.stream);
+    const closed = once(client, "close");
+    const timers = vi.spyOn(globalThis, "setTimeout");
+    socket.close(4000, "bye");
+    source.give("a piece");
+    await reactions();
+    const waits = timers.mock.calls.filter(([, delayMs]) => delayMs === 400);
+    expect(waits.length).toBe(2);
+    timers.mockRestore();
+    expect((await closed)[0]).toBe(4000);
+    expect([receipt.state, source.seen.cancelled]).toEqual(["never-written", failure("ERR_NEVER_WRITTEN")]);
+    expect(inbox.items).toEqual([]);
   });
 
   it("end with the connection", async () => {

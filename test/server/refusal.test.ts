@@ -1,7 +1,8 @@
+import type { IncomingMessage } from "node:http";
 import { PassThrough } from "node:stream";
 import { text } from "node:stream/consumers";
 import { describe, expect, it } from "vitest";
-import { refuseUpgrade } from "../../src/server/refusal.js";
+import { refuseHandshake, refuseUpgrade } from "../../src/server/refusal.js";
 
 describe("refuseUpgrade", () => {
   it.each([
@@ -36,5 +37,29 @@ describe("refuseUpgrade", () => {
     socket.destroy();
     socket.emit("error", new Error("ECONNRESET"));
     await closed;
+  });
+});
+
+describe("refuseHandshake", () => {
+  const request = (method: string, version?: string) =>
+    ({ method, headers: { "sec-websocket-version": version } }) as unknown as IncomingMessage;
+
+  it.each<[string, IncomingMessage, string, string | undefined]>([
+    [
+      "a version of another time, with those that it may be",
+      request("GET", "12"),
+      "400",
+      "Sec-WebSocket-Version: 13, 8",
+    ],
+    ["none", request("GET"), "400", "Sec-WebSocket-Version: 13, 8"],
+    ["whatever else is wrong", request("GET", "13"), "400", undefined],
+    ["another method", request("POST", "13"), "405", "Allow: GET"],
+  ])("answers %s", async (_, given, status, header) => {
+    const socket = new PassThrough({ autoDestroy: false });
+    const answer = text(socket);
+    refuseHandshake(given, socket);
+    const lines = (await answer).split("\r\n");
+    expect(lines[0]).toContain(status);
+    expect(lines.filter((line) => /^(?:Sec-|Allow)/.test(line))).toEqual(header === undefined ? [] : [header]);
   });
 });

@@ -7,7 +7,7 @@ import {
   type TransportHandler,
   type TransportName,
 } from "../transport.js";
-import { answer, refuse } from "./http-answers.js";
+import { answer, cutUnread, refuse } from "./http-answers.js";
 import { type BodyEnd, type BodyLimits, readBatches } from "./http-body.js";
 import { EventStream, LongPoll } from "./http-downlink.js";
 import { Outgoing } from "./http-outgoing.js";
@@ -24,7 +24,7 @@ export interface LineLimits extends BodyLimits {
   readonly idleMs: number;
   /** How long a POST waits for what comes before it, ms. */
   readonly earlyHoldMs: number;
-  /** How long a line that has been closed goes on to tell so, ms. */
+  /** How long a line that has been closed goes on to tell so, ms; and after that, how long its last answers may take. */
   readonly lingerMs: number;
 }
 
@@ -70,6 +70,8 @@ export class HttpLine implements Transport {
   /** The next one, which has come before what it follows: nothing of it is read. */
   #early: Upload | undefined;
   #downlink: EventStream | LongPoll | undefined;
+  /** Answers that their clients have not taken to their end. */
+  readonly #unread = new Set<ServerResponse>();
   #state: "open" | "closing" | "over" = "open";
   #closeCode = 1000;
   #timer: NodeJS.Timeout | undefined;
@@ -251,6 +253,8 @@ export class HttpLine implements Transport {
       return false;
     }
     if (this.#outgoing.acknowledge(received)) this.#handleDrain();
+    this.#unread.add(response);
+    response.once("close", () => this.#unread.delete(response));
     return true;
   }
 
@@ -377,5 +381,6 @@ export class HttpLine implements Transport {
     if (downlink?.type === "poll") downlink.answer(404, {});
     else downlink?.finish();
     this.#outgoing.clear();
+    for (const response of this.#unread) cutUnread(response, this.#limits.lingerMs);
   }
 }

@@ -1,6 +1,6 @@
 import { once } from "node:events";
 import { request as httpRequest, type IncomingHttpHeaders } from "node:http";
-import { connect as connectTcp } from "node:net";
+import { connect as connectTcp, type Socket } from "node:net";
 import { text } from "node:stream/consumers";
 import { gzipSync } from "node:zlib";
 import { afterEach, describe, expect, it, vi } from "vitest";
@@ -575,5 +575,31 @@ describe("HTTP-20, HTTP-21: the end", () => {
     const poll = await arrived(() => get(1));
     transport.terminate();
     expect((await poll.answer()).status).toBe(404);
+  });
+
+  it.each<[string, Record<string, string>]>([
+    ["an event stream", { accept: "text/event-stream" }],
+    ["a poll", {}],
+  ])("keeps no answer that nobody reads: %s", async (_, headers) => {
+    const { transport } = await open();
+    // More than the systems take for them. Polls are answered with as much as they may, again and again on one connection.
+    for (let i = 0; i < 800; i++) transport.send(new Uint8Array(16_000));
+    const { http, url } = rig as HttpRig;
+    const accepted = once(http, "connection");
+    const client = connectTcp(Number(new URL(url).port), "127.0.0.1").pause();
+    client.on("error", () => {});
+    const lines = Object.entries({ ...ours(1), host: "a", ...headers }).map(([name, value]) => `${name}: ${value}\r\n`);
+    client.write(`GET /live HTTP/1.1\r\n${lines.join("")}\r\n`.repeat("accept" in headers ? 1 : 40));
+    const [socket] = (await accepted) as [Socket];
+    for (let last = -1; socket.writableLength === 0 || socket.bytesWritten > last; await reactions()) {
+      last = socket.bytesWritten;
+    }
+    holdTime();
+    transport.terminate();
+    await pass(4999);
+    expect(socket.destroyed).toBe(false);
+    await pass(1);
+    expect(socket.destroyed).toBe(true);
+    client.destroy();
   });
 });
