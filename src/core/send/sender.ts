@@ -248,6 +248,11 @@ export class Sender {
     return this.#control.length > 0;
   }
 
+  /** How many they are. */
+  get controlCount(): number {
+    return this.#control.length;
+  }
+
   bufferedBytes(key: ChannelKey): number {
     return this.#channels.get(key)?.bufferedBytes ?? 0;
   }

@@ -24,6 +24,12 @@ export type ExchangeFrame = Exclude<
 /** What leaves in requests, by who says what it has to say so. */
 const LEAVES = { none: "none", peer: "acks", own: "posts", both: "batches" } as const;
 
+/**
+ * Frames that wait to leave, and must not be lost: of channels that begin and end, one or two for each, and verdicts on messages of
+ * the peer. They pile up where a peer goes on and acknowledges nothing, so that what is kept for a replay is used up (SEC-06).
+ */
+const CONTROL_FRAMES_MAX = 4096;
+
 /** What the peer says of its batches at the start of an attachment. */
 export interface PeerCounters {
   /** The highest number that it has accepted. */
@@ -121,6 +127,7 @@ export class Exchange {
     }
     switch (frame.type) {
       case "chunk":
+        if (this.sender.controlCount > CONTROL_FRAMES_MAX) return { code: 1008, reason: "more verdicts than it takes" };
         return this.inbound.handleChunk(frame, now);
       case "ack":
         return this.#handleNews(this.outbound.handleAck(frame, now), now);

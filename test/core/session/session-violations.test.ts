@@ -436,6 +436,29 @@ describe("ERR-05: who greets or answers badly may be anybody, and a session is s
   });
 });
 
+describe("SEC-06: verdicts that are asked for and not acknowledged", () => {
+  it("wait up to a bound: 1008", () => {
+    // Beyond what is kept for a replay, nothing leaves.
+    const small = { windowBytes: 8192, chunkBytes: 4096, replayBytesMax: 12_288 };
+    const pair = new Pair({ serverLimits: { ...LIMITS, messageBytesMax: 100, ...small } }).connect().run(100);
+    const tooLarge = chunk({ payload: bytes(101) });
+    let batches = 0;
+    while (pair.server.of("closed").length === 0 && batches < 1000) {
+      batches += 1;
+      pair.inject(
+        pair.server,
+        encodeBatch(
+          batches,
+          Array.from({ length: 40 }, () => tooLarge),
+        ),
+      );
+    }
+    expect(batches * 40).toBeGreaterThan(4096);
+    expect(pair.server.session.stats.inFlightBytes).toBeLessThanOrEqual(12_288);
+    expectViolation(pair, pair.server, 1008);
+  });
+});
+
 describe("ERR-03: in a batch with a violation", () => {
   it("what stands before it counts, what stands behind it does not", () => {
     const pair = new Pair().connect().run(100);
