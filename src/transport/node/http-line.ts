@@ -291,7 +291,7 @@ export class HttpLine implements Transport {
     if (downlink?.type === "poll" && this.#hasNews(downlink.received)) return this.#answerPoll();
     if (downlink?.type !== "stream") return;
     while (downlink.isReady && this.#outgoing.hasAfter(downlink.position)) {
-      const position = downlink.position + 1;
+      const position = this.#outgoing.nextAfter(downlink.position);
       downlink.write(position, this.#outgoing.at(position));
       this.#outgoing.handleSent(position);
     }

@@ -34,12 +34,17 @@ export class Outgoing {
     return true;
   }
 
-  /** Whether there is a batch behind `position`. */
+  /** Whether there is a batch behind `position` that the client does not have yet. */
   hasAfter(position: number): boolean {
-    return position < this.#last;
+    return this.nextAfter(position) <= this.#last;
   }
 
-  /** The batch at `position`, which is kept. */
+  /** What to bring to a client behind `position`: it may have more by now, from another answer. */
+  nextAfter(position: number): number {
+    return Math.max(position, this.#acknowledged) + 1;
+  }
+
+  /** The batch at `position`, which is kept: beyond `acknowledged`. */
   at(position: number): Uint8Array {
     return this.#kept.get(position) as Uint8Array;
   }
@@ -57,7 +62,7 @@ export class Outgoing {
     position: number,
     bytesMax: number,
   ): { readonly body: Uint8Array; readonly first: number; readonly last: number } {
-    const first = Math.max(position, this.#acknowledged) + 1;
+    const first = this.nextAfter(position);
     const batches: Uint8Array[] = [];
     let last = first - 1;
     for (let bytes = 0; bytes < bytesMax && last < this.#last; last++) {

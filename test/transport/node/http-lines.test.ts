@@ -505,6 +505,37 @@ describe("HTTP-16: down, by an event stream", () => {
     expect(batchesIn((await poll.answer()).body)).toEqual([[101]]);
   });
 
+  it("goes on behind what the client says that it has from elsewhere, while the stream was not read", async () => {
+    const { transport } = await open();
+    // More than the systems take.
+    for (let i = 0; i < 800; i++) transport.send(new Uint8Array(16_000).fill(i % 256));
+    const { url } = rig as HttpRig;
+    const client = connectTcp(Number(new URL(url).port), "127.0.0.1").pause();
+    const headers = { ...ours(1), host: "a", ...EVENTS };
+    const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
+    client.write(`GET /live HTTP/1.1\r\n${lines.join("")}\r\n`);
+    const ask = (position: number, received: number) => post(position, [bytes(position)], CARRY, received).answer();
+    // What the stream has taken is what was sent.
+    let sent = Number((await ask(2, 1)).headers["sluice-sent"]);
+    for (let last = -1; sent > last; ) {
+      last = sent;
+      sent = Number((await post(2, [], {}, 1).answer()).headers["sluice-sent"]);
+    }
+    const next = await ask(3, sent);
+    expect(Number(next.headers["sluice-sent"])).toBeGreaterThan(sent);
+    const known = Number(next.headers["sluice-sent"]);
+    expect((await ask(4, known)).status).toBe(200);
+    let read = "";
+    client.on("data", (piece) => {
+      read += piece.toString("latin1");
+    });
+    client.resume();
+    while (!read.includes("id: 801\n")) await reactions();
+    expect([read.includes(`id: ${sent}\n`), read.includes(`id: ${known}\n`)]).toEqual([true, false]);
+    expect(read).toContain(`id: ${known + 1}\n`);
+    client.destroy();
+  });
+
   it("is kept alive by comments", async () => {
     await open({ commentMs: 10 });
     const stream = get(1, EVENTS);

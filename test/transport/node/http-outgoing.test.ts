@@ -34,6 +34,16 @@ describe("HTTP-09: what goes down a line", () => {
     ]);
   });
 
+  it("goes on behind what the client has, whoever asks for more", () => {
+    const outgoing = withBatches(3);
+    outgoing.take(0, 1000);
+    expect([outgoing.nextAfter(0), outgoing.nextAfter(2)]).toEqual([1, 3]);
+    outgoing.acknowledge(2);
+    expect([outgoing.nextAfter(0), outgoing.nextAfter(1), outgoing.hasAfter(0)]).toEqual([3, 3, true]);
+    outgoing.acknowledge(3);
+    expect([outgoing.nextAfter(0), outgoing.hasAfter(0)]).toEqual([4, false]);
+  });
+
   it("fits into the bound of an answer, but for one batch, which always goes", () => {
     const outgoing = withBatches(5, 100);
     expect(outgoing.take(0, 250)).toMatchObject({ first: 1, last: 2 });
