@@ -116,11 +116,12 @@ export const PARAMETERS_MAX: number = 64;
 export const BATCH_BYTES_MIN: number = 4 * KIB;
 
 /**
- * The limits that `given` asks for, the rest by default. Room for reassembly follows a larger message limit by itself, and
+ * The limits that `asked` names, the rest by default; `undefined` and `null` name none. Room for reassembly follows a larger message limit by itself, and
  * room for a replay the window; chunks are at most half a window.
  * @throws SluiceError `ERR_USAGE_ARGUMENT` for limits that cannot work
  */
-export function limitsWith(given: Partial<Limits>): Limits {
+export function limitsWith(asked: Partial<Limits>): Limits {
+  const given: Partial<Limits> = Object.fromEntries(Object.entries(asked).filter(([, value]) => value != null));
   const { messageBytesMax = DEFAULT_LIMITS.messageBytesMax } = given;
   const reassemblyBytesMax = Math.max(DEFAULT_LIMITS.reassemblyBytesMax, 2 * messageBytesMax);
   const { windowBytes = DEFAULT_LIMITS.windowBytes } = given;
@@ -131,6 +132,7 @@ export function limitsWith(given: Partial<Limits>): Limits {
 
 function checkedLimits(limits: Limits): Limits {
   for (const [name, value] of Object.entries(limits)) {
+    require(name in DEFAULT_LIMITS, `There is no limit "${name}"`);
     const min = name === "resumeWindowMs" ? 0 : 1;
     require(Number.isSafeInteger(value) && value >= min, `${name} must be an integer of at least ${min}, not ${value}`);
   }

@@ -94,12 +94,6 @@ const DEFAULT_SERVER_LIMITS: ServerLimits = {
 };
 
 /** @throws SluiceError `ERR_USAGE_ARGUMENT` */
-export function traceOf({ trace }: SluiceServerOptions): ServerTrace | undefined {
-  if (trace === undefined || typeof trace === "function") return trace;
-  throw new SluiceError("ERR_USAGE_ARGUMENT", "trace must be a function");
-}
-
-/** @throws SluiceError `ERR_USAGE_ARGUMENT` */
 export function limitsOf(options: SluiceServerOptions): Limits {
   const { principalSessionsMax: _p, addressHandshakesMax: _a, processBytesMax: _b, ...given } = options.limits ?? {};
   const messageBytesMax = options.maxPayload ?? given.messageBytesMax ?? DEFAULT_LIMITS.messageBytesMax;

@@ -1,5 +1,4 @@
 import type { IncomingMessage } from "node:http";
-import { SluiceError } from "../core/error.js";
 
 /**
  * Which pages may connect. Default: those of the same host. `"*"` lets everybody in: only for services that neither use
@@ -27,8 +26,10 @@ export function isOriginAllowed(origins: Origins | null | undefined, request: In
   return URL.canParse(origin) && new URL(origin).host === request.headers.host?.toLowerCase();
 }
 
-/** @throws SluiceError `ERR_USAGE_ARGUMENT` for what is none of the three */
-export function checkOrigins(origins: Origins | null | undefined): void {
-  const isKnown = (origins ?? "*") === "*" || typeof origins === "function" || Array.isArray(origins);
-  if (!isKnown) throw new SluiceError("ERR_USAGE_ARGUMENT", 'origins must be a list, "*" or a function');
+/** Whether a page may have it as its origin, as browsers write that: no path, no default port, no capitals, no patterns. */
+export function isOrigin(value: unknown): boolean {
+  if (typeof value !== "string") return false;
+  // Those of other schemes, as of extensions and apps, are opaque to us.
+  if (!/^https?:/i.test(value)) return value === "null" || /^[a-z][a-z\d+.-]*:\/\/[^/?#\s*]*$/.test(value);
+  return !value.includes("*") && URL.canParse(value) && new URL(value).origin === value;
 }

@@ -9,10 +9,11 @@ import type { Limits } from "../core/limits.js";
 import { type SendBounds, sendBoundsOf } from "../driver/send-bounds.js";
 import { webSocketTransport } from "../transport/node/websocket.js";
 import { SUBPROTOCOL, type Transport } from "../transport/transport.js";
+import { checkedOptions } from "./checked-options.js";
 import { HttpEndpoint } from "./http-endpoint.js";
 import { takeRequests } from "./http-requests.js";
-import { limitsOf, type ServerLimits, type SluiceServerOptions, serverLimitsOf, traceOf } from "./options.js";
-import { checkOrigins, isOriginAllowed } from "./origins.js";
+import { limitsOf, type ServerLimits, type SluiceServerOptions, serverLimitsOf } from "./options.js";
+import { isOriginAllowed } from "./origins.js";
 import { PlainSocket } from "./plain-socket.js";
 import { isAdmitted } from "./principal.js";
 import { answerProbe, isProbe } from "./probe.js";
@@ -93,18 +94,16 @@ export class SluiceServer extends EventEmitter<SluiceServerEvents> {
   /** @throws SluiceError `ERR_USAGE_ARGUMENT` */
   constructor(options: SluiceServerOptions, callback?: () => void) {
     super();
-    const given = [options.server, options.port, options.noServer || undefined].filter(
-      (value) => (value ?? null) !== null,
-    );
-    if (given.length !== 1) {
+    const checked = checkedOptions(options);
+    const { server, port, host, backlog, noServer = false } = checked;
+    if ([server !== undefined, port !== undefined, noServer].filter(Boolean).length !== 1) {
       throw new SluiceError("ERR_USAGE_ARGUMENT", "One and only one of server, port and noServer must be given");
     }
-    checkOrigins(options.origins);
-    this.options = { ...options };
-    this.#limits = limitsOf(options);
-    this.#serverLimits = serverLimitsOf(options);
-    this.#bounds = sendBoundsOf(options, MAX_BUFFERED_AMOUNT);
-    this.#sessions = new Sessions(this.#limits, this.#bounds, this.#serverLimits, traceOf(options));
+    this.options = checked;
+    this.#limits = limitsOf(checked);
+    this.#serverLimits = serverLimitsOf(checked);
+    this.#bounds = sendBoundsOf(checked, MAX_BUFFERED_AMOUNT);
+    this.#sessions = new Sessions(this.#limits, this.#bounds, this.#serverLimits, checked.trace);
     this.#endpoint = this.#httpEndpoint();
     this.#framed = this.#webSocketServer({
       ...FRAMED_BOUNDS,
@@ -115,17 +114,15 @@ export class SluiceServer extends EventEmitter<SluiceServerEvents> {
       maxPayload: this.#limits.messageBytesMax,
       handleProtocols: (_offered, request) => this.#chosenProtocols.get(request) ?? false,
     });
-    this.#ownsHttp = typeof options.port === "number";
-    this.#http = options.server ?? (this.#ownsHttp ? upgradeOnlyServer() : undefined);
+    this.#ownsHttp = port !== undefined;
+    this.#http = server ?? (this.#ownsHttp ? upgradeOnlyServer() : undefined);
     if (this.#http === undefined) return;
     OWNERS.set(this.#onUpgrade, this);
     this.#http.on("upgrade", this.#onUpgrade);
     this.#http.on("listening", this.#onListening);
     this.#http.on("error", this.#onHttpError);
     this.#stopTaking = takeRequests(this.#http, (request, response) => this.#takeRequest(request, response));
-    const { port, host, backlog } = options;
-    if (typeof port !== "number") return;
-    this.#http.listen({ port, host: host ?? undefined, backlog: backlog ?? undefined }, callback);
+    if (port !== undefined) this.#http.listen({ port, host, backlog }, callback);
   }
 
   /**

@@ -18,6 +18,10 @@ describe("limits", () => {
     expect(limitsWith({})).toEqual(DEFAULT_LIMITS);
   });
 
+  it("takes `undefined` and `null` for not given", () => {
+    expect(limitsWith({ windowBytes: undefined, channelsMax: null } as never)).toEqual(DEFAULT_LIMITS);
+  });
+
   it.each<[string, Partial<Limits>]>([
     ["zero", { messageBytesMax: 0 }],
     ["negative", { heartbeatMs: -1 }],
@@ -35,6 +39,7 @@ describe("limits", () => {
     ["a resume window that is no integer", { resumeWindowMs: 0.5 }],
     ["less room for a replay than a window and a chunk", { replayBytesMax: (16 * 1024 + 64) * 1024 - 1 }],
     ["no room for a replay", { replayBytesMax: 0 }],
+    ["a limit that there is not", { messageBytes: 1024 } as never],
   ])("LIM-03: refuses %s", (_, change) => {
     expect(() => limitsWith(change)).toThrow(expect.objectContaining({ code: "ERR_USAGE_ARGUMENT" }));
   });
