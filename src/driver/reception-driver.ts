@@ -13,8 +13,8 @@ export interface ReceptionHandler {
   handleHello(hello: Hello, auth: string | undefined, offered: string): void;
   /** So many bytes of early data wait for the decision. */
   handleHeld(bytes: number): void;
-  /** The transport is no longer at the door, whoever has it now. */
-  handleOver(): void;
+  /** The transport is no longer at the door, whoever has it now. `error`: why its client was not let in. */
+  handleOver(error?: SluiceError): void;
 }
 
 /** What may wait inside the transport of a stranger who does not read, beside what has to be said once, bytes. */
@@ -98,7 +98,7 @@ export class ReceptionDriver implements TransportHandler {
       this.#handler.handleHello(event.hello, event.auth, event.offered);
     } else {
       this.#transport.close(event.transportCode, "");
-      this.#finish();
+      this.#finish(event.error);
     }
   }
 
@@ -115,8 +115,8 @@ export class ReceptionDriver implements TransportHandler {
     );
   }
 
-  #finish(): void {
+  #finish(error?: SluiceError): void {
     this.#cancelTimer?.();
-    this.#handler.handleOver();
+    this.#handler.handleOver(error);
   }
 }

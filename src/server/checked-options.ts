@@ -73,6 +73,12 @@ export function checkedOptions(options: SluiceServerOptions): SluiceServerOption
   return Object.fromEntries(given);
 }
 
+/** @throws SluiceError `ERR_USAGE_ARGUMENT` */
+export function requireTime(name: string, value: unknown): void {
+  if (typeof value === "number" && value >= 0 && value < Number.POSITIVE_INFINITY) return;
+  throw usage(`${name} must be a number of milliseconds, not ${shown(value)}`);
+}
+
 function requireOrigins(value: unknown): void {
   if (value === "*" || typeof value === "function") return;
   if (!Array.isArray(value)) throw usage(`origins must be a list, "*" or a function, not ${shown(value)}`);

@@ -4,7 +4,7 @@ import { answer, refuse } from "../transport/node/http-answers.js";
 import { HttpLines, type OpenLine } from "../transport/node/http-lines.js";
 import type { Transport } from "../transport/transport.js";
 import { isOriginAllowed, type Origins } from "./origins.js";
-import { RETRY_AFTER_SECONDS } from "./refusal.js";
+import { foreignOrigin, NO_ROOM, RETRY_AFTER_SECONDS, TOO_MANY } from "./refusal.js";
 import { takeSessionQuery } from "./session-query.js";
 import { type VerifyClient, verify } from "./verify-client.js";
 
@@ -14,6 +14,8 @@ export interface Door {
   readonly verifyClient: () => VerifyClient | null | undefined;
   /** Whether there is room for it. `sessionId`: the one that it comes back for. */
   readonly hasRoom: (sessionId: string | undefined) => boolean;
+  /** Is told that a client was sent away, and why. */
+  readonly onRefused: (request: IncomingMessage, message: string, cause?: unknown) => void;
   /** It comes to the door. Returns what to call when it has left; `undefined` where too many of its kind are there. */
   readonly enter: (request: IncomingMessage) => (() => void) | undefined;
 }
@@ -47,12 +49,10 @@ export class HttpEndpoint {
   handle(request: IncomingMessage, response: ServerResponse, receive: ReceiveLine): boolean {
     if (!isOurs(request)) return false;
     const sessionId = takeSessionQuery(request);
-    const isAllowed = this.#isAllowed(request);
+    const status = this.#statusFor(request);
     response.setHeader("Vary", "Origin");
-    if (isAllowed === undefined) {
-      refuse(request, response, 500);
-    } else if (!isAllowed) {
-      refuse(request, response, 403);
+    if (status !== undefined) {
+      refuse(request, response, status);
     } else {
       allowReading(request, response);
       this.#handleAllowed(request, response, sessionId, receive);
@@ -86,14 +86,15 @@ export class HttpEndpoint {
     open: OpenLine,
     receive: ReceiveLine,
   ): Promise<void> {
-    if (!this.#door.hasRoom(sessionId)) return refuseForNow(request, response);
+    if (!this.#door.hasRoom(sessionId)) return this.#refuseForNow(request, response, NO_ROOM);
     let leave: (() => void) | undefined;
     try {
       leave = this.#door.enter(request);
-    } catch {
+    } catch (cause) {
+      this.#door.onRefused(request, "`clientAddress` has failed", cause);
       return refuse(request, response, 500);
     }
-    if (leave === undefined) return refuseForNow(request, response);
+    if (leave === undefined) return this.#refuseForNow(request, response, TOO_MANY);
     response.once("close", leave);
     const isWelcome = await this.#isWelcome(request, response, sessionId);
     response.off("close", leave);
@@ -116,21 +117,31 @@ export class HttpEndpoint {
   ): Promise<boolean> {
     const verifyClient = this.#door.verifyClient();
     if (!verifyClient) return true;
-    const verdict = await verify(verifyClient, request);
+    const verdict = await verify(verifyClient, request, (message, cause) =>
+      this.#door.onRefused(request, message, cause),
+    );
     if (response.destroyed) return false;
     if (verdict.isVerified && this.#door.hasRoom(sessionId)) return true;
-    if (verdict.isVerified) refuseForNow(request, response);
+    if (verdict.isVerified) this.#refuseForNow(request, response, NO_ROOM);
     else refuse(request, response, verdict.status, verdict.headers);
     return false;
   }
 
-  /** `undefined` where the application's check has failed. */
-  #isAllowed(request: IncomingMessage): boolean | undefined {
+  /** With what to refuse a request for where it comes from; `undefined` where it may come. */
+  #statusFor(request: IncomingMessage): 403 | 500 | undefined {
     try {
-      return isOriginAllowed(this.#door.origins(), request);
-    } catch {
-      return undefined;
+      if (isOriginAllowed(this.#door.origins(), request)) return undefined;
+    } catch (cause) {
+      this.#door.onRefused(request, "`origins` has failed", cause);
+      return 500;
     }
+    this.#door.onRefused(request, foreignOrigin(request));
+    return 403;
+  }
+
+  #refuseForNow(request: IncomingMessage, response: ServerResponse, message: string): void {
+    this.#door.onRefused(request, message);
+    refuse(request, response, 503, { "Retry-After": RETRY_AFTER_SECONDS });
   }
 }
 
@@ -161,8 +172,4 @@ function answerPreflight(request: IncomingMessage, response: ServerResponse): vo
     "Access-Control-Max-Age": PREFLIGHT_SECONDS,
   };
   refuse(request, response, 204, headers);
-}
-
-function refuseForNow(request: IncomingMessage, response: ServerResponse): void {
-  refuse(request, response, 503, { "Retry-After": RETRY_AFTER_SECONDS });
 }

@@ -22,6 +22,7 @@ export type { Origins } from "./origins.js";
 export type { ServerSendData } from "./payload.js";
 export type { ServerBinaryType } from "./received-data.js";
 export { ServerChannel, type ServerChannelOptions } from "./server-channel.js";
+export type { SluiceServerEvents } from "./server-events.js";
 export { type SendCallback, type ServerSendOptions, ServerSocket, type ServerSocketEvents } from "./server-socket.js";
-export { SluiceServer, type SluiceServerEvents } from "./sluice-server.js";
+export { SluiceServer } from "./sluice-server.js";
 export type { VerifyClient, VerifyClientAnswer, VerifyClientInfo } from "./verify-client.js";

@@ -1,3 +1,5 @@
+import { SluiceError } from "../core/error.js";
+
 /** Whether what `authenticate` has returned lets the client in. */
 export function isAdmitted(principal: unknown): boolean {
   return principal !== undefined && principal !== null && principal !== false;
@@ -21,4 +23,15 @@ export function principalName(principal: unknown): string | undefined {
     default:
       return `${typeof principal}:${String(principal)}`;
   }
+}
+
+/** What is told of a client that `authenticate` has not let in, or has failed for. */
+export function refusal(cause: unknown): SluiceError {
+  if (cause instanceof SluiceError) return cause;
+  return new SluiceError("ERR_REFUSED", "`authenticate` or `identify` has failed", { cause });
+}
+
+/** `authenticate` has said no. */
+export function notAdmitted(): SluiceError {
+  return new SluiceError("ERR_REFUSED", "`authenticate` has refused the client");
 }

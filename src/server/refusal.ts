@@ -1,4 +1,10 @@
-import { type IncomingMessage, type ServerResponse, STATUS_CODES } from "node:http";
+import {
+  createServer,
+  type Server as HttpServer,
+  type IncomingMessage,
+  type ServerResponse,
+  STATUS_CODES,
+} from "node:http";
 import type { Duplex } from "node:stream";
 
 /** When a server that is full, or is going down, wants to be asked again. Arbitrary. */
@@ -6,6 +12,15 @@ export const RETRY_AFTER_SECONDS = 5;
 
 /** Those of the WebSocket protocol that `ws` takes. */
 const VERSIONS = [13, 8];
+
+/** Why clients are sent away, for the application. */
+export const NO_ROOM = "There is no room, or the server is closing";
+export const TOO_MANY = "Too many handshakes are under way from this address";
+
+/** That `origins` does not let the page in, and what a proxy may have done to that. */
+export function foreignOrigin({ headers }: IncomingMessage): string {
+  return `Pages of ${headers.origin} may not connect; the request is for the host ${headers.host}`;
+}
 
 /**
  * Answers an upgrade that is refused, completely, and ends the connection: a proxy that sees half an answer may tunnel
@@ -53,4 +68,9 @@ export function requireUpgrade(_request: IncomingMessage, response: ServerRespon
     Connection: "close",
   });
   response.end("Upgrade Required");
+}
+
+/** A server that has nothing for other requests. */
+export function upgradeOnlyServer(): HttpServer {
+  return createServer(requireUpgrade);
 }

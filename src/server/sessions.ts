@@ -13,7 +13,7 @@ import type { Transport } from "../transport/transport.js";
 import { connectionEnds } from "./connection-view.js";
 import { FramedSocket, type ServerTrace, type SocketKeeper } from "./framed-socket.js";
 import { nodeHost } from "./platform.js";
-import { isAdmitted, principalName } from "./principal.js";
+import { isAdmitted, notAdmitted, principalName, refusal } from "./principal.js";
 
 /** A client at the door: what its request says, and who is to see its socket. */
 export interface Visitor {
@@ -27,8 +27,8 @@ export interface Visitor {
   readonly authenticate: ((auth: unknown) => unknown) | undefined;
   readonly identify: ((principal: unknown) => string | undefined) | undefined;
   readonly onEstablished: (socket: FramedSocket) => void;
-  /** The client is no longer at the door, let in or not. */
-  readonly onOver: () => void;
+  /** The client is no longer at the door, let in or not; `error` says why it was not. */
+  readonly onOver: (error: SluiceError | undefined) => void;
 }
 
 /**
@@ -90,18 +90,17 @@ export class Sessions {
     const driver: ReceptionDriver = new ReceptionDriver(reception, transport, nodeHost, {
       handleHello: (hello, auth, offered) => {
         const chosen = chosenProtocol(visitor, offered);
-        if (chosen === undefined)
-          driver.refuse(1011, "", new SluiceError("ERR_INTERNAL", "`handleProtocols` has thrown"));
+        if (chosen instanceof SluiceError) driver.refuse(1011, "", chosen);
         else void this.#admit({ ...visitor, protocol: chosen }, driver, hello, auth);
       },
       handleHeld: (bytes) => {
         this.#registry.accountEarly(bytes - earlyBytes);
         earlyBytes = bytes;
       },
-      handleOver: () => {
+      handleOver: (error) => {
         this.#registry.accountEarly(-earlyBytes);
         earlyBytes = 0;
-        visitor.onOver();
+        visitor.onOver(error);
       },
     });
     driver.start();
@@ -167,11 +166,11 @@ export class Sessions {
     try {
       if (visitor.authenticate !== undefined) {
         principal = await visitor.authenticate(auth === undefined ? undefined : JSON.parse(auth));
-        if (!isAdmitted(principal)) throw new SluiceError("ERR_REFUSED", "`authenticate` has refused the client");
+        if (!isAdmitted(principal)) throw notAdmitted();
         name = (visitor.identify ?? principalName)(principal);
       }
     } catch (cause) {
-      return driver.refuse(1008, REFUSED, new SluiceError("ERR_REFUSED", "Refused", { cause }));
+      return driver.refuse(1008, REFUSED, refusal(cause));
     }
     // Who was still at the door when the server closed: there is nothing for it here any more.
     if (this.#state === "closing")
@@ -332,13 +331,13 @@ const SCARCE_UNTIL = 1 / 3;
 /** One answer to everything that is wrong (RES-07). */
 const REFUSED = "unauthorized";
 
-/** `undefined` where the application's choice has failed. */
-function chosenProtocol({ protocol, choose }: Visitor, offered: string): string | undefined {
+/** An error where the application's choice has failed. */
+function chosenProtocol({ protocol, choose }: Visitor, offered: string): string | SluiceError {
   if (choose === undefined) return protocol;
   try {
     return choose(offered);
-  } catch {
-    return undefined;
+  } catch (cause) {
+    return new SluiceError("ERR_REFUSED", "`handleProtocols` has failed", { cause });
   }
 }
 

@@ -1,5 +1,5 @@
 import { EventEmitter } from "node:events";
-import { createServer, type Server as HttpServer, type IncomingMessage, type ServerResponse } from "node:http";
+import type { Server as HttpServer, IncomingMessage, ServerResponse } from "node:http";
 import type { Server as HttpsServer } from "node:https";
 import type { AddressInfo } from "node:net";
 import type { Duplex } from "node:stream";
@@ -9,21 +9,31 @@ import type { Limits } from "../core/limits.js";
 import { type SendBounds, sendBoundsOf } from "../driver/send-bounds.js";
 import { webSocketTransport } from "../transport/node/websocket.js";
 import { SUBPROTOCOL, type Transport } from "../transport/transport.js";
-import { checkedOptions } from "./checked-options.js";
+import { checkedOptions, requireTime } from "./checked-options.js";
 import { HttpEndpoint } from "./http-endpoint.js";
 import { takeRequests } from "./http-requests.js";
 import { limitsOf, type ServerLimits, type SluiceServerOptions, serverLimitsOf } from "./options.js";
 import { isOriginAllowed } from "./origins.js";
+import { admitPlain } from "./plain-admission.js";
 import { PlainSocket } from "./plain-socket.js";
-import { isAdmitted } from "./principal.js";
 import { answerProbe, isProbe } from "./probe.js";
-import { isStrippedHandshake, refuseHandshake, refuseUpgrade, requireUpgrade } from "./refusal.js";
+import {
+  foreignOrigin,
+  isStrippedHandshake,
+  NO_ROOM,
+  refuseHandshake,
+  refuseUpgrade,
+  requireUpgrade,
+  TOO_MANY,
+  upgradeOnlyServer,
+} from "./refusal.js";
+import type { SluiceServerEvents } from "./server-events.js";
 import type { ServerSocket } from "./server-socket.js";
 import { takeSessionQuery } from "./session-query.js";
 import { Sessions } from "./sessions.js";
 import { chooseProtocol, offeredProtocols, protocolsIn, setOfferedProtocols } from "./subprotocols.js";
 import { ask } from "./verify-client.js";
-import { Visitors } from "./visitors.js";
+import { addressOf, Visitors } from "./visitors.js";
 import { FRAMED_BOUNDS, type OwnOptions, webSocketServer } from "./web-socket-server.js";
 
 /** A server has many sockets: a quarter of what a page may queue. */
@@ -32,16 +42,6 @@ const MAX_BUFFERED_AMOUNT = 16 * 1024 * 1024;
 /** Over how long `shutdown` spreads the return of the clients, and how long it waits for the last of them, ms. */
 const SHUTDOWN_WITHIN_MS = 10_000;
 const SHUTDOWN_GRACE_MS = 3000;
-
-export interface SluiceServerEvents {
-  connection: [socket: ServerSocket, request: IncomingMessage];
-  headers: [headers: string[], request: IncomingMessage];
-  /** An upgrade request that is none; with a listener, answering it is the application's task, as with `ws`. */
-  wsClientError: [error: Error, socket: Duplex, request: IncomingMessage];
-  listening: [];
-  error: [error: Error];
-  close: [];
-}
 
 /** An upgrade request of a client that is at the door. */
 interface Upgrade {
@@ -82,6 +82,9 @@ export class SluiceServer extends EventEmitter<SluiceServerEvents> {
   };
   readonly #onListening = (): void => {
     this.emit("listening");
+  };
+  readonly #tellRefused = (request: IncomingMessage, message: string, cause?: unknown): void => {
+    this.emit("refused", new SluiceError("ERR_REFUSED", message, { cause }), request);
   };
   readonly #onHttpError = (error: Error): void => {
     this.emit("error", error);
@@ -139,27 +142,30 @@ export class SluiceServer extends EventEmitter<SluiceServerEvents> {
     // Gone while the application was thinking: nothing of it would ever tell that it has left.
     if (socket.destroyed) return;
     const sessionId = takeSessionQuery(request);
-    if (this.#state !== "running") return refuseUpgrade(socket, 503);
+    const refuse = (status: 403 | 500 | 503, message: string, cause?: unknown): void => {
+      refuseUpgrade(socket, status);
+      this.#tellRefused(request, message, cause);
+    };
+    if (this.#state !== "running") return refuse(503, NO_ROOM);
     if (!this.shouldHandle(request)) return refuseUpgrade(socket, 400);
     // A client that comes back brings relief: it takes what is held for it.
-    if (this.#sessions.isFull && !this.#sessions.has(sessionId)) return refuseUpgrade(socket, 503);
+    if (this.#sessions.isFull && !this.#sessions.has(sessionId)) return refuse(503, NO_ROOM);
+    const offered = offeredProtocols(request);
     let isAllowed: boolean;
+    let protocol: string | false = false;
+    let leave: (() => void) | undefined;
+    let asked = "origins";
     try {
       isAllowed = isOriginAllowed(this.options.origins, request);
-    } catch {
-      return refuseUpgrade(socket, 500);
+      asked = "handleProtocols";
+      if (isAllowed) protocol = this.#choose(offered, request);
+      asked = "clientAddress";
+      if (isAllowed) leave = this.#enter(request);
+    } catch (cause) {
+      return refuse(500, `\`${asked}\` has failed`, cause);
     }
-    if (!isAllowed) return refuseUpgrade(socket, 403);
-    const offered = offeredProtocols(request);
-    let protocol: string | false;
-    let leave: (() => void) | undefined;
-    try {
-      protocol = this.#choose(offered, request);
-      leave = this.#enter(request);
-    } catch {
-      return refuseUpgrade(socket, 500);
-    }
-    if (leave === undefined) return refuseUpgrade(socket, 503);
+    if (!isAllowed) return refuse(403, foreignOrigin(request));
+    if (leave === undefined) return refuse(503, TOO_MANY);
     // Refused, or gone before it was let in.
     socket.once("close", leave);
     const visit = { request, socket, head, callback, leave };
@@ -252,9 +258,10 @@ export class SluiceServer extends EventEmitter<SluiceServerEvents> {
    * Ends in order: takes no new clients, asks those that are connected to come back elsewhere, each at a moment of its own,
    * and ends what is left of them with 1012 when that time is over. Clients whose session is lost by that begin a new one
    * where they come to.
-   * @param options.withinMs over how long the clients' return is spread. Default 10,000
+   * @param options.withinMs over how long the clients' return is spread, 0 or more. Default 10,000
    */
   async shutdown({ withinMs = SHUTDOWN_WITHIN_MS }: { readonly withinMs?: number } = {}): Promise<void> {
+    requireTime("withinMs", withinMs);
     const isClosed = new Promise<void>((resolve) => this.close(() => resolve()));
     this.#sessions.recall(withinMs);
     await this.#sessions.whenEmpty(withinMs + SHUTDOWN_GRACE_MS);
@@ -307,6 +314,10 @@ export class SluiceServer extends EventEmitter<SluiceServerEvents> {
       transport,
       request,
       ...visit,
+      onOver: (error) => {
+        visit.onOver();
+        if (error) this.emit("refused", error, request);
+      },
       authenticate: authenticate && ((auth) => authenticate({ request, auth })),
       identify,
       onEstablished: (serverSocket) => this.#introduce(serverSocket, request, callback),
@@ -320,6 +331,7 @@ export class SluiceServer extends EventEmitter<SluiceServerEvents> {
       hasRoom: (sessionId: string | undefined) =>
         this.#state === "running" && (!this.#sessions.isFull || this.#sessions.has(sessionId)),
       enter: (request: IncomingMessage) => this.#enter(request),
+      onRefused: this.#tellRefused,
     };
     return new HttpEndpoint(door, this.#limits, () => {
       if (this.#state !== "running") this.#stopTaking();
@@ -327,21 +339,14 @@ export class SluiceServer extends EventEmitter<SluiceServerEvents> {
   }
 
   async #upgradePlain({ request, socket, head, callback, leave }: Upgrade): Promise<void> {
-    const { authenticate, plainClients } = this.options;
+    const { authenticate, plainClients = false } = this.options;
     let principal: unknown;
-    if (authenticate !== undefined) {
-      if (plainClients !== true) return refuseUpgrade(socket, 401);
-      // As long as a client with a session has. Who is late is told to come again, and looked at no more.
-      const timer = setTimeout(() => refuseUpgrade(socket, 503), this.#limits.handshakeTimeoutMs);
-      try {
-        principal = await authenticate({ request, auth: undefined });
-      } catch {
-        principal = undefined;
-      }
-      clearTimeout(timer);
-      if (!socket.writable) return;
-      if (!isAdmitted(principal)) return refuseUpgrade(socket, 401);
+    if (authenticate) {
+      const visit = { request, socket, plainClients, timeoutMs: this.#limits.handshakeTimeoutMs };
+      const admitted = await admitPlain(visit, authenticate, (error) => this.emit("refused", error, request));
+      if (admitted === undefined) return;
       if (this.#state !== "running") return refuseUpgrade(socket, 503);
+      principal = admitted.principal;
     }
     this.#plain.handleUpgrade(request, socket, head, (webSocket: WebSocket) => {
       socket.off("close", leave);
@@ -371,11 +376,16 @@ export class SluiceServer extends EventEmitter<SluiceServerEvents> {
 
   #webSocketServer(own: OwnOptions): WebSocketServer {
     const server = webSocketServer(own, (info, callback) =>
-      ask(this.options.verifyClient, info, (result, ...details) => {
-        // It may have taken its time.
-        if (result && this.#state !== "running") callback(false, 503);
-        else callback(result, ...details);
-      }),
+      ask(
+        this.options.verifyClient,
+        info,
+        (result, ...details) => {
+          // It may have taken its time.
+          if (result && this.#state !== "running") callback(false, 503);
+          else callback(result, ...details);
+        },
+        (message, cause) => this.#tellRefused(info.req, message, cause),
+      ),
     );
     server.on("headers", (headers, request) => this.emit("headers", headers, request));
     server.on("wsClientError", (error, socket, request) => {
@@ -384,12 +394,4 @@ export class SluiceServer extends EventEmitter<SluiceServerEvents> {
     });
     return server;
   }
-}
-
-function addressOf(request: IncomingMessage): string | undefined {
-  return request.socket.remoteAddress;
-}
-
-function upgradeOnlyServer(): HttpServer {
-  return createServer(requireUpgrade);
 }

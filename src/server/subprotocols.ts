@@ -33,7 +33,7 @@ export function setOfferedProtocols(request: IncomingMessage, offered: readonly 
 
 /**
  * The application's choice, by default the first that is offered; `false` for none. It sees no names that could be none.
- * @throws SluiceError `ERR_USAGE_ARGUMENT` for a choice that is no string; what `handleProtocols` throws
+ * @throws SluiceError `ERR_USAGE_ARGUMENT` for a choice that is no name; what `handleProtocols` throws
  */
 export function chooseProtocol(
   offered: readonly string[],
@@ -46,8 +46,11 @@ export function chooseProtocol(
   if (own.size === 0) return false;
   if (!handleProtocols) return own.values().next().value ?? false;
   const chosen: unknown = handleProtocols(own, request);
-  if (chosen && typeof chosen !== "string") {
-    throw new SluiceError("ERR_USAGE_ARGUMENT", "`handleProtocols` must return a string or false, and not later");
-  }
-  return chosen ? (chosen as string) : false;
+  // As with `ws`, whatever is falsy stands for none.
+  if (!chosen) return false;
+  if (typeof chosen === "string" && PROTOCOL_NAME.test(chosen)) return chosen;
+  throw new SluiceError(
+    "ERR_USAGE_ARGUMENT",
+    "`handleProtocols` must return the name of a protocol or false, and not later",
+  );
 }

@@ -1,3 +1,5 @@
+import type { IncomingMessage } from "node:http";
+
 /** Who is at the door: handshakes under way, by address. */
 export class Visitors {
   readonly #counts = new Map<string, number>();
@@ -26,4 +28,9 @@ export class Visitors {
     if (rest === 0) this.#counts.delete(address);
     else this.#counts.set(address, rest);
   }
+}
+
+/** Where a request comes from, as far as its connection knows. */
+export function addressOf(request: IncomingMessage): string | undefined {
+  return request.socket.remoteAddress;
 }

@@ -37,6 +37,14 @@ async function park([peer, server]: [RawClient, ServerSocket]): Promise<void> {
   await parked;
 }
 
+it.each([-1, Number.NaN, Number.POSITIVE_INFINITY, "100", null])("cannot be shut down within %s", async (withinMs) => {
+  await serve();
+  const usage = { code: "ERR_USAGE_ARGUMENT" };
+  await expect(loopback.server.shutdown({ withinMs: withinMs as number })).rejects.toMatchObject(usage);
+  // Nothing has been begun.
+  await guest();
+});
+
 describe("SluiceServer: close, and the sessions", () => {
   beforeEach(() => serve());
 
