@@ -1,3 +1,4 @@
+import type { LineKind } from "../core/dial/chooser.js";
 import type { DialOptions } from "../core/dial/dialer.js";
 import { Outlook } from "../core/dial/outlook.js";
 import type { Limits } from "../core/limits.js";
@@ -21,7 +22,7 @@ import {
   traceOf,
   webSocketOf,
 } from "./options.js";
-import { outlookMemory } from "./outlook-memory.js";
+import { outlookMemory, type StorageLike } from "./outlook-memory.js";
 import type { TaskQueue } from "./platform.js";
 import type { FetchLike } from "./probe.js";
 import { transportsOf } from "./transports.js";
@@ -52,6 +53,32 @@ export interface LifelineOptions {
   readonly trace?: Trace | undefined;
 }
 
+/** What does not depend on the URL. */
+type CheckedOptions = Omit<LifelineOptions, "url" | "protocols" | "inTask" | "greeted" | "host"> & {
+  readonly kinds: readonly LineKind[];
+  readonly storage: StorageLike | undefined;
+};
+
+/**
+ * What options ask for, all of it checked, without what depends on the URL.
+ * @throws SluiceError `ERR_USAGE_ARGUMENT`
+ */
+export function checkedOptions(options: SluiceSocketOptions): CheckedOptions {
+  const platform = { WebSocket: nativeOf(webSocketOf(options)), fetch: fetchOf(options) };
+  return {
+    ...platform,
+    ...transportsOf(options.transports, platform),
+    limits: limitsOf(options),
+    bounds: boundsOf(options),
+    dial: dialOf(options),
+    onSessionLost: onSessionLostOf(options),
+    auth: options.auth,
+    mode: modeOf(options),
+    storage: storageOf(options),
+    trace: traceOf(options),
+  };
+}
+
 /**
  * What the arguments of a socket's constructor ask for, all of it checked before anything is dialled.
  * @param url as `parseUrl` gives it
@@ -64,22 +91,13 @@ export function lifelineOptionsOf(
   host: Host,
   tasks: TaskQueue,
 ): LifelineOptions {
-  const limits = limitsOf(options);
-  const trace = traceOf(options);
-  const platform = { WebSocket: nativeOf(webSocketOf(options)), fetch: fetchOf(options) };
-  const { kinds, downlink } = transportsOf(options.transports, platform);
-  const outlook = new Outlook(outlookMemory(storageOf(options), url), host.now());
+  const { kinds, storage, trace, ...checked } = checkedOptions(options);
+  const outlook = new Outlook(outlookMemory(storage, url), host.now());
   return {
+    ...checked,
     url,
     protocols: parseProtocols(protocols),
-    limits,
-    bounds: boundsOf(options),
-    dial: { ...dialOf(options), kinds, outlook },
-    onSessionLost: onSessionLostOf(options),
-    auth: options.auth,
-    mode: modeOf(options),
-    ...platform,
-    downlink,
+    dial: { ...checked.dial, kinds, outlook },
     // A browser gives each message a task of its own; libraries that stand in for it may not.
     inTask: (event: { readonly isTrusted?: boolean }, run: () => void) =>
       event.isTrusted === true ? tasks.within(run) : run(),

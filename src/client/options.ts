@@ -3,11 +3,25 @@ import type { DialOptions } from "../core/dial/dialer.js";
 import { SluiceError } from "../core/error.js";
 import { DEFAULT_LIMITS, type Limits, limitsWith } from "../core/limits.js";
 import type { Trace } from "../core/trace.js";
-import { type SendBounds, sendBoundsOf } from "../driver/send-bounds.js";
+import { requirePositive, type SendBounds, sendBoundsOf } from "../driver/send-bounds.js";
 import type { WebSocketConstructor } from "../transport/browser/websocket.js";
 import type { TransportName } from "../transport/transport.js";
+import { requireNames } from "./option-names.js";
 import { pageStorage, type StorageLike } from "./outlook-memory.js";
 import type { FetchLike } from "./probe.js";
+
+/** The bounds that a client may set. */
+export interface ClientLimits
+  extends Pick<
+    Limits,
+    | "messageBytesMax"
+    | "reassemblyBytesMax"
+    | "channelCreditBytesMax"
+    | "sessionCreditBytesMax"
+    | "channelsMax"
+    | "chunkBytes"
+    | "windowBytes"
+  > {}
 
 export interface SluiceSocketOptions {
   /**
@@ -38,18 +52,7 @@ export interface SluiceSocketOptions {
   /** The `bufferedAmount` of a channel from which on `ready` waits, and below which `drain` tells. Default 256 KiB. */
   readonly highWaterMark?: number;
   /** Bounds of this end. */
-  readonly limits?: Partial<
-    Pick<
-      Limits,
-      | "messageBytesMax"
-      | "reassemblyBytesMax"
-      | "channelCreditBytesMax"
-      | "sessionCreditBytesMax"
-      | "channelsMax"
-      | "chunkBytes"
-      | "windowBytes"
-    >
-  >;
+  readonly limits?: Partial<ClientLimits>;
   /**
    * `"auto"` (default): framed mode with a Sluice server, and plain mode with any other, but not where `auth` is given or a
    * Sluice server has answered before. `"framed"`: never plain; another server is `ERR_NOT_SLUICE`. `"plain"`: an ordinary
@@ -84,11 +87,10 @@ export interface SluiceSocketOptions {
 
 /** @throws SluiceError `ERR_USAGE_ARGUMENT` */
 export function limitsOf(options: SluiceSocketOptions): Limits {
-  return limitsWith({
-    ...options.limits,
-    handshakeTimeoutMs: options.connectTimeoutMs ?? DEFAULT_LIMITS.handshakeTimeoutMs,
-    closeTimeoutMs: options.closeTimeoutMs ?? DEFAULT_LIMITS.closeTimeoutMs,
-  });
+  const { connectTimeoutMs = DEFAULT_LIMITS.handshakeTimeoutMs, closeTimeoutMs } = options;
+  // By its own name, not that of the limit.
+  requirePositive({ connectTimeoutMs });
+  return limitsWith({ ...options.limits, handshakeTimeoutMs: connectTimeoutMs, closeTimeoutMs });
 }
 
 /** A page that has queued so much and is not done has a use for a stream. */
@@ -122,6 +124,7 @@ export function dialOf(options: SluiceSocketOptions): DialOptions {
 }
 
 function backoffOf(given: SluiceSocketOptions["backoff"] = {}): BackoffOptions {
+  requireNames("backoff", given, DEFAULT_BACKOFF);
   const backoff = { ...DEFAULT_BACKOFF, ...given };
   for (const [name, value] of Object.entries(backoff)) {
     if (typeof value === "number" && Number.isFinite(value) && value > 0) continue;

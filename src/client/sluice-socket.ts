@@ -25,8 +25,9 @@ import { type ClientInlet, clientInlet, type IncomingMessage, type MessageData, 
 import { describeInterface } from "./interface.js";
 import { Lifeline } from "./lifeline.js";
 import type { LifelineEvent } from "./lifeline-events.js";
-import { lifelineOptionsOf } from "./lifeline-options.js";
+import { checkedOptions, lifelineOptionsOf } from "./lifeline-options.js";
 import { messageEvent } from "./message-event.js";
+import { CHANNEL_NAMES, requireNames, SOCKET_NAMES } from "./option-names.js";
 import type { SluiceSocketOptions } from "./options.js";
 import { payloadOf, type SendData } from "./payload.js";
 import { browserHost, TaskQueue, writableOf } from "./platform.js";
@@ -54,7 +55,9 @@ export class SluiceSocket extends SocketEventTarget {
   /**
    * A subclass with other defaults, for libraries that take a WebSocket class and know no options of ours:
    * `createClient({ webSocketImpl: SluiceSocket.with({ onSessionLost: "close" }) })`. Options that are given to its
-   * constructor go before those.
+   * constructor go before those; of what a library may give
+   * there besides, no notice is taken.
+   * @throws SluiceError `ERR_USAGE_ARGUMENT` for a bad option
    */
   static with(defaults: SluiceSocketOptions): typeof SluiceSocket {
     // biome-ignore lint/complexity/noThisInStatic: the subclass of a subclass has the defaults of both.
@@ -85,6 +88,8 @@ export class SluiceSocket extends SocketEventTarget {
     if (arguments.length === 0)
       throw new TypeError("Failed to construct 'SluiceSocket': 1 argument required, but only 0 present.");
     super();
+    // A subclass may be in the hands of a library that has options of its own for WebSockets.
+    if (new.target === SluiceSocket) requireNames("the options", options, SOCKET_NAMES);
     initHandlers(this);
     this.#url = parseUrl(url);
     this.#origin = new URL(this.#url).origin;
@@ -185,12 +190,13 @@ export class SluiceSocket extends SocketEventTarget {
    * `ERR_NOT_SLUICE` in plain mode
    */
   channel(name: string, options: ChannelOptions = {}): Channel {
+    requireNames("the options of a channel", options, CHANNEL_NAMES);
     const priority = options.priority === undefined ? undefined : checkedPriority(options.priority);
     if (this.#state.isClosing) {
       throw new SluiceError("ERR_USAGE_CHANNEL_CLOSED", "The socket is closing or closed");
     }
-    const key = this.#lifeline.conversation.openChannel(String(name), priority);
-    return this.#channels.want(key, String(name), priority);
+    const key = this.#lifeline.conversation.openChannel(name, priority);
+    return this.#channels.want(key, name, priority);
   }
 
   override addEventListener<Type extends keyof SluiceSocketEventMap>(
@@ -381,6 +387,8 @@ defineHandlers(SluiceSocket.prototype, ["open", "message", "error", "close", "ch
 describeInterface(SluiceSocket);
 
 function withDefaults(Base: typeof SluiceSocket, defaults: SluiceSocketOptions): typeof SluiceSocket {
+  requireNames("the options", defaults, SOCKET_NAMES);
+  checkedOptions(defaults);
   return class SluiceSocket extends Base {
     constructor(url: string | URL, protocols: string | string[] = [], options: SluiceSocketOptions = {}) {
       // Without an argument the base class has to see none.

@@ -27,6 +27,9 @@ export function transportsOf(
   const kinds = [...new Set(wanted.map(kindOf))];
   const has = { websocket: platform.WebSocket !== undefined, http: platform.fetch !== undefined && httpMaker() };
   const usable = kinds.filter((kind) => has[kind]);
+  if (usable.length === 0 && !kinds.includes("websocket")) {
+    throw new SluiceError("ERR_USAGE_ARGUMENT", "HTTP alone needs `fetch`, and is not in sluice/websocket");
+  }
   return {
     kinds: usable.length > 0 ? usable : ["websocket"],
     downlink: downlinkOf(wanted),

@@ -44,7 +44,10 @@ export function parseProtocols(protocols: unknown): string[] {
   const isSequence = Object(protocols) === protocols && Symbol.iterator in (protocols as object);
   const list = Array.from(isSequence ? (protocols as Iterable<unknown>) : [protocols], (item) => `${item}`);
   for (const [index, protocol] of list.entries()) {
-    if (!PROTOCOL_NAME.test(protocol)) throw syntaxError(`The subprotocol "${protocol}" is invalid.`);
+    if (!PROTOCOL_NAME.test(protocol)) {
+      const hint = isSequence || typeof protocols !== "object" ? "" : " Options are the third argument.";
+      throw syntaxError(`The subprotocol "${protocol}" is invalid.${hint}`);
+    }
     if (list.indexOf(protocol) !== index) throw syntaxError(`The subprotocol "${protocol}" is duplicated.`);
     if (protocol === SUBPROTOCOL) throw syntaxError(`The subprotocol "${SUBPROTOCOL}" is Sluice's own.`);
   }

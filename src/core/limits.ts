@@ -120,7 +120,7 @@ export const BATCH_BYTES_MIN: number = 4 * KIB;
  * room for a replay the window; chunks are at most half a window.
  * @throws SluiceError `ERR_USAGE_ARGUMENT` for limits that cannot work
  */
-export function limitsWith(asked: Partial<Limits>): Limits {
+export function limitsWith(asked: { readonly [Name in keyof Limits]?: number | null | undefined }): Limits {
   const given: Partial<Limits> = Object.fromEntries(Object.entries(asked).filter(([, value]) => value != null));
   const { messageBytesMax = DEFAULT_LIMITS.messageBytesMax } = given;
   const reassemblyBytesMax = Math.max(DEFAULT_LIMITS.reassemblyBytesMax, 2 * messageBytesMax);

@@ -26,11 +26,16 @@ export function sendBoundsOf(
 ): SendBounds {
   const { highWaterMark = HIGH_WATER_MARK, maxBufferedAmount = maxBufferedAmountDefault } = options;
   const bounds = { highWaterMark, maxBufferedAmount };
-  for (const [name, value] of Object.entries(bounds)) {
+  requirePositive(bounds);
+  return bounds;
+}
+
+/** @throws SluiceError `ERR_USAGE_ARGUMENT` for a value that is no positive integer, with its name */
+export function requirePositive(values: Readonly<Record<string, number>>): void {
+  for (const [name, value] of Object.entries(values)) {
     if (Number.isSafeInteger(value) && value > 0) continue;
     throw new SluiceError("ERR_USAGE_ARGUMENT", `${name} must be a positive integer, not ${String(value)}`);
   }
-  return bounds;
 }
 
 /** What a socket holds of its messages until they have ended, in whichever session or between two of them. */

@@ -1,7 +1,9 @@
 import { inspect } from "node:util";
 import { SluiceError } from "../core/error.js";
+import { checkedPriority, type Priority } from "../core/wire/frame.js";
 import type { SluiceServerOptions } from "./options.js";
 import { isOrigin } from "./origins.js";
+import type { ServerChannelOptions } from "./server-channel.js";
 
 type Check = (value: unknown, name: string) => void;
 
@@ -71,6 +73,17 @@ export function checkedOptions(options: SluiceServerOptions): SluiceServerOption
     CHECKS[name as keyof SluiceServerOptions](value, name);
   }
   return Object.fromEntries(given);
+}
+
+/**
+ * What the options of a channel say of its priority; `undefined` for nothing.
+ * @throws SluiceError `ERR_USAGE_ARGUMENT`
+ */
+export function priorityOf(options: ServerChannelOptions): Priority | undefined {
+  if (!isPlainObject(options)) throw usage(`The options of a channel must be an object, not ${shown(options)}`);
+  const { priority, ...others } = options;
+  for (const name of Object.keys(others)) throw usage(`A channel has no option ${shown(name)}, only priority`);
+  return priority === undefined ? undefined : checkedPriority(priority);
 }
 
 /** @throws SluiceError `ERR_USAGE_ARGUMENT` */

@@ -4,7 +4,7 @@ import { type ChannelKey, DEFAULT_CHANNEL } from "../core/send/send-channel.js";
 import { ServerSession } from "../core/session/server-session.js";
 import type { Admission } from "../core/session/session-types.js";
 import type { TraceEvent } from "../core/trace.js";
-import { checkedPriority, type Priority } from "../core/wire/frame.js";
+import type { Priority } from "../core/wire/frame.js";
 import { Conversation, type ConversationClosed, type ConversationEvent, type Stats } from "../driver/conversation.js";
 import { Gates } from "../driver/gate.js";
 import { CHANNEL_HELD_BYTES, Mailbox, UNSEEN_CHANNELS_MAX, unseenError } from "../driver/mailbox.js";
@@ -13,6 +13,7 @@ import type { Receipt } from "../driver/receipt.js";
 import { type SendBounds, SendBudget } from "../driver/send-bounds.js";
 import { traceRelay } from "../driver/trace-relay.js";
 import type { Transport, TransportHandler, TransportName } from "../transport/transport.js";
+import { priorityOf } from "./checked-options.js";
 import { type ConnectionEnds, ConnectionView } from "./connection-view.js";
 import type { ServerInlet } from "./inlet.js";
 import { payloadOf, type ServerSendData } from "./payload.js";
@@ -190,13 +191,13 @@ export class FramedSocket extends ServerSocket {
   }
 
   override channel(name: string, options: ServerChannelOptions = {}): ServerChannel {
-    const priority = options.priority === undefined ? undefined : checkedPriority(options.priority);
+    const priority = priorityOf(options);
     if (this.#readyState >= ServerSocket.CLOSING) {
       throw new SluiceError("ERR_USAGE_CHANNEL_CLOSED", "The socket is closing or closed");
     }
-    const key = this.#conversation.openChannel(String(name), priority);
+    const key = this.#conversation.openChannel(name, priority);
     const known = this.#channels.get(key);
-    if (known === undefined) return this.#addChannel(key, String(name), priority ?? "normal");
+    if (known === undefined) return this.#addChannel(key, name, priority ?? "normal");
     if (priority !== undefined) known.priority = priority;
     return known;
   }

@@ -54,6 +54,12 @@ describe("install", () => {
     await connected(own);
   });
 
+  it("of options that are wrong changes nothing", () => {
+    vi.stubGlobal("WebSocket", NodeWebSocket);
+    expect(() => install({ onSessionLos: "close" } as never)).toThrow(/onSessionLos/);
+    expect(globalThis.WebSocket).toBe(NodeWebSocket);
+  });
+
   it("is undone, with the global as it was", () => {
     vi.stubGlobal("WebSocket", NodeWebSocket);
     const before = Object.getOwnPropertyDescriptor(globalThis, "WebSocket");

@@ -78,6 +78,13 @@ describe("limitsOf", () => {
     expect(() => limitsOf(options)).toThrow(expect.objectContaining({ code: "ERR_USAGE_ARGUMENT" }));
   });
 
+  it("call the option by its name when it is wrong", () => {
+    expect(() => limitsOf({ connectTimeoutMs: "10" as never })).toThrow(/^connectTimeoutMs /);
+    expect(() => limitsOf({ closeTimeoutMs: -1 })).toThrow(/^closeTimeoutMs /);
+    expect(() => limitsOf({ limits: { messageBytes: 5 } as never })).toThrow('no limit "messageBytes"');
+    expect(() => dialOf({ backoff: { base: 5 } as never })).toThrow('no "base" in backoff');
+  });
+
   it("take a timeout of `undefined` for not given", () => {
     expect(limitsOf({ connectTimeoutMs: undefined, closeTimeoutMs: undefined } as never)).toEqual(DEFAULT_LIMITS);
   });

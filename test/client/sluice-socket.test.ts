@@ -105,13 +105,38 @@ describe("SluiceSocket: the interface of a WebSocket", () => {
     await once(socket, "close");
   });
 
-  it("takes members of others in third place for options, and what is none for no options", async () => {
-    for (const third of [null, undefined, 1, "headers"]) {
+  it("throws for options that are misspelt, also in `with`, and before a library could hide it", () => {
+    const usage = expect.objectContaining({ code: "ERR_USAGE_ARGUMENT" });
+    for (const options of [{ transport: ["sse"] }, { onsessionlost: "close" }, "close", null]) {
+      expect(() => new SluiceSocket(loopback.url, [], options as never)).toThrow(usage);
+      expect(() => SluiceSocket.with(options as never)).toThrow(usage);
+    }
+    for (const options of [{ onSessionLost: "never" }, { limits: { windowBytes: 1 } }, { mode: "plain", auth: 1 }]) {
+      expect(() => SluiceSocket.with(options as never)).toThrow(usage);
+    }
+  });
+
+  it("of a subclass, in the hands of a library, takes no notice of options that are not ours", async () => {
+    for (const third of [null, undefined, 1, "headers", { headers: { a: "b" } }]) {
       const socket = new (SluiceSocket.with({ WebSocket }))(loopback.url, undefined, third as never);
       await once(socket, "open");
       socket.close();
       await once(socket, "close");
     }
+  });
+
+  it("has channels by names that are strings, with options that there are", async () => {
+    const [client, server] = await loopback.connect();
+    const usage = expect.objectContaining({ code: "ERR_USAGE_ARGUMENT" });
+    for (const name of [undefined, null, 5, {}, ["a"]] as never[]) {
+      expect(() => client.channel(name)).toThrow(usage);
+      expect(() => server.channel(name)).toThrow(usage);
+    }
+    for (const options of ["low", { prio: "low" }] as never[]) {
+      expect(() => client.channel("files", options)).toThrow(usage);
+      expect(() => server.channel("files", options)).toThrow(usage);
+    }
+    expect(client.channel("files", { priority: "low" }).priority).toBe("low");
   });
 
   it("starts as a socket that is connecting", () => {

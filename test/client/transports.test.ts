@@ -36,9 +36,15 @@ describe("transportsOf", () => {
     expect(kinds({})).toEqual(["websocket"]);
     provideHttp(makeHttp);
     expect([kinds({ fetch: undefined }), kinds({ WebSocket: undefined })]).toEqual([["websocket"], ["http"]]);
+    expect(() => transportsOf(["sse"], { ...both, fetch: undefined })).toThrow(usage);
     // Somebody has to say what is missing.
     expect(kinds({ fetch: undefined, WebSocket: undefined })).toEqual(["websocket"]);
   });
+});
+
+it("HTTP alone cannot be asked of the bundle that goes without", () => {
+  expect(() => transportsOf(["sse", "long-poll"], both)).toThrow(usage);
+  expect(transportsOf(["sse", "websocket"], both).kinds).toEqual(["websocket"]);
 });
 
 describe("isForeign", () => {

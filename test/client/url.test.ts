@@ -89,6 +89,12 @@ describe("withSession", () => {
 });
 
 describe("parseProtocols", () => {
+  it("says where options belong that stand in the place of protocols", () => {
+    expect(() => parseProtocols({ auth: "ann" })).toThrow(syntaxError);
+    expect(() => parseProtocols({ auth: "ann" })).toThrow(/Options are the third argument/);
+    expect(() => parseProtocols(["a b"])).toThrow(/^The subprotocol "a b" is invalid\.$/);
+  });
+
   it.each<[string | string[], string[]]>([
     [[], []],
     ["chat", ["chat"]],

@@ -40,11 +40,14 @@ export class Channels {
       if (this.#sender.isEnding(known.key)) throw stillClosing(name);
       return known.key;
     }
-    const bytes = this.#ports.encodeUtf8(name);
-    // A lone surrogate would reach the peer as U+FFFD, which is another name here, and the same as that of any other.
+    const bytes = this.#ports.encodeUtf8(`${name}`);
+    // What is no string is not its own name, and a mistake. A lone surrogate would reach the peer as U+FFFD, which is another name here, and the same as that of any other.
     const isWellFormed = this.#ports.decodeUtf8(bytes) === name;
     if (bytes.length === 0 || bytes.length > CHANNEL_NAME_BYTES_MAX || !isWellFormed) {
-      throw new SluiceError("ERR_USAGE_ARGUMENT", `A channel name has 1 to ${CHANNEL_NAME_BYTES_MAX} bytes of UTF-8`);
+      throw new SluiceError(
+        "ERR_USAGE_ARGUMENT",
+        `A channel name is a string of 1 to ${CHANNEL_NAME_BYTES_MAX} bytes of UTF-8`,
+      );
     }
     this.#sender.requireFreeId();
     const entry = this.#table.add(name);
