@@ -13,7 +13,7 @@ import type { Lifeline } from "./lifeline.js";
 import { messageEvent } from "./message-event.js";
 import { payloadOf, type SendData } from "./payload.js";
 import { type TaskQueue, writableOf } from "./platform.js";
-import type { TypedEventTargetConstructor } from "./typed-event-target.js";
+import type { AnyListener, ListenerOptions, TypedEventTargetConstructor } from "./typed-event-target.js";
 
 export interface ChannelOptions {
   /** Default `"normal"`, or what the peer has opened it with. */
@@ -110,18 +110,10 @@ export class Channel extends ChannelEventTarget {
   override addEventListener<Type extends keyof ChannelEventMap>(
     type: Type,
     listener: ((event: ChannelEventMap[Type]) => unknown) | null,
-    options?: boolean | AddEventListenerOptions,
+    options?: boolean | ListenerOptions,
   ): void;
-  override addEventListener(
-    type: string,
-    listener: EventListenerOrEventListenerObject | null,
-    options?: boolean | AddEventListenerOptions,
-  ): void;
-  override addEventListener(
-    type: string,
-    listener: EventListenerOrEventListenerObject | null,
-    options?: boolean | AddEventListenerOptions,
-  ): void {
+  override addEventListener(type: string, listener: AnyListener, options?: boolean | ListenerOptions): void;
+  override addEventListener(type: string, listener: AnyListener, options?: boolean | ListenerOptions): void {
     super.addEventListener(type, listener, options);
     if (type !== "message" || listener === null) return;
     this.inlet.listen();
@@ -133,10 +125,12 @@ export class Channel extends ChannelEventTarget {
     this.inlet.pause();
   }
 
+  /** Lets `message` events go on. */
   resume(): void {
     this.inlet.resume();
   }
 
+  /** Whether `pause` holds `message` events back. */
   get isPaused(): boolean {
     return this.inlet.isPaused;
   }
@@ -189,15 +183,16 @@ export class Channel extends ChannelEventTarget {
     this.inlet.end(error, () => this.#init.tasks.push(() => this.dispatchEvent(new Event("close"))));
   }
 
+  /** The name, the same on both ends. */
   get name(): string {
     return this.#init.name;
   }
 
+  /** Whose turn it is. Set, it takes effect at once, also in the middle of a message. Throws SluiceError `ERR_USAGE_ARGUMENT`. */
   get priority(): Priority {
     return this.#priority;
   }
 
-  /** Takes effect at once, also in the middle of a message. Throws SluiceError `ERR_USAGE_ARGUMENT`. */
   set priority(value: Priority) {
     this.#priority = checkedPriority(value);
     this.#lifeline.conversation.setPriority(this.key, this.#priority);
@@ -226,7 +221,7 @@ export class Channel extends ChannelEventTarget {
     return this.#outlet.stream;
   }
 
-  /** What binary messages become: `"blob"` (default) or `"arraybuffer"`. */
+  /** What binary messages become: `"blob"` (default) or `"arraybuffer"`. Other values are ignored. */
   get binaryType(): SluiceBinaryType {
     return this.#binaryType;
   }

@@ -6,8 +6,10 @@ import type { Handler } from "./event-handlers.js";
 
 /** What `close` events are. Node 20 has no `CloseEvent`. */
 export interface SluiceCloseEvent extends Event {
+  /** As in RFC 6455, 7.4; 1005 for none, 1006 for an end without a close handshake. */
   readonly code: number;
   readonly reason: string;
+  /** Whether both ends have taken leave, and everything was delivered. */
   readonly wasClean: boolean;
 }
 
@@ -37,15 +39,23 @@ export interface SessionLostEvent extends Event {
 
 /** The events of a `SluiceSocket`, by their names. */
 export interface SluiceSocketEventMap {
+  /** A session is open: the first one, and under `onSessionLost: "reopen"` each that follows one that was lost. */
   open: Event;
+  /** A message on the default channel: `data` is a string, or what `binaryType` says. */
   message: MessageEvent;
+  /** Why the socket has ended; `close` follows. */
   error: SluiceErrorEvent;
+  /** The end, once. A line that is cut is none. */
   close: SluiceCloseEvent;
+  /** The server has opened a channel. */
   channel: ChannelEvent;
+  /** A session could not be resumed, and a new one is dialled, or `close` follows: see `onSessionLost`. */
   sessionlost: SessionLostEvent;
   /** `bufferedAmount` has fallen below the high-water mark. */
   drain: Event;
+  /** `transport` is another one. */
   transportchange: Event;
+  /** `connectionState` is another one. */
   connectionstatechange: Event;
 }
 
@@ -65,7 +75,9 @@ export interface SluiceSocketHandlers {
 
 /** The events of a `Channel`, by their names. */
 export interface ChannelEventMap {
+  /** `data` is a string, or what `binaryType` says. */
   message: MessageEvent;
+  /** The channel has ended in both directions, or with its session. */
   close: Event;
   /** `bufferedAmount` has fallen below the high-water mark. */
   drain: Event;

@@ -25,15 +25,16 @@ import { type ClientInlet, clientInlet, type IncomingMessage, type MessageData, 
 import { describeInterface } from "./interface.js";
 import { Lifeline } from "./lifeline.js";
 import type { LifelineEvent } from "./lifeline-events.js";
-import { checkedOptions, lifelineOptionsOf } from "./lifeline-options.js";
+import { lifelineOptionsOf } from "./lifeline-options.js";
 import { messageEvent } from "./message-event.js";
 import { CHANNEL_NAMES, requireNames, SOCKET_NAMES } from "./option-names.js";
 import type { SluiceSocketOptions } from "./options.js";
 import { payloadOf, type SendData } from "./payload.js";
 import { browserHost, TaskQueue, writableOf } from "./platform.js";
 import { type ConnectionState, type ReadyState, SocketState } from "./socket-state.js";
-import type { TypedEventTargetConstructor } from "./typed-event-target.js";
+import type { AnyListener, ListenerOptions, TypedEventTargetConstructor } from "./typed-event-target.js";
 import { parseUrl } from "./url.js";
+import { withDefaults } from "./with-defaults.js";
 
 const SocketEventTarget: TypedEventTargetConstructor<SluiceSocketEventMap, SluiceSocketHandlers> = EventTarget as never;
 
@@ -202,18 +203,10 @@ export class SluiceSocket extends SocketEventTarget {
   override addEventListener<Type extends keyof SluiceSocketEventMap>(
     type: Type,
     listener: ((event: SluiceSocketEventMap[Type]) => unknown) | null,
-    options?: boolean | AddEventListenerOptions,
+    options?: boolean | ListenerOptions,
   ): void;
-  override addEventListener(
-    type: string,
-    listener: EventListenerOrEventListenerObject | null,
-    options?: boolean | AddEventListenerOptions,
-  ): void;
-  override addEventListener(
-    type: string,
-    listener: EventListenerOrEventListenerObject | null,
-    options?: boolean | AddEventListenerOptions,
-  ): void {
+  override addEventListener(type: string, listener: AnyListener, options?: boolean | ListenerOptions): void;
+  override addEventListener(type: string, listener: AnyListener, options?: boolean | ListenerOptions): void {
     if (arguments.length < 2) throw new TypeError("Failed to execute 'addEventListener': 2 arguments required.");
     super.addEventListener(type, listener, options);
     if (listener === null) return;
@@ -226,10 +219,12 @@ export class SluiceSocket extends SocketEventTarget {
     this.#inlet.pause();
   }
 
+  /** Lets `message` events go on. */
   resume(): void {
     this.#inlet.resume();
   }
 
+  /** Whether `pause` holds `message` events back. */
   get isPaused(): boolean {
     return this.#inlet.isPaused;
   }
@@ -262,7 +257,7 @@ export class SluiceSocket extends SocketEventTarget {
     return this.#inlet.incoming;
   }
 
-  /** What is going on, as a plain object. */
+  /** What is going on in the session that there is now. In plain mode, what a WebSocket knows of that. */
   stats(): Stats {
     return this.#lifeline.conversation.stats;
   }
@@ -282,6 +277,7 @@ export class SluiceSocket extends SocketEventTarget {
     return this.#state.protocol;
   }
 
+  /** The extensions of the WebSocket that has carried the session first; empty before `open`, and over HTTP. */
   get extensions(): string {
     return this.#state.extensions;
   }
@@ -318,7 +314,7 @@ export class SluiceSocket extends SocketEventTarget {
     if (value === "blob" || value === "arraybuffer") this.#binaryType = value;
   }
 
-  /** What carries the session now; `null` while nothing does. */
+  /** What carries the session now; `null` while nothing does. Changes are told by `transportchange`. */
   get transport(): TransportName | null {
     return this.#state.transport;
   }
@@ -328,6 +324,7 @@ export class SluiceSocket extends SocketEventTarget {
     return this.#state.mode;
   }
 
+  /** How the session is, also while it has no line. Changes are told by `connectionstatechange`. */
   get connectionState(): ConnectionState {
     return this.#state.connectionState;
   }
@@ -385,15 +382,3 @@ export class SluiceSocket extends SocketEventTarget {
 
 defineHandlers(SluiceSocket.prototype, ["open", "message", "error", "close", "channel", "drain", "sessionlost"]);
 describeInterface(SluiceSocket);
-
-function withDefaults(Base: typeof SluiceSocket, defaults: SluiceSocketOptions): typeof SluiceSocket {
-  requireNames("the options", defaults, SOCKET_NAMES);
-  checkedOptions(defaults);
-  return class SluiceSocket extends Base {
-    constructor(url: string | URL, protocols: string | string[] = [], options: SluiceSocketOptions = {}) {
-      // Without an argument the base class has to see none.
-      if (arguments.length === 0) super(...([] as never as [string]));
-      else super(url, protocols, { ...defaults, ...options });
-    }
-  };
-}

@@ -1,9 +1,13 @@
 import type { TransportName } from "../transport/transport.js";
 import type { Opened } from "./lifeline-events.js";
 
-/** `"reconnecting"`: the line was cut, and the session, or the next one, is on its way back. */
+/**
+ * `"connecting"` until the first session is open; `"reconnecting"`: the line was cut, and the session, or the next one, is on its
+ * way back; `"closed"` once `close` is told.
+ */
 export type ConnectionState = "connecting" | "connected" | "reconnecting" | "closed";
 
+/** 0 connecting, 1 open, 2 closing, 3 closed. */
 export type ReadyState = 0 | 1 | 2 | 3;
 
 const CONNECTING = 0;

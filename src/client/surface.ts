@@ -18,7 +18,7 @@ export type {
 } from "./events.js";
 export type { SluiceBinaryType } from "./incoming.js";
 export type { IncomingMessage, MessageData } from "./inlet.js";
-export type { SluiceSocketOptions } from "./options.js";
+export type { ClientLimits, SluiceSocketOptions } from "./options.js";
 export type { SendData } from "./payload.js";
 export { SluiceSocket } from "./sluice-socket.js";
-export type { ConnectionState } from "./socket-state.js";
+export type { ConnectionState, ReadyState } from "./socket-state.js";

@@ -31,7 +31,7 @@ export type SluiceErrorCode =
   | "ERR_SOURCE_FAILED"
   /** No connection could be made, or no greeting came in time. */
   | "ERR_CONNECT_FAILED"
-  /** The server is no Sluice server: it did not select the subprotocol `sluice.v1`. */
+  /** The other end is an ordinary WebSocket: it has not selected the subprotocol `sluice.v1`, or knows no channels. */
   | "ERR_NOT_SLUICE"
   /** The line was cut while the session was closing, or this end has cut it. */
   | "ERR_CONNECTION_LOST"
@@ -54,7 +54,9 @@ const BRAND = Symbol.for("sluice.SluiceError");
 
 /** What every failure of Sluice is an instance of, across realms and across two copies of the library. */
 export class SluiceError extends Error {
+  /** What has happened: what to go by in code. */
   readonly code: SluiceErrorCode;
+  /** Whether the same call may succeed later without any change. */
   readonly retryable: boolean;
 
   constructor(code: SluiceErrorCode, message: string, options: SluiceErrorOptions = {}) {

@@ -30,10 +30,11 @@ export type ConversationEvent =
 
 /** What is going on, for people and dashboards. A plain object, cheap enough to read every second. */
 export interface Stats {
+  /** What carries the session now; `null` while nothing does. */
   readonly transport: TransportName | null;
-  /** Smoothed round trip to the peer's session, ms. */
+  /** Smoothed round trip to the peer's session, ms; `undefined` before it is known. */
   readonly roundTripTimeMs: number | undefined;
-  /** What the line has shown to carry; less than it could where less was sent. Of this end's direction. */
+  /** What the line has shown to carry; less than it could where less was sent. Of this end's direction; `undefined` before that. */
   readonly bandwidthBitsPerSecond: number | undefined;
   /** How many bytes may be sent and not yet acknowledged. */
   readonly windowBytes: number;
@@ -41,10 +42,13 @@ export interface Stats {
   readonly inFlightBytes: number;
   /** Bytes accepted or read ahead, and not yet sent. */
   readonly queuedBytes: number;
+  /** Messages that `send` has taken, in this session. */
   readonly messagesSent: number;
+  /** Messages that have come, or begun to come where they are taken so. */
   readonly messagesReceived: number;
-  /** Bytes of batches, both ways. */
+  /** Bytes of batches that have left, each counted once, however often it had to be sent. */
   readonly bytesSent: number;
+  /** Bytes of batches that have come. */
   readonly bytesReceived: number;
   /** Resumes of this session. */
   readonly resumes: number;
@@ -53,6 +57,7 @@ export interface Stats {
 }
 
 export interface ChannelStats {
+  /** Bytes accepted and not yet acknowledged by the peer. */
   readonly bufferedAmount: number;
   readonly priority: Priority;
   /**

@@ -17,11 +17,11 @@ export type {
 } from "./dom-listeners.js";
 export type { ServerTrace } from "./framed-socket.js";
 export type { ServerIncomingMessage, ServerMessageData } from "./inlet.js";
-export type { AuthenticateContext, SluiceServerOptions } from "./options.js";
+export type { AuthenticateContext, ServerLimits, SluiceServerOptions } from "./options.js";
 export type { Origins } from "./origins.js";
 export type { ServerSendData } from "./payload.js";
 export type { ServerBinaryType } from "./received-data.js";
-export { ServerChannel, type ServerChannelOptions } from "./server-channel.js";
+export { ServerChannel, type ServerChannelEvents, type ServerChannelOptions } from "./server-channel.js";
 export type { SluiceServerEvents } from "./server-events.js";
 export { type SendCallback, type ServerSendOptions, ServerSocket, type ServerSocketEvents } from "./server-socket.js";
 export { SluiceServer } from "./sluice-server.js";

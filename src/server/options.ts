@@ -19,6 +19,7 @@ export interface SluiceServerOptions {
   server?: HttpServer | HttpsServer;
   /** A port for a server of our own. */
   port?: number;
+  /** The address to listen at, for a server of our own. Default: every address. */
   host?: string;
   /** Connections that wait to be accepted, for a server of our own. Default: that of Node. */
   backlog?: number;
@@ -26,7 +27,7 @@ export interface SluiceServerOptions {
   noServer?: boolean;
   /** The path to serve, without the query. Default: every path. */
   path?: string;
-  /** Which pages may connect. Default: those of the same host. */
+  /** Which pages may connect: a list of origins as browsers write them, `"*"` or a function. Default: those of the same host. */
   origins?: Origins;
   /**
    * Runs before `connection`, for everyone. Whatever it returns, or its promise resolves to, is the socket's `principal`,
@@ -37,12 +38,12 @@ export interface SluiceServerOptions {
   plainClients?: boolean;
   /** Chooses among the application protocols that a client offers; `false` for none. Default: the first one. */
   handleProtocols?: (protocols: Set<string>, request: IncomingMessage) => string | false;
-  /** As in `ws`. Prefer `origins` and `authenticate`. */
+  /** As in `ws`, and may be async. Prefer `origins` and `authenticate`. */
   verifyClient?: VerifyClient;
   /** Whether `clients` is kept. Default `true`. */
   clientTracking?: boolean;
   /** Taken because `ws` has it, and ignored: messages are not compressed. */
-  perMessageDeflate?: boolean;
+  perMessageDeflate?: boolean | object;
   /**
    * Is told what every framed session does and why, and the `id` of its socket: batches, acks, the window, and how long each
    * message waited for what. Called in a microtask. Default: nothing is noted.

@@ -143,7 +143,7 @@ export class PlainSocket extends ServerSocket {
   }
 
   override channel(): ServerChannel {
-    throw new SluiceError("ERR_NO_ACK", "An ordinary WebSocket client knows no channels but the default one");
+    throw new SluiceError("ERR_NOT_SLUICE", "An ordinary WebSocket client knows no channels");
   }
 
   override stats(): Stats {

@@ -27,9 +27,11 @@ export interface ServerChannelInit {
   readonly sendBudget: SendBudget;
 }
 
-interface ServerChannelEvents {
+export interface ServerChannelEvents {
   message: [data: Buffer, isBinary: boolean];
+  /** The channel has ended in both directions, or with its session. */
   close: [];
+  /** `bufferedAmount` has fallen below the high-water mark. */
   drain: [];
   newListener: [event: string | symbol, listener: (...args: unknown[]) => void];
 }
@@ -106,10 +108,12 @@ export class ServerChannel extends EventEmitter<ServerChannelEvents> {
     this.inlet.pause();
   }
 
+  /** Lets `message` events go on. */
   resume(): void {
     this.inlet.resume();
   }
 
+  /** Whether `pause` holds `message` events back. */
   get isPaused(): boolean {
     return this.inlet.isPaused;
   }
@@ -154,15 +158,16 @@ export class ServerChannel extends EventEmitter<ServerChannelEvents> {
     this.inlet.end(error, () => callSafely(() => this.emit("close")));
   }
 
+  /** The name, the same on both ends. */
   get name(): string {
     return this.#init.name;
   }
 
+  /** Whose turn it is. Set, it takes effect at once, also in the middle of a message. Throws SluiceError `ERR_USAGE_ARGUMENT`. */
   get priority(): Priority {
     return this.#priority;
   }
 
-  /** Takes effect at once, also in the middle of a message. Throws SluiceError `ERR_USAGE_ARGUMENT`. */
   set priority(value: Priority) {
     this.#priority = checkedPriority(value);
     this.#init.conversation.setPriority(this.#init.key, this.#priority);

@@ -42,13 +42,19 @@ export type SendCallback = (error?: Error) => void;
 export interface ServerSocketEvents {
   /** A Buffer, unless `binaryType` asks for something else. */
   message: [data: Buffer, isBinary: boolean];
+  /** The end, once; 1006 for one without a close handshake. A line that is cut is none. */
   close: [code: number, reason: Buffer];
+  /** Why the socket has ended; `close` follows. */
   error: [error: SluiceError];
   ping: [data: Buffer];
   pong: [data: Buffer];
+  /** The client has opened a channel. */
   channel: [channel: ServerChannel];
+  /** The line is cut, and the session waits for its client. */
   park: [];
+  /** The client has come back. */
   resume: [];
+  /** `bufferedAmount` has fallen below the high-water mark. */
   drain: [];
   newListener: [event: string | symbol, listener: (...args: unknown[]) => void];
 }
@@ -219,10 +225,12 @@ export abstract class ServerSocket extends EventEmitter<ServerSocketEvents> {
     if (this.readyState !== ServerSocket.CONNECTING && this.readyState !== ServerSocket.CLOSED) this.#inlet.pause();
   }
 
+  /** Lets `message` events go on. */
   resume(): void {
     this.#inlet.resume();
   }
 
+  /** Whether `pause` holds `message` events back. */
   get isPaused(): boolean {
     return this.#inlet.isPaused;
   }
@@ -263,6 +271,7 @@ export abstract class ServerSocket extends EventEmitter<ServerSocketEvents> {
   get url(): string {
     return "";
   }
+  /** Empty: no extension is negotiated. */
   abstract readonly extensions: string;
   /** `"framed"` for clients that speak Sluice, `"plain"` for any other WebSocket client. */
   abstract readonly mode: "framed" | "plain";
@@ -308,9 +317,12 @@ export abstract class ServerSocket extends EventEmitter<ServerSocketEvents> {
   abstract pong(data: PingData, mask?: boolean, callback?: SendCallback): void;
   /**
    * The channel of this name, opened if the client has not opened it yet.
-   * @throws SluiceError `ERR_NO_ACK` in plain mode; else as in the browser
+   * @param name 1 to 256 bytes of UTF-8
+   * @throws SluiceError `ERR_USAGE_ARGUMENT`, `ERR_TOO_MANY_CHANNELS`, `ERR_USAGE_CHANNEL_CLOSED` (closing or closed),
+   * `ERR_NOT_SLUICE` in plain mode
    */
   abstract channel(name: string, options?: ServerChannelOptions): ServerChannel;
+  /** What is going on, as a plain object. In plain mode, what a WebSocket knows of that. */
   abstract stats(): Stats;
 
   #received(data: Buffer, isBinary: boolean): Buffer {

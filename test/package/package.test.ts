@@ -334,9 +334,13 @@ describe("TypeScript", () => {
     export const Small: typeof WebSocket = SmallSocket;
     // @ts-expect-error -- likewise.
     install({ onSessionLost: "never" });
+    // What declarations have to name is exported.
+    const options: SluiceSocketOptions = {};
+    export const { limits } = options;
+    export const { incoming, readyState, onclose } = socket;
   `;
   const imports = `
-    import { SluiceError, type SluiceErrorCode, SluiceSocket } from "sluice";
+    import { SluiceError, type SluiceErrorCode, SluiceSocket, type SluiceSocketOptions } from "sluice";
     import { install } from "sluice/install";
     import { SluiceServer } from "sluice/server";
     import { SluiceSocket as SmallSocket } from "sluice/websocket";
@@ -349,14 +353,36 @@ describe("TypeScript", () => {
   ])("compiles %s against the types", (_what, file, options) => {
     write(`types/${file}`, imports + use);
     const compilerOptions = {
-      ...{ target: "ES2022", strict: true, exactOptionalPropertyTypes: true, skipLibCheck: false, noEmit: true },
+      ...{ target: "ES2022", strict: true, exactOptionalPropertyTypes: true, skipLibCheck: false },
       ...{ lib: ["ES2022", "DOM", "DOM.Iterable"], types: ["node"] },
+      ...{ declaration: true, rootDir: ".", outDir: "out" },
       ...options,
     };
     const project = write(`types/tsconfig.${file}.json`, JSON.stringify({ compilerOptions, files: [file] }));
     const { output, status } = attempt(consumer, process.execPath, tsc, "-p", project, "--pretty", "false");
     expect(output).toBe("");
     expect(status).toBe(0);
+  });
+
+  test("needs no types of browsers under Node", () => {
+    write(
+      "types/node.mts",
+      `import { SluiceSocket } from "sluice";
+       import { SluiceServer } from "sluice/server";
+       const socket = new SluiceSocket("ws://localhost/live", [], { onSessionLost: "close" });
+       socket.addEventListener("close", ({ code }) => console.log(code), { once: true });
+       socket.onmessage = ({ data }) => console.log(data);
+       for await (const message of socket) console.log(message);
+       new SluiceServer({ noServer: true, verifyClient: async () => true }).on("refused", ({ code }) => console.log(code));
+      `,
+    );
+    const compilerOptions = {
+      ...{ target: "ES2022", module: "NodeNext", strict: true, skipLibCheck: false, noEmit: true },
+      ...{ lib: ["ES2023"], types: ["node"] },
+    };
+    const project = write("types/tsconfig.node.json", JSON.stringify({ compilerOptions, files: ["node.mts"] }));
+    const { output } = attempt(consumer, process.execPath, tsc, "-p", project, "--pretty", "false");
+    expect(output).toBe("");
   });
 
   test("needs no types of Node for the client alone", () => {

@@ -111,7 +111,7 @@ describe("PlainSocket", () => {
   });
 
   it("knows no channels", () => {
-    expect(() => socket.channel("files")).toThrow(expect.objectContaining({ code: "ERR_NO_ACK" }));
+    expect(() => socket.channel("files")).toThrow(expect.objectContaining({ code: "ERR_NOT_SLUICE" }));
   });
 
   it("has the same `stats`", async () => {
