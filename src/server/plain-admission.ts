@@ -1,6 +1,7 @@
 import type { IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
 import { SluiceError } from "../core/error.js";
+import { TIMER_DELAY_MS_MAX } from "../driver/alarm.js";
 import type { SluiceServerOptions } from "./options.js";
 import { nodeHost } from "./platform.js";
 import { isAdmitted, notAdmitted, refusal } from "./principal.js";
@@ -31,7 +32,7 @@ export async function admitPlain(
   };
   if (!plainClients) return refuse(401, noPlainClients());
   // Who is late is told to come again, and looked at no more.
-  const cancel = nodeHost.setTimer(() => refuse(503, late()), timeoutMs);
+  const cancel = nodeHost.setTimer(() => refuse(503, late()), Math.min(timeoutMs, TIMER_DELAY_MS_MAX));
   let principal: unknown;
   let error: SluiceError | undefined;
   try {
