@@ -1,4 +1,5 @@
 import { existsSync, readFileSync } from "node:fs";
+import MagicString from "magic-string";
 import { dts } from "rollup-plugin-dts";
 import { minify } from "terser";
 
@@ -15,6 +16,23 @@ const chainMaps = {
   },
 };
 
+/** A constant of the top level that is a number, or a product of some, and what is said of it. */
+const NUMBER = /(?:^\/\*\*(?:(?!\*\/)[\s\S])*\*\/\n)?^const [\w$]+ = [-+*/()\d._e ]+;\n/gm;
+
+/**
+ * esbuild, and with it Vite, puts in numbers for their names only where nothing stands before these but others of the kind:
+ * 800 bytes of an application, with gzip.
+ */
+const numbersFirst = {
+  name: "numbers-first",
+  renderChunk(code) {
+    const top = code.startsWith(banner) ? banner.length + 1 : 0;
+    const moved = new MagicString(code);
+    for (const { 0: text, index } of code.matchAll(NUMBER)) moved.move(index, index + text.length, top);
+    return { code: moved.toString(), map: moved.generateMap({ hires: "boundary" }) };
+  },
+};
+
 const minified = {
   name: "minified",
   async renderChunk(code, _chunk, { format }) {
@@ -22,7 +40,8 @@ const minified = {
       ecma: 2020,
       // Not for the IIFE, whose one top-level name is the global and has to stay.
       module: format === "es",
-      compress: { passes: 3 },
+      // Shorter without gzip, longer with it: constants to the left of comparisons, commas for statements.
+      compress: { passes: 3, lhs_constants: false, sequences: false },
       // The names of the public classes show in consoles and stack traces.
       keep_classnames: /^Sluice/,
       format: { comments: /^!/ },
@@ -60,7 +79,10 @@ export default [
   ...["sluice", "websocket"].map((name) => ({
     input: name === "sluice" ? `${MAIN}.js` : "build/client/websocket.js",
     plugins: [chainMaps],
-    output: [...modules(name), { ...shared, file: `dist/${name}.min.mjs`, format: "es", plugins: [minified] }],
+    output: [
+      ...modules(name).map((output) => (output.format === "es" ? { ...output, plugins: [numbersFirst] } : output)),
+      { ...shared, file: `dist/${name}.min.mjs`, format: "es", plugins: [minified] },
+    ],
   })),
   {
     input: "build/client/global.js",
