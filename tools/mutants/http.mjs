@@ -149,7 +149,7 @@ export const HTTP_MUTANTS = [
   },
   {
     name: "the window forgets what waits for a request",
-    file: "core/send/window.ts",
+    file: "core/send/request-wait.ts",
     find: 'if (this.#requests === "none") return 0;',
     replace: "if (this.#requests !== undefined) return 0;",
     test: "test/core/send/window.test.ts",
