@@ -261,7 +261,7 @@ export abstract class ClientLines extends Session {
   /** `line` carries the session from here on, or is the first to. */
   #seat(line: ClientLine): void {
     this.main = line;
-    this.handshakeAt = line.askedAt;
+    this.exchange.handleHandshake(line.askedAt);
     this.attachment = line.attachment;
   }
 

@@ -8,6 +8,7 @@ import type { ChannelKey } from "../send/send-channel.js";
 import { Sender } from "../send/sender.js";
 import type { Millis } from "../time.js";
 import type { Trace } from "../trace.js";
+import { encodeBatch } from "../wire/encode.js";
 import { carriage, type Frame, type Violation } from "../wire/frame.js";
 import type { AnnouncedLimits } from "../wire/parameters.js";
 import { Channels } from "./channels.js";
@@ -53,6 +54,8 @@ export class Exchange {
   readonly #trace: Trace | undefined;
   /** Until the peer's batch of this number is read, it may be about to open a channel that has ended here (CHN-10). */
   #peerOpening = 0;
+  /** When HELLO or WELCOME has left, until it is answered. */
+  #handshakeAt: Millis | undefined;
   /** All that is known of the line by an end that sends nothing. */
   #handshakeRoundTripMs: Millis | undefined;
   #heldEnds: ChannelKey[] = [];
@@ -101,9 +104,15 @@ export class Exchange {
     this.handleRead();
   }
 
-  /** How long the answer to HELLO or WELCOME has taken. */
-  handleHandshakeAnswer(roundTripMs: Millis): void {
-    this.#handshakeRoundTripMs = roundTripMs;
+  /** HELLO or WELCOME has left on the transport that carries the session, or is to; `undefined`: it has yet to. */
+  handleHandshake(sentAt: Millis | undefined): void {
+    this.#handshakeAt = sentAt;
+  }
+
+  /** It is answered: how long that has taken tells of the line. */
+  handleHandshakeAnswer(now: Millis): void {
+    if (this.#handshakeAt !== undefined) this.#handshakeRoundTripMs = now - this.#handshakeAt;
+    this.#handshakeAt = undefined;
   }
 
   /** All of a batch has been read. */
@@ -172,6 +181,28 @@ export class Exchange {
       return draft.batch;
     }
     return isNewAllowed ? this.#pollClose(space, ack, now) : undefined;
+  }
+
+  /**
+   * What only an unnumbered batch can say now: an ack that is due, credit.
+   * @param isLast nothing follows: what there is is said at once
+   * @param mayAck whether an ack may leave alone
+   * @param mayCredit whether credit may
+   */
+  pollNews(isLast: boolean, mayAck: boolean, mayCredit: boolean, now: Millis): Uint8Array | undefined {
+    const { acks, isCreditDue } = this.inbound;
+    const hasCredit = isCreditDue && mayCredit;
+    const acknowledges = isLast || (mayAck && (hasCredit || acks.isDue(now)));
+    const ack = acknowledges ? acks.peek(now) : undefined;
+    if (acknowledges) acks.handleSent(now);
+    const frames: Frame[] = ack === undefined ? [] : [ack];
+    if (hasCredit) frames.push(...this.inbound.pollCredit());
+    return frames.length === 0 ? undefined : encodeBatch(0, frames);
+  }
+
+  /** Whether an ack may leave alone: not ahead of what it must not overtake. */
+  get mayAck(): boolean {
+    return !(this.outbound.isReplaying && this.sender.isControlWaiting);
   }
 
   /** Whether both ends have said CLOSE and know that the other has heard it. */

@@ -50,8 +50,6 @@ export abstract class Session extends ApplicationSide {
   protected transportBatchBytesMax: number = BATCH_BYTES_MIN;
   /** What may leave beyond the window. */
   protected overdraftBytes = 0;
-  /** When HELLO or WELCOME has left, until it is answered. */
-  protected handshakeAt: Millis | undefined;
   /** How often a transport has carried the session. */
   #attachments = 0;
   /** The last transport that was given up: what still has to be said leaves on it. */
@@ -226,7 +224,7 @@ export abstract class Session extends ApplicationSide {
   /** The handshake on a transport is done. `counters`: what the peer says in there. */
   protected handleAttached(line: number, sessionId: Uint8Array, counters: PeerCounters, now: Millis): void {
     this.#attachments += 1;
-    this.#handleHandshakeAnswer(now);
+    this.exchange.handleHandshakeAnswer(now);
     this.trace?.({ type: "transport", at: now, state: "attached", line });
     this.emit(this.#attachments === 1 ? { type: "established", sessionId } : { type: "resumed", line });
     this.exchange.handleReceived(counters, now);
@@ -315,15 +313,10 @@ export abstract class Session extends ApplicationSide {
     this.attachment.handleSent(bytes);
   }
 
-  #handleHandshakeAnswer(now: Millis): void {
-    if (this.handshakeAt !== undefined) this.exchange.handleHandshakeAnswer(now - this.handshakeAt);
-    this.handshakeAt = undefined;
-  }
-
   #pollHandshake(now: Millis): Uint8Array | undefined {
     const frame = this.attachment.pollFrame();
     if (frame === undefined) return undefined;
-    this.handshakeAt = now;
+    this.exchange.handleHandshake(now);
     const batch = encodeBatch(0, [frame]);
     if (batch.length <= this.helloBytesMax || frame.type === "welcome") return batch;
     this.abortNow(1008, "", authTooLarge());
@@ -343,28 +336,20 @@ export abstract class Session extends ApplicationSide {
     return batch;
   }
 
-  /** What only an unnumbered batch can say now: an ack that is due, credit. */
   #pollNews(budgetBytes: number, now: Millis, requests: Requests): Uint8Array | undefined {
-    const { closing, inbound } = this.exchange;
+    const { closing } = this.exchange;
     // A session that ends says at once what it has: the other end waits for it.
     const isLast = this.isClosed || (closing.isExchanged && this.attachment.isAttached);
     // It would wait for a request, and be out of date by then.
     const waits = budgetBytes <= 0 && (requests === "own" || requests === "both");
     this.#isNewsHeld = !isLast && (waits || budgetBytes <= -ANSWERS_OVERDRAFT_BYTES);
     if (this.#isNewsHeld) return undefined;
-    const hasCredit = inbound.isCreditDue && this.attachment.isAttached;
-    const mayAck = isLast || (this.#mayAck && (hasCredit || inbound.acks.isDue(now)));
-    const ack = mayAck ? inbound.acks.peek(now) : undefined;
-    if (mayAck) inbound.acks.handleSent(now);
-    const frames: Frame[] = ack === undefined ? [] : [ack];
-    if (hasCredit) frames.push(...inbound.pollCredit());
-    return frames.length === 0 ? undefined : encodeBatch(0, frames);
+    return this.exchange.pollNews(isLast, this.#mayAck, this.attachment.isAttached, now);
   }
 
   /** Whether an ack may leave alone: not before the handshake is done, and not ahead of what it must not overtake. */
   get #mayAck(): boolean {
-    const { outbound, sender } = this.exchange;
-    return this.attachment.isAttached && !this.isAckHeld && !(outbound.isReplaying && sender.isControlWaiting);
+    return this.attachment.isAttached && !this.isAckHeld && this.exchange.mayAck;
   }
 
   /** Whether a numbered batch is to be read. */
@@ -400,7 +385,7 @@ export abstract class Session extends ApplicationSide {
         if (!this.attachment.isAttached) return { code: 1002, reason: "ack before the handshake is done" };
         // An ack inside of a batch that is sent again is an old one, and tells nothing of this transport (RES-02).
         if (!isNumbered && this.attachment.confirm()) {
-          this.#handleHandshakeAnswer(now);
+          this.exchange.handleHandshakeAnswer(now);
           this.emit({ type: "confirmed" });
         }
         return this.exchange.handleFrame(frame, now);
