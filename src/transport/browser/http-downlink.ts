@@ -1,6 +1,5 @@
-import { BatchStreamReader } from "../http/batch-stream.js";
 import { EventStreamReader } from "../http/event-stream.js";
-import { BATCHES_TYPE, EVENTS_TYPE, Header, isMediaType, parseCount, TAKEN_BATCH_BYTES_MAX } from "../http/headers.js";
+import { BATCHES_TYPE, EVENTS_TYPE, Header, isMediaType, TAKEN_BATCH_BYTES_MAX } from "../http/headers.js";
 import type { TransportName } from "../transport.js";
 import { Patience } from "./http-patience.js";
 import { Place, type Places } from "./http-places.js";
@@ -217,22 +216,12 @@ export class Downlink {
     if (this.#state !== "running" || outcome.type !== "answer") onOver();
     if (this.#state !== "running") return request.abort();
     if (outcome.type === "refused") return this.#lose(outcome.httpStatus);
-    if (outcome.type !== "answer") {
-      return this.#fail(outcome.type === "failed" ? outcome.httpStatus : 413);
-    }
-    const { response } = outcome;
-    const reader = new BatchStreamReader(TAKEN_BATCH_BYTES_MAX);
-    const first = parseCount(response.headers.get(Header.POSITION)) ?? 0;
-    let position = first;
-    const isWhole = await request.read(response, (piece) => {
-      for (const batch of reader.push(piece)) this.#handler.handleBatch(position++, batch);
-      if (reader.violation !== undefined) request.abort();
-    });
+    if (outcome.type !== "answer") return this.#fail(outcome.httpStatus);
+    const { isWhole, count, closeCode } = await request.readBatches(outcome.response, this.#handler);
     onOver();
     if (this.#state !== "running") return;
-    const code = parseCount(response.headers.get(Header.CLOSE));
-    if (isWhole && code !== undefined) return this.#handler.handleClose(code);
-    if (!isWhole && position === first) return this.#fail(undefined);
+    if (closeCode !== undefined) return this.#handler.handleClose(closeCode);
+    if (!isWhole && count === 0) return this.#fail(undefined);
     this.#patience.handleSuccess();
     if (this.#doubt === "open") {
       this.#doubt = "settled";
@@ -241,7 +230,7 @@ export class Downlink {
     }
     const pauseMs = askedAt + EMPTY_POLL_MS - this.#requests.platform.now();
     // Hidden pages have their timers late: none where none is needed.
-    if (position === first && pauseMs > 0) await this.#patience.pause(pauseMs);
+    if (count === 0 && pauseMs > 0) await this.#patience.pause(pauseMs);
   }
 
   async #fail(httpStatus: number | undefined): Promise<void> {

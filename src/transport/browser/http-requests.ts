@@ -1,4 +1,6 @@
-import { BATCHES_TYPE, Header, parseCount } from "../http/headers.js";
+import { BatchStreamReader } from "../http/batch-stream.js";
+import { BATCHES_TYPE, Header, parseCount, TAKEN_BATCH_BYTES_MAX } from "../http/headers.js";
+import { fateOf } from "../http/statuses.js";
 
 /** What an HTTP line needs of its platform, so that Node and tests can inject another. */
 export interface HttpPlatform {
@@ -28,7 +30,7 @@ export type Outcome =
     }
   /** The line does not exist, or is not for us: asking again is of no use. */
   | { readonly type: "refused"; readonly httpStatus: number }
-  | { readonly type: "too-large" }
+  | { readonly type: "too-large"; readonly httpStatus: number }
   /** May be better next time. `isLate`: our own deadline has passed. */
   | { readonly type: "failed"; readonly httpStatus: number | undefined; readonly isLate: boolean };
 
@@ -130,10 +132,28 @@ export class LineRequest {
     }
     void response.body?.cancel?.().catch(() => {});
     const { status } = response;
-    if (status === 413) return this.#over({ type: "too-large" });
-    const mayPass =
-      status < 400 || status >= 500 || status === 408 || status === 409 || status === 425 || status === 429;
-    return mayPass ? this.#failed(status) : this.#over({ type: "refused", httpStatus: status });
+    const fate = fateOf(status);
+    return fate === "failed" ? this.#failed(status) : this.#over({ type: fate, httpStatus: status });
+  }
+
+  /**
+   * Reads the batches in the answer's body, to its end or to what is no batch.
+   * @returns whether it has come to its end in order, how many there were, and the code with which the server has ended the
+   * line behind them, if it has
+   */
+  async readBatches(
+    response: Response,
+    handler: { handleBatch(position: number, batch: Uint8Array): void },
+  ): Promise<{ isWhole: boolean; count: number; closeCode: number | undefined }> {
+    const reader = new BatchStreamReader(TAKEN_BATCH_BYTES_MAX);
+    const first = parseCount(response.headers.get(Header.POSITION)) ?? 0;
+    let count = 0;
+    const isWhole = await this.read(response, (piece) => {
+      for (const batch of reader.push(piece)) handler.handleBatch(first + count++, batch);
+      if (reader.violation !== undefined) this.abort();
+    });
+    const closeCode = isWhole ? parseCount(response.headers.get(Header.CLOSE)) : undefined;
+    return { isWhole, count, closeCode };
   }
 
   /**

@@ -1,5 +1,7 @@
-import { BatchStreamReader, batchStream, framedBytes } from "../http/batch-stream.js";
-import { BATCHES_TYPE, Header, parseCount, TAKEN_BATCH_BYTES_MAX } from "../http/headers.js";
+import { batchStream, fittingCount, sizeOf } from "../http/batch-stream.js";
+import { BodySize } from "../http/body-size.js";
+import { BATCHES_TYPE, Header } from "../http/headers.js";
+import { type PairedPost, Pairing } from "../http/pairing.js";
 import { Patience } from "./http-patience.js";
 import type { LineRequest, Outcome, Requests } from "./http-requests.js";
 
@@ -8,6 +10,15 @@ const POST_TIMEOUT_MS = 15_000;
 
 /** All requests that outlive the page may carry 64 KiB together (Fetch, `keepalive`); others may be under way. */
 const KEEPALIVE_BYTES_MAX = 60 * 1024;
+
+/**
+ * What the server has sent when it answers a POST, acks above all, comes down elsewhere at about the same time. The next POST
+ * waits for that so long, ms: acks make room for what it carries.
+ */
+const NEWS_MS = 20;
+
+/** For how long the last request may fail, ms: nobody waits for it but the server, which has its own time for that. */
+const CLOSE_PATIENCE_MS = 2_000;
 
 export interface UplinkHandler {
   /** A POST is on its way. */
@@ -29,45 +40,12 @@ export interface UplinkHandler {
   handleDone(): void;
 }
 
-/**
- * Where requests share a connection, another POST may be under way beside one that carries so much, bytes. It leaves when the
- * first has used up half of the time that POSTs have taken lately: the line has something to do while the answer is waited for.
- * So it may beside smaller ones soon after that, at once. Elsewhere each would take a connection of the few that there are.
- */
-const PAIR_BYTES = 4096;
-const PAIR_SHARE = 0.5;
-const PAIR_SOON = 3;
-
-/**
- * What the server has sent when it answers a POST, acks above all, comes down elsewhere at about the same time. The next POST
- * waits for that so long, ms: acks make room for what it carries.
- */
-const NEWS_MS = 20;
-
-/** So often two may have been under way when one failed: something on the way does not like that, and they go one by one. */
-const PAIR_FAILURES_MAX = 3;
-
-/** Weight of a POST that has taken longer in the time that they take. */
-const TOOK_WEIGHT = 1 / 4;
-
-/** What a body holds before anybody has said how much that should be, bytes. */
-const BODY_BYTES = 64 * 1024;
-
-/** A batch: a body of this size, bytes, does not fail for it. */
-const BODY_BYTES_MIN = 16 * 1024;
-
-/** For how long the last request may fail, ms: nobody waits for it but the server, which has its own time for that. */
-const CLOSE_PATIENCE_MS = 2_000;
-
 /** A POST that is under way. */
-interface Post {
+interface Post extends PairedPost {
   readonly request: LineRequest;
   /** The positions of its first batch and of its last, `first - 1` where it has none. */
   readonly first: number;
   readonly last: number;
-  /** The length of its body. */
-  readonly bytes: number;
-  readonly askedAt: number;
   /** Nothing follows. */
   readonly isLast: boolean;
 }
@@ -82,7 +60,6 @@ interface Post {
 export class Uplink {
   readonly #requests: Requests;
   readonly #handler: UplinkHandler;
-  #patience: Patience;
   /** Whether answers should bring batches: nothing else does, or may. */
   readonly #wantsBatches: () => boolean;
   /** Not confirmed, oldest first. */
@@ -94,24 +71,14 @@ export class Uplink {
   #next = 1;
   /** Of the last batch that was ever in a POST. */
   #sent = 0;
-  /** What the way takes, and what should go along. */
-  #bodyBytesMax: number;
-  #bodyBytes: number = BODY_BYTES;
-  /** And what is tried when failures follow each other: something may take less, and not say 413 (Caddy 2.6: 502). */
-  #triedBytesMax = Number.POSITIVE_INFINITY;
-  #failures = 0;
-  /** Under way, oldest first. */
-  #posts: readonly Post[] = [];
-  /** When the last one left that carried much. */
-  #muchAt = Number.NEGATIVE_INFINITY;
+  readonly #bodySize: BodySize;
+  readonly #pairing: Pairing;
+  #patience: Patience;
   /** The position up to which batches are about to come down; `undefined` while none are known of. */
   #news: number | undefined;
   #cancelNews: () => void = () => {};
-  /** How long POSTs take; `undefined` until one was answered. */
-  #tookMs: number | undefined;
-  #pairFailures = 0;
-  /** Whether two may be under way: asked for each that carries much. */
-  #isPaired = false;
+  /** Under way, oldest first. */
+  #posts: Post[] = [];
   #cancelPair: () => void = () => {};
   /** `failing`: waits for the next try. */
   #state: "ready" | "failing" | "stopped" = "ready";
@@ -125,9 +92,10 @@ export class Uplink {
 
   constructor(requests: Requests, bodyBytesMax: number, wantsBatches: () => boolean, handler: UplinkHandler) {
     this.#requests = requests;
-    this.#bodyBytesMax = bodyBytesMax;
     this.#wantsBatches = wantsBatches;
     this.#handler = handler;
+    this.#bodySize = new BodySize(bodyBytesMax);
+    this.#pairing = new Pairing(requests);
     this.#patience = new Patience(requests.platform);
   }
 
@@ -139,7 +107,7 @@ export class Uplink {
 
   /** So much should go into one POST, bytes. */
   handleRequestBytes(bytes: number): void {
-    this.#bodyBytes = bytes;
+    this.#bodySize.handleRequestBytes(bytes);
   }
 
   /** Batches have come down up to this position. */
@@ -158,10 +126,10 @@ export class Uplink {
   /** Takes up what was handed over, and tells the server that nothing follows. */
   close(code: number): void {
     this.#closeCode = code;
-    if (this.#queue.length === 0 && this.#sent === 0) return this.#handler.handleDone();
+    if (this.isEmpty && this.#sent === 0) return this.#handler.handleDone();
     // At once: the page may be about to go. What is under way goes along, and counts once.
     const isUnderWay = this.#posts.length > 0 || this.#state === "failing";
-    if (isUnderWay && this.#fitting(this.#queue).length < this.#queue.length) return;
+    if (isUnderWay && fittingCount(this.#queue, this.#bodyBytesMax) < this.#queue.length) return;
     this.#patience.stop();
     this.#patience = new Patience(this.#requests.platform, CLOSE_PATIENCE_MS);
     this.#rewind();
@@ -179,12 +147,12 @@ export class Uplink {
 
   /** Whether what is handed over now has to wait for another POST than the next one. */
   get isBusy(): boolean {
-    return !this.#mayPost || this.#waitingBytes >= this.#fullBytes;
+    return !this.#mayPost || this.#waitingBytes >= this.#bodySize.bytes;
   }
 
   /** Bytes handed over that will not leave with the next POST. */
   get bufferedBytes(): number {
-    return this.#mayPost ? Math.max(0, this.#waitingBytes - this.#fullBytes) : this.#waitingBytes;
+    return this.#mayPost ? Math.max(0, this.#waitingBytes - this.#bodySize.bytes) : this.#waitingBytes;
   }
 
   /** Whether everything that was handed over is confirmed. */
@@ -192,8 +160,9 @@ export class Uplink {
     return this.#queue.length === 0;
   }
 
-  get #fullBytes(): number {
-    return Math.min(this.#bodyBytes, this.#bodyBytesMax, this.#triedBytesMax);
+  /** So much may go into the next POST, bytes: the last one takes along all that it can. */
+  get #bodyBytesMax(): number {
+    return this.#closeCode === undefined ? this.#bodySize.bytes : Math.min(this.#bodySize.max, KEEPALIVE_BYTES_MAX);
   }
 
   /** Whether a POST that is wanted may leave now. */
@@ -206,11 +175,9 @@ export class Uplink {
   /** When a second POST may leave beside the one that is under way; `undefined` while none may. */
   get #pairAt(): number | undefined {
     const post = this.#posts[0];
-    if (post === undefined || this.#posts.length > 1 || this.#tookMs === undefined) return undefined;
     // The last one carries all that is left, and is followed by nothing.
-    if (!this.#isPaired || this.#closeCode !== undefined) return undefined;
-    if (post.bytes >= PAIR_BYTES) return post.askedAt + this.#tookMs * PAIR_SHARE;
-    return post.askedAt - this.#muchAt < this.#tookMs * PAIR_SOON ? post.askedAt : undefined;
+    if (post === undefined || this.#posts.length > 1 || this.#closeCode !== undefined) return undefined;
+    return this.#pairing.besideAt(post);
   }
 
   #wake(): void {
@@ -221,16 +188,11 @@ export class Uplink {
   /** Lets leave what may. */
   #pump(): void {
     const waiting = this.#queue.slice(this.#next - this.#first);
-    const isWanted = waiting.length > 0 || (this.#posts.length === 0 && (this.#isDue || this.#closeCode !== undefined));
-    if (!isWanted || !this.#mayPost) return;
-    const batches = this.#fitting(waiting);
-    const isLast = this.#closeCode !== undefined && batches.length === waiting.length;
-    const post = this.#post(batches, isLast);
-    this.#posts = [...this.#posts, post];
-    if (post.bytes >= PAIR_BYTES) {
-      this.#muchAt = post.askedAt;
-      this.#isPaired = this.#pairFailures < PAIR_FAILURES_MAX && this.#requests.isMultiplexed;
-    }
+    const isDue = this.#posts.length === 0 && (this.#isDue || this.#closeCode !== undefined);
+    if ((!isDue && waiting.length === 0) || !this.#mayPost) return;
+    const post = this.#post(waiting);
+    this.#posts.push(post);
+    this.#pairing.handleSent(post);
     void this.#carry(post);
     this.#awaitPair();
   }
@@ -238,7 +200,6 @@ export class Uplink {
   /** Says when another one may leave, if nothing else does before. */
   #awaitPair(): void {
     this.#cancelPair();
-    this.#cancelPair = () => {};
     const at = this.#pairAt;
     if (at === undefined) return;
     const delayMs = Math.max(0, at - this.#requests.platform.now());
@@ -261,11 +222,14 @@ export class Uplink {
     await this.#handleAnswer(outcome, post);
   }
 
-  #post(batches: readonly Uint8Array[], isLast: boolean): Post {
+  #post(waiting: readonly Uint8Array[]): Post {
+    const batches = waiting.slice(0, fittingCount(waiting, this.#bodyBytesMax));
+    const isLast = this.#closeCode !== undefined && batches.length === waiting.length;
     const first = this.#next;
     this.#next += batches.length;
-    this.#waitingBytes -= sum(batches);
-    this.#sent = Math.max(this.#sent, this.#next - 1);
+    const last = this.#next - 1;
+    this.#waitingBytes -= sizeOf(batches);
+    this.#sent = Math.max(this.#sent, last);
     this.#isDue = false;
     const body = batchStream(batches);
     const headers = {
@@ -276,8 +240,7 @@ export class Uplink {
     const keepalive = isLast && this.#mayOutlive && body.length <= KEEPALIVE_BYTES_MAX;
     const request = this.#requests.create({ method: "POST", headers, body, keepalive });
     request.expectWithin(POST_TIMEOUT_MS);
-    const askedAt = this.#requests.platform.now();
-    return { request, first, last: this.#next - 1, bytes: body.length, askedAt, isLast };
+    return { request, first, last, bytes: body.length, askedAt: this.#requests.platform.now(), isLast };
   }
 
   async #handleAnswer({ response, received, sent }: Outcome & { type: "answer" }, post: Post): Promise<void> {
@@ -291,16 +254,15 @@ export class Uplink {
     this.#confirm(received);
     if (isTaken) {
       this.#patience.handleSuccess();
-      this.#triedBytesMax *= 2;
-      this.#failures = 0;
+      this.#bodySize.handleSuccess();
     }
-    await this.#readBatches(response, post.request);
+    const { closeCode } = await post.request.readBatches(response, this.#handler);
+    if (closeCode !== undefined) this.#handler.handleClose(closeCode);
     const tookMs = this.#requests.platform.now() - post.askedAt;
     const hasNews = this.#handler.handleAnswer(sent, tookMs);
     if (generation !== this.#generation) return;
     this.#posts = this.#posts.filter((other) => other !== post);
-    const knownMs = this.#tookMs ?? tookMs;
-    this.#tookMs = Math.min(tookMs, knownMs + (tookMs - knownMs) * TOOK_WEIGHT);
+    this.#pairing.handleAnswer(tookMs);
     // Behind what has not been taken, nothing will be.
     if (received < post.last) this.#rewind();
     if (!isTaken) return this.#pause(undefined);
@@ -324,21 +286,20 @@ export class Uplink {
   }
 
   #handleFailure(outcome: Exclude<Outcome, { type: "answer" }>, post: Post): void {
-    if (this.#posts.length > 1) this.#pairFailures += 1;
+    if (this.#posts.length > 1) this.#pairing.handleFailure();
     this.#rewind();
-    if (outcome.type === "refused") return this.#lose(outcome.httpStatus);
+    const { httpStatus } = outcome;
+    if (outcome.type === "refused") return this.#lose(httpStatus);
     if (outcome.type === "too-large") {
-      if (post.last <= post.first) return this.#lose(413);
-      this.#halve(post);
+      if (post.last <= post.first) return this.#lose(httpStatus);
+      this.#bodySize.handleTooLarge(post.bytes);
       return this.#pump();
     }
-    // A server that is full says so to the first request; later on it is something in between.
     if (this.#closeCode !== undefined) this.#mayOutlive = false;
-    if (outcome.httpStatus === 503 && this.#first === 1) return this.#lose(503);
-    this.#failures += 1;
-    if (outcome.isLate) this.#halve(post);
-    else if (this.#failures > 1) this.#triedBytesMax = Math.max(BODY_BYTES_MIN, post.bytes / 2);
-    void this.#pause(outcome.httpStatus);
+    // A server that is full says so to the first request; later on it is something in between.
+    if (httpStatus === 503 && this.#first === 1) return this.#lose(httpStatus);
+    this.#bodySize.handleFailure(post.bytes, outcome.isLate);
+    void this.#pause(httpStatus);
   }
 
   /** Goes on after a while. */
@@ -352,21 +313,10 @@ export class Uplink {
     else this.#lose(httpStatus);
   }
 
-  async #readBatches(response: Response, request: LineRequest): Promise<void> {
-    const reader = new BatchStreamReader(TAKEN_BATCH_BYTES_MAX);
-    let position = parseCount(response.headers.get(Header.POSITION)) ?? 0;
-    const isWhole = await request.read(response, (piece) => {
-      for (const batch of reader.push(piece)) this.#handler.handleBatch(position++, batch);
-      if (reader.violation !== undefined) request.abort();
-    });
-    const code = parseCount(response.headers.get(Header.CLOSE));
-    if (isWhole && code !== undefined) this.#handler.handleClose(code);
-  }
-
   #confirm(received: number): void {
     if (received < this.#first) return;
     // More than is under way where a POST before, of which nobody knew, has got through.
-    this.#waitingBytes -= sum(this.#queue.slice(this.#next - this.#first, received + 1 - this.#first));
+    this.#waitingBytes -= sizeOf(this.#queue.slice(this.#next - this.#first, received + 1 - this.#first));
     this.#queue.splice(0, received + 1 - this.#first);
     this.#first = received + 1;
     this.#next = Math.max(this.#next, this.#first);
@@ -380,23 +330,7 @@ export class Uplink {
     for (const { request } of this.#posts) request.abort();
     this.#posts = [];
     this.#next = this.#first;
-    this.#waitingBytes = sum(this.#queue);
-  }
-
-  /** The oldest of them, one and as many more as fit. */
-  #fitting(batches: readonly Uint8Array[]): readonly Uint8Array[] {
-    const max = this.#closeCode === undefined ? this.#fullBytes : Math.min(this.#bodyBytesMax, KEEPALIVE_BYTES_MAX);
-    let bytes = 0;
-    const end = batches.findIndex((batch, index) => {
-      bytes += framedBytes(batch);
-      return index > 0 && bytes > max;
-    });
-    return end === -1 ? batches : batches.slice(0, end);
-  }
-
-  /** Something on the way takes smaller bodies only, or is too slow for large ones (HTTP-12). */
-  #halve({ bytes }: Post): void {
-    this.#bodyBytesMax = Math.max(1, Math.floor(bytes / 2));
+    this.#waitingBytes = sizeOf(this.#queue);
   }
 
   #lose(httpStatus: number | undefined): void {
@@ -404,8 +338,4 @@ export class Uplink {
     if (this.#closeCode !== undefined) this.#handler.handleDone();
     else this.#handler.handleLost(httpStatus);
   }
-}
-
-function sum(batches: readonly Uint8Array[]): number {
-  return batches.reduce((bytes, { length }) => bytes + length, 0);
 }

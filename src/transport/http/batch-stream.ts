@@ -99,3 +99,18 @@ export function batchStream(batches: readonly Uint8Array[]): Uint8Array<ArrayBuf
   }
   return stream;
 }
+
+/** Bytes of `batches`, as they are counted where they are made. */
+export function sizeOf(batches: readonly Uint8Array[]): number {
+  return batches.reduce((bytes, { length }) => bytes + length, 0);
+}
+
+/** How many of `batches` go along in a stream of `bytesMax`: one, and as many more as fit. */
+export function fittingCount(batches: readonly Uint8Array[], bytesMax: number): number {
+  let bytes = 0;
+  const end = batches.findIndex((batch, index) => {
+    bytes += framedBytes(batch);
+    return index > 0 && bytes > bytesMax;
+  });
+  return end === -1 ? batches.length : end;
+}

@@ -10,6 +10,21 @@ function setUp() {
   return { platform, requests: new Requests(platform, "https://example.com/live?x", () => 5) };
 }
 
+/** A body that comes to its end, or, as on the wire, to an error where the request is aborted before. */
+function bodyOf(bytes: Uint8Array, { init }: { init: RequestInit }): ReadableStream<Uint8Array> {
+  return new ReadableStream(
+    {
+      start(controller) {
+        init.signal?.addEventListener("abort", () => controller.error(new Error("aborted")));
+        controller.enqueue(bytes);
+      },
+      // Asked for more: what was there has been read.
+      pull: (controller) => controller.close(),
+    },
+    { highWaterMark: 0 },
+  );
+}
+
 const outcomeOf = async (answer: (request: { answer: (...args: never[]) => void; fail: () => void }) => void) => {
   const { platform, requests } = setUp();
   const outcome = requests.create({ method: "GET", headers: {} }).send();
@@ -155,6 +170,36 @@ describe("HTTP-08: requests of a line", () => {
     expect(await read).toBe(false);
     expect(await waiting).toMatchObject({ type: "failed" });
     expect(pieces.map((piece) => [...piece])).toEqual([[1, 2]]);
+  });
+
+  it.each([
+    [
+      "all of them, behind the position of the first",
+      [2, 1, 2, 2, 3, 4],
+      { isWhole: true, count: 2, closeCode: undefined },
+    ],
+    ["and the code that ends the line", [2, 1, 2], { isWhole: true, count: 1, closeCode: 4001 }],
+    ["up to what is none", [2, 1, 2, 0, 1, 9], { isWhole: false, count: 1, closeCode: undefined }],
+  ])("read batches: %s", async (_, body, expected) => {
+    const { platform, requests } = setUp();
+    const request = requests.create({ method: "GET", headers: {} });
+    const sent = request.send();
+    const made = await platform.requests.next();
+    const close = expected.closeCode === undefined && expected.isWhole ? {} : { "sluice-close": 4001 };
+    made.answer(200, { ...OURS, "sluice-position": 7, ...close }, bodyOf(Uint8Array.from(body), made));
+    const outcome = await sent;
+    if (outcome.type !== "answer") throw new Error("no answer");
+    const batches: [number, number][] = [];
+    const read = await request.readBatches(outcome.response, {
+      handleBatch: (position, batch) => batches.push([position, batch[0] as number]),
+    });
+    expect(read).toEqual(expected);
+    expect(batches).toEqual(
+      [
+        [7, 1],
+        [8, 3],
+      ].slice(0, expected.count),
+    );
   });
 
   it("read a body where there are no streams", async () => {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { BatchStreamReader, batchStream } from "../../../src/transport/http/batch-stream.js";
+import { BatchStreamReader, batchStream, fittingCount, sizeOf } from "../../../src/transport/http/batch-stream.js";
 import { hex, told, unhex } from "../../support/hex.js";
 
 const framedBatch = (batch: Uint8Array) => batchStream([batch]);
@@ -76,5 +76,20 @@ describe("BAT-06: batches in a stream", () => {
     const reader = new BatchStreamReader(10);
     expect(reader.push(new Uint8Array(0))).toEqual([]);
     expect(reader.heldBytes).toBe(0);
+  });
+});
+
+describe("batches that go along in a stream", () => {
+  const batches = [63, 64, 200].map(filled);
+
+  it("are counted without what stands before them", () => {
+    expect([sizeOf(batches), sizeOf([])]).toEqual([327, 0]);
+  });
+
+  it("are as many as fit with it, and one in any case", () => {
+    const countAt = (bytesMax: number) => fittingCount(batches, bytesMax);
+    expect([1, 64, 129, 130, 331, 332, 1000].map(countAt)).toEqual([1, 1, 1, 2, 2, 3, 3]);
+    expect(batchStream(batches)).toHaveLength(332);
+    expect(fittingCount([], 1000)).toBe(0);
   });
 });
