@@ -10,11 +10,9 @@ import { contentOf, HEADER_BYTES, MESSAGE_BYTES_MAX, NAMES, type Name, StoryLedg
 import { StoryTaker } from "./story-taker.js";
 
 /** Sizes at which something changes: a header, a small text, a chunk, credit, what is reserved, the limit. */
-const SIZES = [HEADER_BYTES, 31, 256, 1024, 4096, 16_384, 65_504, 65_536, 66_560].flatMap((size) => [
-  Math.max(HEADER_BYTES, size - 1),
-  size,
-  size + 1,
-]);
+const SIZES = [HEADER_BYTES, 31, 256, 1024, 4096, 16_384, 65_504, 65_536, 66_560, MESSAGE_BYTES_MAX - 1].flatMap(
+  (size) => [Math.max(HEADER_BYTES, size - 1), size, size + 1],
+);
 
 type Target = SluiceSocket | Channel | ServerSocket | ServerChannel;
 
