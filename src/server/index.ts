@@ -24,5 +24,6 @@ export type { ServerBinaryType } from "./received-data.js";
 export { ServerChannel, type ServerChannelEvents, type ServerChannelOptions } from "./server-channel.js";
 export type { SluiceServerEvents } from "./server-events.js";
 export { type SendCallback, type ServerSendOptions, ServerSocket, type ServerSocketEvents } from "./server-socket.js";
+export type { ServerStats } from "./sessions.js";
 export { SluiceServer } from "./sluice-server.js";
 export type { VerifyClient, VerifyClientAnswer, VerifyClientInfo } from "./verify-client.js";

@@ -31,6 +31,16 @@ export interface Visitor {
   readonly onOver: (error: SluiceError | undefined) => void;
 }
 
+/** What is held for the clients of a server. Ordinary WebSocket clients have no sessions; `clients` has them all. */
+export interface ServerStats {
+  /** Sessions, also of clients that are away. */
+  readonly sessions: number;
+  /** Sessions whose line is cut, and that wait for their client. */
+  readonly parked: number;
+  /** Bytes held for all sessions together: what the limit `processBytesMax` bounds. */
+  readonly heldBytes: number;
+}
+
 /**
  * The sessions of a server: takes clients at the door, lets the application decide on them, makes sessions, gives those
  * that come back what is theirs, and ends those that nobody comes back for.
@@ -128,6 +138,10 @@ export class Sessions {
   /** Bytes held for all sessions together. */
   get heldBytes(): number {
     return this.#registry.heldBytes;
+  }
+
+  get stats(): ServerStats {
+    return { sessions: this.size, parked: this.parkedCount, heldBytes: this.heldBytes };
   }
 
   /** Asks every client to come back in a while, each at a moment of its own. */

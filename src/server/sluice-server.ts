@@ -30,7 +30,7 @@ import {
 import type { SluiceServerEvents } from "./server-events.js";
 import type { ServerSocket } from "./server-socket.js";
 import { takeSessionQuery } from "./session-query.js";
-import { Sessions } from "./sessions.js";
+import { type ServerStats, Sessions } from "./sessions.js";
 import { chooseProtocol, offeredProtocols, protocolsIn, setOfferedProtocols } from "./subprotocols.js";
 import { ask } from "./verify-client.js";
 import { addressOf, Visitors } from "./visitors.js";
@@ -80,15 +80,11 @@ export class SluiceServer extends EventEmitter<SluiceServerEvents> {
   readonly #onUpgrade = (request: IncomingMessage, socket: Duplex, head: Buffer): void => {
     this.#handleServerUpgrade(request, socket, head);
   };
-  readonly #onListening = (): void => {
-    this.emit("listening");
-  };
+  readonly #onListening = (): boolean => this.emit("listening");
   readonly #tellRefused = (request: IncomingMessage, message: string, cause?: unknown): void => {
     this.emit("refused", new SluiceError("ERR_REFUSED", message, { cause }), request);
   };
-  readonly #onHttpError = (error: Error): void => {
-    this.emit("error", error);
-  };
+  readonly #onHttpError = (error: Error): boolean => this.emit("error", error);
   /** Leaves all requests to the other listeners of the HTTP server. */
   #stopTaking: () => void = () => {};
   #state: "running" | "closing" | "closed" = "running";
@@ -213,6 +209,11 @@ export class SluiceServer extends EventEmitter<SluiceServerEvents> {
     const url = request.url ?? "/";
     const end = url.indexOf("?");
     return (end === -1 ? url : url.slice(0, end)) === this.options.path;
+  }
+
+  /** What is held for clients, as a plain object; cheap enough to read every second. */
+  stats(): ServerStats {
+    return this.#sessions.stats;
   }
 
   /** The option; empty where every path is served. The types of `ws` ask for it. */

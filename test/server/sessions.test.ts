@@ -46,6 +46,19 @@ async function park({ peer, server }: Pick<Guest, "peer" | "server">): Promise<v
   await parked;
 }
 
+it("are counted, those whose client is away apart, with what is held for them", async () => {
+  await serve();
+  const { server: served } = loopback;
+  expect(served.stats()).toEqual({ sessions: 0, parked: 0, heldBytes: 0 });
+  const visits = [await guest(), await guest()];
+  for (const visit of visits.slice(1)) await park(visit);
+  const { heldBytes } = served.stats();
+  visits[1]?.server.send(binary(100_000).bytes);
+  await reactions();
+  expect(served.stats()).toEqual({ sessions: 2, parked: 1, heldBytes: expect.any(Number) });
+  expect(served.stats().heldBytes - heldBytes).toBeGreaterThanOrEqual(100_000);
+});
+
 describe("a client that comes back", () => {
   it("RES-06 goes on in both directions, and nothing is lost or comes twice", async () => {
     await serve();
