@@ -53,6 +53,11 @@ export class ReceptionDriver implements TransportHandler {
     this.#next = take(over.hello, over.held);
   }
 
+  /** Whether the client waits for the decision. */
+  get isWaiting(): boolean {
+    return !this.#reception.isOver;
+  }
+
   refuse(code: number, reason: string, error: SluiceError): void {
     this.#input(() => this.#reception.refuse(code, reason, error));
   }

@@ -189,6 +189,8 @@ export class Sessions {
     // Who was still at the door when the server closed: there is nothing for it here any more.
     if (this.#state === "closing")
       return driver.refuse(1013, "", new SluiceError("ERR_REFUSED", "The server has closed"));
+    // Gone, or too late: nobody has to make room for it.
+    if (!driver.isWaiting) return;
     const owner = { origin: visitor.request.headers.origin ?? "", principal: name };
     const decision = this.#registry.decide(hello, owner, nodeHost.now());
     this.#endEvicted();

@@ -113,6 +113,13 @@ describe("ReceptionDriver", () => {
     expect(next.seen).toEqual([["batch", numbered(1)]]);
   });
 
+  it("knows whether its client still waits", () => {
+    far.inject(hello());
+    expect(driver.isWaiting).toBe(true);
+    far.die(DEATH);
+    expect(driver.isWaiting).toBe(false);
+  });
+
   it("hands over nothing before the HELLO, nor twice", () => {
     const next = taker();
     driver.handOver(next.take);

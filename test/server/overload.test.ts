@@ -1,5 +1,6 @@
 import { once } from "node:events";
 import type { IncomingMessage } from "node:http";
+import type { Socket } from "node:net";
 import { afterEach, describe, expect, it } from "vitest";
 import type { ServerSocket, SluiceServerOptions } from "../../src/server/index.js";
 import { chunk } from "../support/frame-table.js";
@@ -93,6 +94,25 @@ describe("RES-16 one principal", () => {
       await next.resumed({ auth: "ada" });
     }
     expect(loopback.server.clients.size).toBe(2);
+  });
+
+  it("makes room for nobody who has gone before it was decided on", async () => {
+    const asked: ((principal: string) => void)[] = [];
+    await serve({
+      authenticate: ({ auth }) => (auth === "slow" ? new Promise((resolve) => asked.push(resolve)) : auth),
+      limits: { principalSessionsMax: 1 },
+    });
+    const ada = await enter("ada");
+    await park(ada);
+    const impatient = await introduce("slow");
+    while (asked.length === 0) await new Promise((resolve) => setImmediate(resolve));
+    const line = [...loopback.lines].at(-1) as Socket;
+    const over = once(line, "close");
+    impatient.line.destroy();
+    await over;
+    asked[0]?.("ada");
+    await new Promise((resolve) => setImmediate(resolve));
+    await ada[0].resumed({ auth: "ada" });
   });
 
   it("is who `identify` says", async () => {
