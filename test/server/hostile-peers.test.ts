@@ -1,4 +1,5 @@
 import { once } from "node:events";
+import { connect as connectTcp } from "node:net";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { SluiceSocket } from "../../src/client/index.js";
 import { encodeBatch } from "../../src/core/wire/encode.js";
@@ -409,6 +410,72 @@ describe("a peer that wants too much", () => {
     const [, server] = [...loopback.server.clients];
     server?.terminate();
     await peer.closed;
+  });
+});
+
+describe("a request that is made to confuse", () => {
+  const KEY = "0123456789abcdef0123456789abcdef";
+  const LINE = `Host: x\r\nSluice-Line: ${KEY}\r\nSluice-Received: 0\r\nSluice-Position: 1\r\nContent-Type: application/octet-stream\r\n`;
+  const WEBSOCKET =
+    "Host: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
+  const post = (headers: string, body = "") => `POST / HTTP/1.1\r\n${LINE}${headers}\r\n${body}`;
+  const get = (url: string, headers = WEBSOCKET) => `GET ${url} HTTP/1.1\r\n${headers}\r\n`;
+  const offering = (offer: string) => get("/", `${WEBSOCKET}Sec-WebSocket-Protocol: ${offer}\r\n`);
+
+  beforeEach(() => serve());
+
+  /** The answer, behind what only asks for more. */
+  async function answerTo(request: string): Promise<string> {
+    const line = connectTcp(loopback.port, "127.0.0.1");
+    line.on("error", () => {});
+    line.write(request, "latin1");
+    let answer = "";
+    for await (const piece of line) {
+      answer = (answer + (piece as Buffer).toString("latin1")).replace(/^HTTP\/1\.1 100 .*\r\n\r\n/, "");
+      if (answer.includes("\r\n\r\n")) break;
+    }
+    line.destroy();
+    return answer;
+  }
+
+  it.each<[string, number, string]>([
+    ["two lengths", 400, post("Content-Length: 3\r\nContent-Length: 4\r\n", "abcd")],
+    ["a length and chunks", 400, post("Transfer-Encoding: chunked\r\nContent-Length: 4\r\n", "0\r\n\r\n")],
+    ["two encodings", 400, post("Transfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n", "0\r\n\r\n")],
+    ["a length beyond all bounds", 400, post("Content-Length: 99999999999999999999\r\n")],
+    ["a length beyond ours, and nothing behind it", 413, post("Content-Length: 999999999\r\n", "abc")],
+    ["what is expected, and a batch of no bytes", 400, post("Expect: 100-continue\r\nContent-Length: 1\r\n", "\0")],
+    ["a line twice", 400, post(`Sluice-Line: ${KEY}\r\nContent-Length: 0\r\n`)],
+    ["a whole URL, and a batch of no bytes", 400, post("Content-Length: 1\r\n", "\0").replace(" / ", " http://y/ ")],
+    [
+      "its headers at the end",
+      400,
+      post("Transfer-Encoding: chunked\r\n", "1\r\n\0\r\n0\r\nSluice-Close: 1000\r\n\r\n"),
+    ],
+    ["an Origin of other letters", 403, post("Origin: http://x\xff\r\nContent-Length: 0\r\n")],
+    ["two Origins", 403, get("/", `${WEBSOCKET}Origin: http://x\r\nOrigin: http://y\r\n`)],
+    ["a host for a path", 101, get("//evil/path")],
+    ["a URL of nothing but percents", 101, get("/%zz%00%ff?%%%")],
+    ["a session twice", 101, get(`/?sluice-session=${KEY}&sluice-session=${KEY}`)],
+    ["a URL that is too long", 431, get(`/${"a".repeat(20_000)}`)],
+    ["a thousand protocols", 101, offering(`${Array.from({ length: 1000 }, (_, i) => `p${i}`).join(", ")}, sluice.v1`)],
+    ["one protocol a thousand times", 400, offering(Array(1000).fill("p").join(", "))],
+    ["protocols of nothing but commas", 400, offering(`sluice.v1${",".repeat(8000)}`)],
+    ["protocols that name properties", 101, offering("__proto__, constructor, sluice.v1")],
+    ["HTTP/2 instead of a WebSocket", 400, get("/", WEBSOCKET.replace("websocket", "h2c"))],
+    ["a WebSocket of another time", 400, get("/", WEBSOCKET.replace("13", "12"))],
+    ["a key that is none", 400, get("/", WEBSOCKET.replace("dGhl", ""))],
+    ["two keys", 400, get("/", `${WEBSOCKET}Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n`)],
+    ["a handshake by POST", 405, get("/").replace("GET", "POST")],
+  ])("%s: %d", async (_, status, request) => {
+    expect((await answerTo(request)).slice(0, 13)).toBe(`HTTP/1.1 ${status} `);
+  });
+
+  it("may ask for compression, and does not get it", async () => {
+    const extensions = "Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n";
+    const answer = await answerTo(get("/", `${WEBSOCKET}${extensions}`));
+    expect(answer).toMatch(/^HTTP\/1\.1 101 /);
+    expect(answer.toLowerCase()).not.toContain("sec-websocket-extensions");
   });
 });
 

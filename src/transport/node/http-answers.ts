@@ -44,6 +44,8 @@ export function refuse(
   request.on("error", () => {});
   request.resume();
   const timer = setTimeout(() => request.destroy(), DRAIN_MS);
+  // Once it is answered, nothing tells that its connection has gone.
+  timer.unref();
   request.once("end", () => clearTimeout(timer)).once("close", () => clearTimeout(timer));
 }
 
