@@ -179,7 +179,7 @@ export class Sessions {
     let name: string | undefined;
     try {
       if (visitor.authenticate !== undefined) {
-        principal = await visitor.authenticate(auth === undefined ? undefined : JSON.parse(auth));
+        principal = await visitor.authenticate(credentialsOf(auth));
         if (!isAdmitted(principal)) throw notAdmitted();
         name = (visitor.identify ?? principalName)(principal);
       }
@@ -346,6 +346,16 @@ const SCARCE_UNTIL = 1 / 3;
 
 /** One answer to everything that is wrong (RES-07). */
 const REFUSED = "unauthorized";
+
+/** @throws SluiceError that says nothing of what is in it: it is secret, and what `JSON.parse` throws quotes it */
+function credentialsOf(auth: string | undefined): unknown {
+  if (auth === undefined) return undefined;
+  try {
+    return JSON.parse(auth);
+  } catch {
+    throw new SluiceError("ERR_REFUSED", "What the client has given as `auth` is no JSON");
+  }
+}
 
 /** An error where the application's choice has failed. */
 function chosenProtocol({ protocol, choose }: Visitor, offered: string): string | SluiceError {

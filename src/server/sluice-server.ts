@@ -16,6 +16,7 @@ import { limitsOf, type ServerLimits, type SluiceServerOptions, serverLimitsOf }
 import { isOriginAllowed } from "./origins.js";
 import { admitPlain } from "./plain-admission.js";
 import { PlainSocket } from "./plain-socket.js";
+import { callSafely } from "./platform.js";
 import { answerProbe, isProbe } from "./probe.js";
 import {
   foreignOrigin,
@@ -81,8 +82,12 @@ export class SluiceServer extends EventEmitter<SluiceServerEvents> {
     this.#handleServerUpgrade(request, socket, head);
   };
   readonly #onListening = (): boolean => this.emit("listening");
+  /** A client that is refused is answered all the same, whatever a listener throws. */
+  readonly #handleRefused = (error: SluiceError, request: IncomingMessage): void => {
+    callSafely(() => this.emit("refused", error, request));
+  };
   readonly #tellRefused = (request: IncomingMessage, message: string, cause?: unknown): void => {
-    this.emit("refused", new SluiceError("ERR_REFUSED", message, { cause }), request);
+    this.#handleRefused(new SluiceError("ERR_REFUSED", message, { cause }), request);
   };
   readonly #onHttpError = (error: Error): boolean => this.emit("error", error);
   /** Leaves all requests to the other listeners of the HTTP server. */
@@ -317,7 +322,7 @@ export class SluiceServer extends EventEmitter<SluiceServerEvents> {
       ...visit,
       onOver: (error) => {
         visit.onOver();
-        if (error) this.emit("refused", error, request);
+        if (error) this.#handleRefused(error, request);
       },
       authenticate: authenticate && ((auth) => authenticate({ request, auth })),
       identify,
@@ -344,7 +349,7 @@ export class SluiceServer extends EventEmitter<SluiceServerEvents> {
     let principal: unknown;
     if (authenticate) {
       const visit = { request, socket, plainClients, timeoutMs: this.#limits.handshakeTimeoutMs };
-      const admitted = await admitPlain(visit, authenticate, (error) => this.emit("refused", error, request));
+      const admitted = await admitPlain(visit, authenticate, (error) => this.#handleRefused(error, request));
       if (admitted === undefined) return;
       if (this.#state !== "running") return refuseUpgrade(socket, 503);
       principal = admitted.principal;

@@ -1,7 +1,10 @@
 // Whom the server does not let in, and what it tells the application of it.
 import { once } from "node:events";
+import { inspect } from "node:util";
 import { afterEach, describe, expect, it } from "vitest";
+import { Parameter } from "../../src/core/wire/frame.js";
 import type { SluiceError, SluiceServerOptions } from "../../src/server/index.js";
+import { captureUncaught } from "../support/event-loop.js";
 import { Inbox } from "../support/inbox.js";
 import { Loopback } from "../support/loopback.js";
 import { RawClient } from "../support/raw-client.js";
@@ -120,6 +123,19 @@ describe("a client that `authenticate` does not let in", () => {
     );
   });
 
+  it("SEC-03: learns of credentials that are no JSON, and not what is in them", async () => {
+    await serve({ authenticate: () => true });
+    const peer = await new RawClient(loopback).greeted();
+    peer.hello([
+      [Parameter.ATTEMPT, peer.session.attempt],
+      [Parameter.AUTH, Buffer.from("s3cret")],
+    ]);
+    expect((await peer.closed)[0]).toBe(1008);
+    expect(refused).toHaveLength(1);
+    expect(refused[0]?.error).toMatchObject({ code: "ERR_REFUSED", message: expect.stringContaining("no JSON") });
+    expect(inspect(refused[0]?.error)).not.toContain("s3c");
+  });
+
   it("where it takes too long, of whatever kind the client is", async () => {
     await serve({ authenticate: () => new Promise(() => {}), plainClients: true, limits: { handshakeTimeoutMs: 30 } });
     const peer = await new RawClient(loopback).greeted();
@@ -151,6 +167,26 @@ describe("a client that `authenticate` does not let in", () => {
     (await asked.next())("bob");
     expect(await second).toBe(101);
   });
+});
+
+it("a listener that throws holds up no answer, and nobody counts any more", async () => {
+  await serve({ origins: "*", limits: { addressHandshakesMax: 1 }, authenticate: () => false, plainClients: true });
+  loopback.server.on("refused", broken);
+  const caught = await captureUncaught(async () => {
+    for (let i = 0; i < 2; i++) {
+      expect(await statusOf(["chat"])).toBe(401);
+      const peer = await new RawClient(loopback).greeted();
+      peer.hello();
+      expect((await peer.closed)[0]).toBe(1008);
+    }
+    loopback.server.options.verifyClient = () => false;
+    expect(await statusOf(["sluice.v1"])).toBe(401);
+    expect(await httpStatusOf()).toBe(401);
+    loopback.server.options.origins = [];
+    expect(await httpStatusOf({ origin: "http://a.example" })).toBe(403);
+    expect(await statusOf(["sluice.v1"], { origin: "http://a.example" })).toBe(403);
+  });
+  expect(caught).toHaveLength(8);
 });
 
 it("nobody is refused who is let in, or leaves by itself", async () => {
