@@ -42,6 +42,14 @@ export interface LineRequest {
   readonly close: number | undefined;
 }
 
+/** What a line tells of itself. */
+interface LineInit {
+  /** Called once: no request of it is to be taken any more. */
+  readonly onOver: () => void;
+  /** Whether no request of it is under way from here on. May be said again. */
+  readonly onIdle: (isIdle: boolean) => void;
+}
+
 /** A POST that waits for what comes before it, whose body is being read, or whose answer waits for something to take along. */
 interface Upload extends LineRequest {
   state: "early" | "reading" | "held";
@@ -60,7 +68,7 @@ export class HttpLine implements Transport {
   readonly greets = false;
   readonly batchBytesMax: number = HTTP_BATCH_BYTES_MAX;
   readonly #limits: LineLimits;
-  readonly #onOver: () => void;
+  readonly #init: LineInit;
   readonly #outgoing = new Outgoing();
   #name: TransportName = "sse";
   #handler: TransportHandler | undefined;
@@ -77,10 +85,9 @@ export class HttpLine implements Transport {
   #timer: NodeJS.Timeout | undefined;
   #isScheduled = false;
 
-  /** @param onOver called once: no request of this line is to be taken any more */
-  constructor(limits: LineLimits, onOver: () => void) {
+  constructor(limits: LineLimits, init: LineInit) {
     this.#limits = limits;
-    this.#onOver = onOver;
+    this.#init = init;
   }
 
   start(handler: TransportHandler): void {
@@ -109,6 +116,12 @@ export class HttpLine implements Transport {
   terminate(): void {
     this.#handler = undefined;
     this.#end();
+  }
+
+  /** No request of it has come for too long. */
+  expire(): void {
+    if (this.#state === "open") this.#die({ wasClean: false, code: 1006, reason: "" });
+    else this.#end();
   }
 
   /** A POST: its body brings batches. */
@@ -354,8 +367,10 @@ export class HttpLine implements Transport {
   #arm(): void {
     if (this.#state !== "open") return;
     clearTimeout(this.#timer);
-    if ((this.#upload ?? this.#early ?? this.#downlink) !== undefined) return;
-    this.#timer = setTimeout(() => this.#die({ wasClean: false, code: 1006, reason: "" }), this.#limits.idleMs);
+    const isIdle = (this.#upload ?? this.#early ?? this.#downlink) === undefined;
+    this.#init.onIdle(isIdle);
+    if (!isIdle) return;
+    this.#timer = setTimeout(() => this.expire(), this.#limits.idleMs);
     this.#timer.unref();
   }
 
@@ -370,7 +385,7 @@ export class HttpLine implements Transport {
     if (this.#state === "over") return;
     this.#state = "over";
     clearTimeout(this.#timer);
-    this.#onOver();
+    this.#init.onOver();
     for (const upload of [this.#early, this.#upload]) {
       if (upload === undefined) continue;
       this.#release(upload);

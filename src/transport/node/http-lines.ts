@@ -7,6 +7,8 @@ import { HttpLine, type LineLimits, type LineRequest } from "./http-line.js";
 export interface HttpLinesLimits extends LineLimits {
   /** Lines at a time. */
   readonly linesMax: number;
+  /** Those of them on which no request is under way; of more, the one that has been idle for longest is taken for dead. */
+  readonly idleLinesMax: number;
 }
 
 const DEFAULT_LIMITS: HttpLinesLimits = {
@@ -22,6 +24,9 @@ const DEFAULT_LIMITS: HttpLinesLimits = {
   earlyHoldMs: 5_000,
   lingerMs: 5_000,
   linesMax: 65_536,
+  // A line weighs some 30 KiB with its session, and costs its client no connection: 240 MiB. Those of honest clients are idle for a
+  // round trip now and then.
+  idleLinesMax: 8192,
 };
 
 /**
@@ -37,6 +42,8 @@ export type OpenLine = (start: (transport: Transport) => void) => void;
 export class HttpLines {
   readonly #limits: HttpLinesLimits;
   readonly #lines = new Map<string, HttpLine>();
+  /** Those without a request, the one that has been so for longest first. */
+  readonly #idle = new Set<HttpLine>();
   readonly #onEmpty: () => void;
 
   /** @param onEmpty called when the last line has gone */
@@ -65,14 +72,25 @@ export class HttpLines {
     return this.#lines.size;
   }
 
+  #handleIdle(line: HttpLine, isIdle: boolean): void {
+    this.#idle.delete(line);
+    if (!isIdle) return;
+    this.#idle.add(line);
+    if (this.#idle.size > this.#limits.idleLinesMax) this.#idle.values().next().value?.expire();
+  }
+
   #open(said: LineRequest & { readonly key: string }, start: (transport: Transport) => void): void {
     const { key } = said;
     const known = this.#lines.get(key);
     if (known !== undefined) return known.handleUpload(said);
     if (said.response.destroyed) return;
-    const line = new HttpLine(this.#limits, () => {
-      this.#lines.delete(key);
-      if (this.#lines.size === 0) this.#onEmpty();
+    const line: HttpLine = new HttpLine(this.#limits, {
+      onIdle: (isIdle) => this.#handleIdle(line, isIdle),
+      onOver: () => {
+        this.#idle.delete(line);
+        this.#lines.delete(key);
+        if (this.#lines.size === 0) this.#onEmpty();
+      },
     });
     this.#lines.set(key, line);
     start(line);

@@ -579,6 +579,27 @@ describe("HTTP-20, HTTP-21: the end", () => {
     expect((await get(1).answer()).status).toBe(404);
   });
 
+  it("SEC-06: takes the one for gone that has been idle for longest, where too many are; none that asks for something", async () => {
+    const server = await serve({ idleLinesMax: 2 });
+    const key = (letter: string) => ({ "sluice-line": letter.repeat(32) });
+    const begin = async (letter: string) => {
+      const answer = post(1, [bytes(1)], { ...CARRY, ...key(letter) });
+      const end = await server.ends.next();
+      end.transport.send(bytes(100));
+      expect((await answer.answer()).status).toBe(200);
+      return end;
+    };
+    const asking = await begin("a");
+    await arrived(() => get(1, key("a")));
+    const [oldest, newer] = [await begin("b"), await begin("c")];
+    expect([oldest.story.deaths, newer.story.deaths]).toEqual([[], []]);
+    const newest = await begin("d");
+    expect(oldest.story.deaths).toMatchObject([{ wasClean: false, code: 1006 }]);
+    expect((await get(1, key("b")).answer()).status).toBe(404);
+    for (const { story } of [asking, newer, newest]) expect(story.deaths).toEqual([]);
+    expect(server.lines.size).toBe(3);
+  });
+
   it("does not as long as a request is under way, and does when its connection is cut", async () => {
     const { story } = await open();
     holdTime();
