@@ -139,7 +139,12 @@ export class RandomStory {
     if (dice < 60) return void this.#ledger.notes.at(-1 - random.below(5))?.receipt.cancel();
     if (dice < 64) return this.#endChannel();
     if (dice < 70) return this.#hold();
-    if (dice < 78) return this.#break();
+    if (dice < 78) {
+      await this.#break();
+      // Else one fault follows the other, and nothing ever comes back.
+      if (random.chance(0.7)) await this.#recover();
+      return;
+    }
     if (dice < 80) return this.#look();
     await turns(random.pick([1, 1, 5, 20, 100]));
   }
@@ -241,6 +246,12 @@ export class RandomStory {
         await turns(random.below(200));
         return proxy.refuse(false);
     }
+  }
+
+  /** Waits for a line that works, where the last fault has left none. */
+  async #recover(): Promise<void> {
+    const isThere = () => this.#client.connectionState === "connected" && this.#server?.transport !== null;
+    for (let i = 0; i < 100 || (i < 20_000 && !isThere()); i++) await reactions();
   }
 
   /** Lines that were given up say so for two seconds at the most. */
