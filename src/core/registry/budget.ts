@@ -1,3 +1,5 @@
+import { BySize } from "./by-size.js";
+
 /** How much memory a server spends on what it keeps for its clients. */
 export interface BudgetLimits {
   /**
@@ -21,8 +23,8 @@ interface Weighed {
 }
 
 /**
- * Who holds how much, and who has to leave when it is too much: parked sessions, the largest first, as nobody is there to
- * miss them yet; where that is not enough, and the limit is reached, the largest of all.
+ * Who holds how much, and who has to leave when it is too much: parked sessions, the largest first (of a crowd that is about as
+ * large, the first), as nobody is there to miss them yet; where that is not enough, and the limit is reached, the largest of all.
  *
  * What is held for strangers keeps others out, and makes nobody leave who is in.
  *
@@ -31,7 +33,9 @@ interface Weighed {
 export class Budget<T extends Weighed> {
   readonly #limits: BudgetLimits;
   readonly #bytes = new Map<T, number>();
-  readonly #parked = new Set<T>();
+  readonly #parked: BySize<T> = new BySize();
+  /** Those of each principal. */
+  readonly #parkedOf = new Map<string, BySize<T>>();
   readonly #byPrincipal = new Map<string, number>();
   /** Principals over their share. Few: a share is a sixteenth. */
   readonly #overdrawn = new Set<string>();
@@ -48,6 +52,7 @@ export class Budget<T extends Weighed> {
     const delta = bytes - (this.#bytes.get(who) ?? 0);
     if (delta === 0) return false;
     this.#bytes.set(who, bytes);
+    if (this.#parked.has(who)) this.#handleParked(who, bytes);
     this.#add(who, delta);
     return delta > 0;
   }
@@ -59,12 +64,17 @@ export class Budget<T extends Weighed> {
 
   park(who: T): void {
     if (this.#parked.has(who)) return;
-    this.#parked.add(who);
+    this.#handleParked(who, this.#bytes.get(who) ?? 0);
     this.#add(who, PARKED_BYTES);
   }
 
   unpark(who: T): void {
-    if (this.#parked.delete(who)) this.#add(who, -PARKED_BYTES);
+    if (!this.#parked.delete(who)) return;
+    const { principal } = who.owner;
+    const own = principal === undefined ? undefined : this.#parkedOf.get(principal);
+    own?.delete(who);
+    if (principal !== undefined && own?.size === 0) this.#parkedOf.delete(principal);
+    this.#add(who, -PARKED_BYTES);
   }
 
   remove(who: T): void {
@@ -77,12 +87,11 @@ export class Budget<T extends Weighed> {
   pollExcess(): T | undefined {
     const { processBytesMax } = this.#limits;
     if (this.#sessionBytes > processBytesMax * PARKED_SHARE) {
-      const parked = this.#largest(this.#parked);
+      const parked = this.#parked.largest;
       if (parked !== undefined) return parked;
     }
     for (const principal of this.#overdrawn) {
-      const own = [...this.#parked].filter(({ owner }) => owner.principal === principal);
-      const parked = this.#largest(own);
+      const parked = this.#parkedOf.get(principal)?.largest;
       if (parked !== undefined) return parked;
     }
     return this.#sessionBytes > processBytesMax ? this.#largest(this.#bytes.keys()) : undefined;
@@ -95,6 +104,15 @@ export class Budget<T extends Weighed> {
 
   get heldBytes(): number {
     return this.#sessionBytes + this.#otherBytes;
+  }
+
+  #handleParked(who: T, bytes: number): void {
+    this.#parked.set(who, bytes);
+    const { principal } = who.owner;
+    if (principal === undefined) return;
+    const own = this.#parkedOf.get(principal) ?? new BySize();
+    this.#parkedOf.set(principal, own);
+    own.set(who, bytes);
   }
 
   #add(who: T, bytes: number): void {
