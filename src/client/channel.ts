@@ -76,6 +76,7 @@ export class Channel extends ChannelEventTarget {
       gates: lifeline.gates,
       budget: lifeline.budget,
       bufferedBytes: () => this.bufferedAmount,
+      queuedBytes: () => this.#lifeline.queuedAmount(this.key, this.name),
       onDrain: () => init.tasks.push(() => this.dispatchEvent(new Event("drain"))),
       send: (data) => this.send(data),
       close: () => this.close(),
@@ -203,12 +204,12 @@ export class Channel extends ChannelEventTarget {
     return this.#lifeline.bufferedAmount(this.key, this.name);
   }
 
-  /** Resolved while `bufferedAmount` is below the high-water mark, and once the channel is closed; else it resolves then. */
+  /** Resolved while less than the high-water mark has yet to leave, and once the channel is closed; else it resolves then. */
   get ready(): Promise<void> {
     return this.#outlet.ready;
   }
 
-  /** The high-water mark less `bufferedAmount`: negative above it, 0 once the channel is closed. */
+  /** The high-water mark less what has yet to leave, in bytes: negative above it, 0 once the channel is closed. */
   get desiredSize(): number {
     return this.#outlet.desiredSize;
   }

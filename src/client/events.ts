@@ -51,7 +51,7 @@ export interface SluiceSocketEventMap {
   channel: ChannelEvent;
   /** A session could not be resumed, and a new one is dialled, or `close` follows: see `onSessionLost`. */
   sessionlost: SessionLostEvent;
-  /** `bufferedAmount` has fallen below the high-water mark. */
+  /** Less than the high-water mark has yet to leave again. */
   drain: Event;
   /** `transport` is another one. */
   transportchange: Event;
@@ -79,7 +79,7 @@ export interface ChannelEventMap {
   message: MessageEvent;
   /** The channel has ended in both directions, or with its session. */
   close: Event;
-  /** `bufferedAmount` has fallen below the high-water mark. */
+  /** Less than the high-water mark has yet to leave again. */
   drain: Event;
 }
 

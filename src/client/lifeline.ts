@@ -72,7 +72,7 @@ export class Lifeline {
     this.#options = options;
     this.#handler = handler;
     this.budget = new SendBudget(options.bounds.maxBufferedAmount);
-    this.gates = new Gates(options.bounds.highWaterMark);
+    this.gates = new Gates(options.bounds);
     this.#plainMode = new PlainMode(options, this);
     this.#conversation = this.#plainMode.isCertain ? this.#newPlain(options.dial, 0) : this.#newFramed(options.dial);
     this.#unwatch = watchPage({
@@ -104,6 +104,12 @@ export class Lifeline {
   bufferedAmount(channel: ChannelKey, name: string): number {
     const waiting = this.#backlog ?? this.#released;
     return this.#conversation.bufferedAmount(channel) + (waiting?.bufferedBytes(name) ?? 0);
+  }
+
+  /** Those of them that have not left. */
+  queuedAmount(channel: ChannelKey, name: string): number {
+    const waiting = this.#backlog ?? this.#released;
+    return this.#conversation.queuedAmount(channel) + (waiting?.bufferedBytes(name) ?? 0);
   }
 
   /** Ends in order, behind everything that was sent. What waits for `open` is to be released first. */

@@ -49,7 +49,10 @@ export interface SluiceSocketOptions {
    * `send()` throws `ERR_BUFFER_FULL`. Default 64 MiB.
    */
   readonly maxBufferedAmount?: number;
-  /** The `bufferedAmount` of a channel from which on `ready` waits, and below which `drain` tells. Default 256 KiB. */
+  /**
+   * Bytes of a channel that have yet to leave, from which on `ready` waits, and below which `drain` tells. Default 256 KiB.
+   * Beyond that, as much is on its way as the line needs. Above three quarters of `maxBufferedAmount`, that counts, too.
+   */
   readonly highWaterMark?: number;
   /** Bounds of this end. */
   readonly limits?: Partial<ClientLimits>;

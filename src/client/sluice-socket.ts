@@ -131,6 +131,7 @@ export class SluiceSocket extends SocketEventTarget {
       gates: this.#lifeline.gates,
       budget: this.#lifeline.budget,
       bufferedBytes: () => this.#lifeline.bufferedAmount(DEFAULT_CHANNEL, ""),
+      queuedBytes: () => this.#lifeline.queuedAmount(DEFAULT_CHANNEL, ""),
       onDrain: () => this.#tasks.push(() => this.dispatchEvent(new Event("drain"))),
       send: (data) => this.send(data),
       close: () => this.close(1000),
@@ -287,12 +288,12 @@ export class SluiceSocket extends SocketEventTarget {
     return this.#lifeline.bufferedAmount(DEFAULT_CHANNEL, "") + this.#discardedBytes;
   }
 
-  /** Resolved while `bufferedAmount` is below the high-water mark, and once the socket is closed; else it resolves then. */
+  /** Resolved while less than the high-water mark has yet to leave, and once the socket is closed; else it resolves then. */
   get ready(): Promise<void> {
     return this.#outlet.ready;
   }
 
-  /** The high-water mark less `bufferedAmount`: negative above it, 0 once the socket is closed. */
+  /** The high-water mark less what has yet to leave, in bytes: negative above it, 0 once the socket is closed. */
   get desiredSize(): number {
     return this.#outlet.desiredSize;
   }

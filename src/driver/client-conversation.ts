@@ -20,6 +20,7 @@ type Shared =
   | "abort"
   | "fail"
   | "bufferedAmount"
+  | "queuedAmount"
   | "stats"
   | "transport"
   | "channelName";

@@ -78,8 +78,8 @@ export class Conversation<S extends Session = Session> {
   readonly #channels = new Map<ChannelKey, { name: string; priority: Priority }>([
     [0, { name: "", priority: "normal" }],
   ]);
-  /** Callbacks that wait for `bufferedAmount` to fall, oldest first. */
-  #waiting: { channel: ChannelKey; belowBytes: number; run: () => void }[] = [];
+  /** Callbacks that wait for room, oldest first. */
+  #waiting: { hasRoom: () => boolean; run: () => void }[] = [];
   /** What the session has said since it has been there; `new` until somebody has greeted. */
   #state: "new" | "detached" | "attached" | "ended" = "new";
   #messagesSent = 0;
@@ -222,19 +222,24 @@ export class Conversation<S extends Session = Session> {
     return this.#driver.session.bufferedBytes(channel);
   }
 
-  /**
-   * Calls `run` once `bufferedAmount` is below `belowBytes`, or the session has ended; not before this call returns, and in
-   * the order of the calls. Before a little that has been sent leaves: whoever sends one message behind the other gets
-   * them into one batch.
-   */
-  whenBuffered(channel: ChannelKey, belowBytes: number, run: () => void): void {
+  /** What of that has not left; all of it while nothing carries it. */
+  queuedAmount(channel: ChannelKey): number {
     const { session } = this.#driver;
-    const isBelow = this.#state !== "ended" && session.bufferedBytes(channel) < belowBytes;
-    if (isBelow && this.#waiting.length === 0 && session.unsentBytes < GATHERED_BYTES_MAX) {
+    return this.#state === "attached" ? session.queuedBytes(channel) : session.bufferedBytes(channel);
+  }
+
+  /**
+   * Calls `run` once there is room, or the session has ended; not before this call returns, and in the order of the calls.
+   * Before a little that has been sent leaves: whoever sends one message behind the other gets them into one batch.
+   */
+  whenRoom(hasRoom: () => boolean, run: () => void): void {
+    const { session } = this.#driver;
+    const isLittle = this.#state !== "ended" && session.unsentBytes < GATHERED_BYTES_MAX;
+    if (isLittle && this.#waiting.length === 0 && hasRoom()) {
       this.#host.defer(() => this.#call(run));
       return;
     }
-    this.#waiting.push({ channel, belowBytes, run });
+    this.#waiting.push({ hasRoom, run });
     this.#driver.command(() => {});
   }
 
@@ -276,12 +281,10 @@ export class Conversation<S extends Session = Session> {
 
   #runWaiting(): void {
     if (this.#waiting.length === 0) return;
-    const { session } = this.#driver;
     const waiting = this.#waiting;
     this.#waiting = [];
     for (const entry of waiting) {
-      const isBelow = this.#state === "ended" || session.bufferedBytes(entry.channel) < entry.belowBytes;
-      if (isBelow) this.#call(entry.run);
+      if (this.#state === "ended" || entry.hasRoom()) this.#call(entry.run);
       else this.#waiting.push(entry);
     }
   }

@@ -9,6 +9,8 @@ export interface OutletInit<Data, Stream> {
   readonly budget: Pick<SendBudget, "whenReleased">;
   /** Bytes of the channel accepted and not yet acknowledged. */
   readonly bufferedBytes: () => number;
+  /** Those of them that have not left. */
+  readonly queuedBytes: () => number;
   readonly onDrain: () => void;
   readonly send: (data: Data) => Receipt;
   readonly close: () => void;

@@ -201,6 +201,11 @@ export class PlainConversation implements ClientConversation {
     return channel === DEFAULT_CHANNEL ? this.#outbox.queuedBytes + this.#linkBytes : 0;
   }
 
+  /** What is in the WebSocket has not left: its buffer is all that is known of the line. */
+  queuedAmount(channel: number): number {
+    return this.bufferedAmount(channel);
+  }
+
   channelName(channel: number): string | undefined {
     return channel === DEFAULT_CHANNEL ? "" : undefined;
   }

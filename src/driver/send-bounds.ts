@@ -4,13 +4,13 @@ import type { Holder } from "./receipt.js";
 
 /** What an application may queue. */
 export interface SendBounds {
-  /** From so many unacknowledged bytes of a channel on, `ready` waits, and `drain` tells when there are fewer again. */
+  /** From so many bytes of a channel on that have yet to leave, `ready` waits, and `drain` tells when there are fewer again. */
   readonly highWaterMark: number;
   /** Bytes held in memory for all channels together; `send` throws above that. */
   readonly maxBufferedAmount: number;
 }
 
-/** As in the streams of Node for four chunks of a file: enough for a round trip of 100 ms at 20 Mbit/s. */
+/** Four chunks of a file, enough to fill the line until the application is there again: 20 ms at 100 Mbit/s. */
 const HIGH_WATER_MARK = 256 * 1024;
 
 /** A message weighs about so much beside its bytes: the number of messages has a bound, too, be they empty. */

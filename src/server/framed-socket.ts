@@ -69,7 +69,7 @@ export class FramedSocket extends ServerSocket {
   readonly #keeper: SocketKeeper;
   readonly #gates: Gates;
   readonly #budget: SendBudget;
-  readonly #highWaterMark: number;
+  readonly #hasRoom = () => this.desiredSize > 0;
   readonly #conversation: Conversation<ServerSession>;
   /** Channels that the client has opened and nobody has been told of. */
   readonly #unseenChannels: Mailbox<ServerChannel>;
@@ -83,12 +83,11 @@ export class FramedSocket extends ServerSocket {
 
   constructor(init: FramedSocketInit) {
     const { limits, bounds, sessionId, keeper } = init;
-    const gates = new Gates(bounds.highWaterMark);
+    const gates = new Gates(bounds);
     const budget = new SendBudget(bounds.maxBufferedAmount);
     super(gates, budget);
     this.#budget = budget;
     this.#gates = gates;
-    this.#highWaterMark = bounds.highWaterMark;
     this.protocol = init.protocol;
     this.id = bufferOf(sessionId).toString("hex");
     this.#principal = init.principal;
@@ -226,6 +225,10 @@ export class FramedSocket extends ServerSocket {
     return this.#conversation.transport;
   }
 
+  protected override get queuedAmount(): number {
+    return this.#conversation.queuedAmount(DEFAULT_CHANNEL);
+  }
+
   override get bufferedAmount(): number {
     return this.#conversation.bufferedAmount(DEFAULT_CHANNEL);
   }
@@ -309,7 +312,7 @@ export class FramedSocket extends ServerSocket {
       const error = isCancelled ? new SluiceError("ERR_CANCELLED", "The message was cancelled") : neverWritten();
       nodeHost.defer(() => onAccepted(error));
     } else {
-      this.#conversation.whenBuffered(DEFAULT_CHANNEL, this.#highWaterMark, () => onAccepted());
+      this.#conversation.whenRoom(this.#hasRoom, () => onAccepted());
     }
   }
 

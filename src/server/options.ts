@@ -67,8 +67,9 @@ export interface SluiceServerOptions {
    */
   maxBufferedAmount?: number;
   /**
-   * The `bufferedAmount` of a channel from which on `ready` and the callbacks of `send()` wait, and below which `drain` tells.
-   * Default 256 KiB.
+   * Bytes of a channel that have yet to leave, from which on `ready` and the callbacks of `send()` wait, and below which
+   * `drain` tells. Default 256 KiB. Beyond that, as much is on its way as the line needs. Above three quarters of
+   * `maxBufferedAmount`, that counts, too.
    */
   highWaterMark?: number;
   /** Bounds of this end. `handshakeTimeoutMs` is the deadline for HELLO and `authenticate`, of ordinary clients too, default 5,000. */

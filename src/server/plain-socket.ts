@@ -44,7 +44,7 @@ export class PlainSocket extends ServerSocket {
   readonly #counts = { messagesReceived: 0, bytesReceived: 0 };
 
   constructor(socket: WebSocket, principal: unknown, bounds: SendBounds, limits: PlainLimits) {
-    const gates = new Gates(bounds.highWaterMark);
+    const gates = new Gates(bounds);
     const budget = new SendBudget(bounds.maxBufferedAmount);
     super(gates, budget);
     this.#budget = budget;
@@ -187,6 +187,11 @@ export class PlainSocket extends ServerSocket {
 
   override get transport(): TransportName | null {
     return this.#socket.readyState === this.#socket.CLOSED ? null : "websocket";
+  }
+
+  /** What is in the WebSocket has not left: its buffer is all that is known of the line. */
+  protected override get queuedAmount(): number {
+    return this.bufferedAmount;
   }
 
   override get bufferedAmount(): number {

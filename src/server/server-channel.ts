@@ -69,6 +69,7 @@ export class ServerChannel extends EventEmitter<ServerChannelEvents> {
       gates: init.gates,
       budget: init.sendBudget,
       bufferedBytes: () => this.bufferedAmount,
+      queuedBytes: () => conversation.queuedAmount(key),
       onDrain: () => callSafely(() => this.emit("drain")),
       send: (data) => this.send(data),
       close: () => this.close(),
@@ -178,12 +179,12 @@ export class ServerChannel extends EventEmitter<ServerChannelEvents> {
     return this.#init.conversation.bufferedAmount(this.#init.key);
   }
 
-  /** Resolved while `bufferedAmount` is below the high-water mark, and once the channel is closed; else it resolves then. */
+  /** Resolved while less than the high-water mark has yet to leave, and once the channel is closed; else it resolves then. */
   get ready(): Promise<void> {
     return this.#outlet.ready;
   }
 
-  /** The high-water mark less `bufferedAmount`: negative above it, 0 once the channel is closed. */
+  /** The high-water mark less what has yet to leave, in bytes: negative above it, 0 once the channel is closed. */
   get desiredSize(): number {
     return this.#outlet.desiredSize;
   }

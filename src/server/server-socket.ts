@@ -36,7 +36,7 @@ export interface ServerSendOptions extends SendOptions {
 /** What a ping or pong carries. */
 export type PingData = string | number | Buffer | Uint8Array | ArrayBuffer | undefined;
 
-/** Called with an error when the message was not accepted, else once `bufferedAmount` is below `highWaterMark`. */
+/** Called with an error when the message was not accepted, else once less than `highWaterMark` has yet to leave. */
 export type SendCallback = (error?: Error) => void;
 
 export interface ServerSocketEvents {
@@ -77,7 +77,7 @@ type DomAttribute<Type extends keyof ServerDomEvents> =
  * One client, as a socket of `ws` shows it, and channels, receipts and statistics besides. Events: `message` (a Buffer and
  * whether it is binary), `close`, `error` (only when somebody listens), `ping`, `pong`, `channel`; `park` when the line
  * is cut and the session waits for its client, `resume` when it has come back. What is sent meanwhile follows then.
- * `drain` when `bufferedAmount` has fallen below the high-water mark. `addEventListener` and the handler attributes take
+ * `drain` when less than the high-water mark has yet to leave again. `addEventListener` and the handler attributes take
  * `message`, `close` and `error` as `ws` does.
  */
 export abstract class ServerSocket extends EventEmitter<ServerSocketEvents> {
@@ -102,6 +102,7 @@ export abstract class ServerSocket extends EventEmitter<ServerSocketEvents> {
       gates,
       budget,
       bufferedBytes: () => this.bufferedAmount,
+      queuedBytes: () => this.queuedAmount,
       onDrain: () => callSafely(() => this.emit("drain")),
       send: (data) => this.send(data),
       close: () => this.close(1000),
@@ -125,6 +126,9 @@ export abstract class ServerSocket extends EventEmitter<ServerSocketEvents> {
   protected handleSent(): void {
     this.#outlet.handleSent();
   }
+
+  /** @internal What of `bufferedAmount` has not left. */
+  protected abstract readonly queuedAmount: number;
 
   /** @internal Nothing is sent any more. */
   protected handleEnd(): void {
@@ -201,12 +205,12 @@ export abstract class ServerSocket extends EventEmitter<ServerSocketEvents> {
     setDomAttribute(this as EventEmitter, "error", value);
   }
 
-  /** Resolved while `bufferedAmount` is below the high-water mark, and once the socket is closed; else it resolves then. */
+  /** Resolved while less than the high-water mark has yet to leave, and once the socket is closed; else it resolves then. */
   get ready(): Promise<void> {
     return this.#outlet.ready;
   }
 
-  /** The high-water mark less `bufferedAmount`: negative above it, 0 once the socket is closed. */
+  /** The high-water mark less what has yet to leave, in bytes: negative above it, 0 once the socket is closed. */
   get desiredSize(): number {
     return this.#outlet.desiredSize;
   }

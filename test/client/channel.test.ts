@@ -54,6 +54,7 @@ function lifelineOf(conversation: Conversation<ClientSession>): Lifeline {
     send: (key: number, name: string, payload: Payload, options: SendOptions) =>
       backlog?.send(name, payload, options) ?? conversation.send(key, payload, options),
     bufferedAmount: (key: number, name: string) => backlog?.bufferedBytes(name) ?? conversation.bufferedAmount(key),
+    queuedAmount: (key: number, name: string) => backlog?.bufferedBytes(name) ?? conversation.queuedAmount(key),
     closeChannel: (key: number) => conversation.closeChannel(key),
   } as unknown as Lifeline;
 }

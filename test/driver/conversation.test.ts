@@ -171,6 +171,16 @@ describe("Conversation", () => {
     expect(client.heldBytes).toBe(0);
   });
 
+  it("says what has not left: not what is on its way, unless nothing carries it", () => {
+    client.send(0, file(1000), {});
+    expect([client.bufferedAmount(0), client.queuedAmount(0)]).toEqual([1000, 1000]);
+    talk.host.endTask();
+    expect([client.bufferedAmount(0), client.queuedAmount(0)]).toEqual([1000, 0]);
+    talk.lines.cut();
+    talk.settle();
+    expect([client.transport, client.bufferedAmount(0), client.queuedAmount(0)]).toEqual([null, 1000, 1000]);
+  });
+
   it("pings, and hears the answer", () => {
     client.ping(Uint8Array.of(7));
     talk.settle();
@@ -226,7 +236,7 @@ describe("Conversation", () => {
   it("ends every receipt and every wait when a defect ends the session", () => {
     let runs = 0;
     const receipt = client.send(0, file(MIB), {});
-    client.whenBuffered(0, 1, () => {
+    client.whenRoom(below(client, 0, 1), () => {
       runs += 1;
     });
     talk.host.stepBack(500);
@@ -321,13 +331,16 @@ describe("Conversation: messages that perish, or are replaced", () => {
   });
 });
 
-describe("Conversation: whenBuffered", () => {
+const below = (conversation: Conversation<ClientSession>, channel: number, bytes: number) => () =>
+  conversation.bufferedAmount(channel) < bytes;
+
+describe("Conversation: whenRoom", () => {
   it("waits until enough has been acknowledged, and calls in order", () => {
     const seen: string[] = [];
     const at = (label: string) => () => seen.push(`${label} at ${client.bufferedAmount(0) < MIB / 2}`);
     client.send(0, file(MIB), {});
-    client.whenBuffered(0, MIB / 2, at("half"));
-    client.whenBuffered(0, 1, at("none"));
+    client.whenRoom(below(client, 0, MIB / 2), at("half"));
+    client.whenRoom(below(client, 0, 1), at("none"));
     talk.host.endTask();
     expect(seen).toEqual([]);
     talk.run(1000);
@@ -336,7 +349,7 @@ describe("Conversation: whenBuffered", () => {
 
   it("calls soon when it is so already, but not before it returns", () => {
     let runs = 0;
-    client.whenBuffered(0, 1, () => {
+    client.whenRoom(below(client, 0, 1), () => {
       runs += 1;
     });
     expect(runs).toBe(0);
@@ -349,13 +362,13 @@ describe("Conversation: whenBuffered", () => {
   it("calls before a little that was sent leaves, so that what is sent behind it shares its batch", () => {
     const batches: number[] = [];
     client.send(0, say("first"), {});
-    client.whenBuffered(0, 256 * 1024, () => {
+    client.whenRoom(below(client, 0, 256 * 1024), () => {
       batches.push(client.stats.queuedBytes);
       client.send(0, say("second"), {});
     });
     client.send(0, file(20_000), {});
     // More than is gathered: it leaves first.
-    client.whenBuffered(0, 256 * 1024, () => batches.push(client.stats.queuedBytes));
+    client.whenRoom(below(client, 0, 256 * 1024), () => batches.push(client.stats.queuedBytes));
     expect(batches).toEqual([]);
     talk.host.endTask();
     expect(batches[0]).toBe(20_005);
@@ -368,8 +381,8 @@ describe("Conversation: whenBuffered", () => {
     const channel = client.openChannel("files", "low");
     client.send(channel, file(MIB), {});
     const seen: string[] = [];
-    client.whenBuffered(channel, 1, () => seen.push("files"));
-    client.whenBuffered(0, 1, () => seen.push("default"));
+    client.whenRoom(below(client, channel, 1), () => seen.push("files"));
+    client.whenRoom(below(client, 0, 1), () => seen.push("default"));
     talk.host.endTask();
     expect(seen).toEqual(["default"]);
     talk.run(1000);
@@ -379,7 +392,7 @@ describe("Conversation: whenBuffered", () => {
   it("calls when the session has ended", () => {
     let runs = 0;
     client.send(0, file(MIB), {});
-    client.whenBuffered(0, 1, () => {
+    client.whenRoom(below(client, 0, 1), () => {
       runs += 1;
     });
     talk.lines.cut();
@@ -394,7 +407,7 @@ describe("Conversation: whenBuffered", () => {
       if (left === 0) return;
       left -= 1;
       client.send(0, file(100_000), {});
-      client.whenBuffered(0, 256 * 1024, more);
+      client.whenRoom(below(client, 0, 256 * 1024), more);
     };
     more();
     talk.host.endTask();
@@ -408,11 +421,11 @@ describe("Conversation: whenBuffered", () => {
   it("calls the others when one throws, and reports it", () => {
     const error = new Error("thrown by the application");
     const seen: string[] = [];
-    client.whenBuffered(0, 1, () => seen.push("before"));
-    client.whenBuffered(0, 1, () => {
+    client.whenRoom(below(client, 0, 1), () => seen.push("before"));
+    client.whenRoom(below(client, 0, 1), () => {
       throw error;
     });
-    client.whenBuffered(0, 1, () => seen.push("behind"));
+    client.whenRoom(below(client, 0, 1), () => seen.push("behind"));
     talk.settle();
     expect(seen).toEqual(["before", "behind"]);
     expect(talk.host.reports).toEqual([error]);

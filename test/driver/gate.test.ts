@@ -3,15 +3,18 @@ import { type Gate, Gates } from "../../src/driver/gate.js";
 
 let gates: Gates;
 let buffered: number;
+let onItsWay: number;
 let drains: number;
 let gate: Gate;
 
 beforeEach(() => {
-  gates = new Gates(100);
+  gates = new Gates({ highWaterMark: 100, maxBufferedAmount: 1000 });
   buffered = 0;
+  onItsWay = 0;
   drains = 0;
   gate = gates.add({
     bufferedBytes: () => buffered,
+    queuedBytes: () => buffered - onItsWay,
     onDrain: () => {
       drains += 1;
     },
@@ -72,10 +75,32 @@ describe("Gate", () => {
     expect(drains).toBe(2);
   });
 
+  it("goes by what has not left: what is on its way may be more than the mark", () => {
+    onItsWay = 500;
+    sent(599);
+    expect([gates.shutCount, gate.desiredSize]).toEqual([0, 1]);
+    sent(600);
+    expect([gates.shutCount, gate.desiredSize]).toEqual([1, 0]);
+    onItsWay = 600;
+    gates.handleTurn();
+    expect([gates.shutCount, drains, gate.desiredSize]).toEqual([0, 1, 100]);
+  });
+
+  it("leaves room below `maxBufferedAmount`, whatever has left", () => {
+    onItsWay = 700;
+    sent(740);
+    expect([gates.shutCount, gate.desiredSize]).toEqual([0, 10]);
+    sent(750);
+    expect([gates.shutCount, gate.desiredSize]).toEqual([1, 0]);
+    acked(749);
+    expect([gates.shutCount, drains]).toEqual([0, 1]);
+  });
+
   it("opens before it tells: who sends again from there shuts it again", async () => {
     let again: Promise<void> | undefined;
     const other = gates.add({
       bufferedBytes: () => buffered,
+      queuedBytes: () => buffered,
       onDrain: () => {
         sent(100);
         other.handleSent();
@@ -92,7 +117,8 @@ describe("Gate", () => {
   it("is looked at only while it is shut", () => {
     let looks = 0;
     const watched = gates.add({
-      bufferedBytes: () => {
+      bufferedBytes: () => buffered,
+      queuedBytes: () => {
         looks += 1;
         return buffered;
       },

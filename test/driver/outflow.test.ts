@@ -11,8 +11,12 @@ const failure = (code: string) => expect.objectContaining({ code });
 
 /** A channel whose messages end as the test says. */
 class Target {
-  readonly gates = new Gates(10);
-  readonly gate = this.gates.add({ bufferedBytes: () => this.buffered, onDrain: () => {} });
+  readonly gates = new Gates({ highWaterMark: 10, maxBufferedAmount: 1000 });
+  readonly gate = this.gates.add({
+    bufferedBytes: () => this.buffered,
+    queuedBytes: () => this.buffered,
+    onDrain: () => {},
+  });
   readonly sent: string[] = [];
   releases: (() => void)[] = [];
   readonly budget = { whenReleased: () => new Promise<void>((resolve) => this.releases.push(resolve)) };

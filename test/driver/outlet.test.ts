@@ -13,7 +13,7 @@ let story: string[];
 let streams: number;
 
 beforeEach(() => {
-  gates = new Gates(10);
+  gates = new Gates({ highWaterMark: 10, maxBufferedAmount: 1000 });
   buffered = 0;
   story = [];
   streams = 0;
@@ -21,6 +21,7 @@ beforeEach(() => {
     gates,
     budget: new SendBudget(1000),
     bufferedBytes: () => buffered,
+    queuedBytes: () => buffered,
     onDrain: () => story.push("drain"),
     send: (data) => {
       const control = new ReceiptControl();

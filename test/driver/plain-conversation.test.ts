@@ -19,7 +19,7 @@ class Scene {
   readonly host = new FakeHost();
   readonly links: FakePlainLink[] = [];
   readonly events: PlainEvent[] = [];
-  readonly gates = new Gates(256 * KIB);
+  readonly gates = new Gates({ highWaterMark: 256 * KIB, maxBufferedAmount: 64 << 20 });
   readonly conversation: PlainConversation;
   turns = 0;
 
@@ -281,6 +281,7 @@ describe("PlainConversation: messages", () => {
     let drains = 0;
     const gate = scene.gates.add({
       bufferedBytes: () => scene.conversation.bufferedAmount(0),
+      queuedBytes: () => scene.conversation.queuedAmount(0),
       onDrain: () => {
         drains += 1;
       },

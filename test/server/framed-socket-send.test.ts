@@ -6,7 +6,8 @@ import { captureUncaught, reactions } from "../support/event-loop.js";
 import { Loopback } from "../support/loopback.js";
 import { RawClient } from "../support/raw-client.js";
 
-const MARK = 1000;
+/** More than leaves before the first ack. */
+const MARK = 10_000;
 
 const failure = (code: string) => expect.objectContaining({ code });
 
@@ -17,11 +18,16 @@ let socket: ServerSocket;
 let channel: ServerChannel;
 
 beforeEach(async () => {
-  loopback = await Loopback.start({ highWaterMark: MARK, maxBufferedAmount: 5000 });
+  loopback = await Loopback.start({ highWaterMark: MARK, maxBufferedAmount: 5 * MARK });
+  await begin();
+});
+
+/** A session whose window has not grown yet. */
+async function begin(): Promise<void> {
   peer = await new RawClient(loopback).established();
   socket = await loopback.connections.next();
   channel = socket.channel("files", { priority: "low" });
-});
+}
 
 afterEach(async () => {
   socket.terminate();
@@ -65,6 +71,8 @@ async function standing(promise: Promise<unknown>): Promise<string> {
   await reactions();
   return state;
 }
+
+const endOf = (index: number) => ends()[index] as ReturnType<typeof ends>[number];
 
 /** The socket itself, and one of its channels. */
 const ends = () =>
@@ -114,39 +122,45 @@ describe("FramedSocket: messages that perish, or are replaced", () => {
 
 describe("FramedSocket: what may be buffered", () => {
   it("is bounded over all channels, and a refused `send` changes nothing", async () => {
-    socket.send(bytes(3000));
-    channel.send(bytes(1500));
+    socket.send(bytes(3 * MARK));
+    channel.send(bytes(1.5 * MARK));
     let calls = 0;
     const count = () => {
       calls += 1;
     };
-    expect(() => socket.send(bytes(501), count)).toThrow(failure("ERR_BUFFER_FULL"));
-    expect(() => channel.send(bytes(501))).toThrow(expect.objectContaining({ retryable: true }));
-    expect([socket.bufferedAmount, channel.bufferedAmount, socket.stats().messagesSent]).toEqual([3000, 1500, 2]);
+    expect(() => socket.send(bytes(MARK / 2 + 1), count)).toThrow(failure("ERR_BUFFER_FULL"));
+    expect(() => channel.send(bytes(MARK / 2 + 1))).toThrow(expect.objectContaining({ retryable: true }));
+    expect([socket.bufferedAmount, channel.bufferedAmount, socket.stats().messagesSent]).toEqual([
+      3 * MARK,
+      1.5 * MARK,
+      2,
+    ]);
     await acknowledge();
-    expect([socket.send(bytes(5000)).state, calls]).toEqual(["queued", 0]);
-    expect(() => socket.send(bytes(5001))).toThrow(failure("ERR_BUFFER_FULL"));
+    expect([socket.send(bytes(5 * MARK)).state, calls]).toEqual(["queued", 0]);
+    expect(() => socket.send(bytes(5 * MARK + 1))).toThrow(failure("ERR_BUFFER_FULL"));
   });
 
   it("holds while the session is parked, and does not count Blobs", async () => {
     await park();
-    socket.send(bytes(5000));
+    socket.send(bytes(5 * MARK));
     expect(() => channel.send("x")).toThrow(failure("ERR_BUFFER_FULL"));
-    expect(channel.send(new Blob([bytes(100_000)])).state).toBe("queued");
+    expect(channel.send(new Blob([bytes(50 * MARK)])).state).toBe("queued");
   });
 });
 
 describe("FramedSocket: the high-water mark", () => {
   it("shuts, drains once, and can be waited for", async () => {
-    for (const end of ends()) {
+    for (const which of [0, 1]) {
+      await begin();
+      const end = endOf(which);
       let drains = 0;
       end.on("drain", () => {
         drains += 1;
       });
       expect([end.desiredSize, await standing(end.ready)]).toEqual([MARK, "resolved"]);
-      end.send(bytes(1500));
+      end.send(bytes(2 * MARK));
       const { ready } = end;
-      expect([end.desiredSize, end.ready === ready, await standing(ready)]).toEqual([-500, true, "pending"]);
+      expect([end.desiredSize, end.ready === ready, await standing(ready)]).toEqual([-MARK, true, "pending"]);
       await acknowledge();
       expect([end.desiredSize, drains, await standing(ready)]).toEqual([MARK, 1, "resolved"]);
       end.send(bytes(MARK - 1));
@@ -160,15 +174,42 @@ describe("FramedSocket: the high-water mark", () => {
     const count = () => {
       calls += 1;
     };
-    socket.send(bytes(MARK - 1), count);
+    socket.send(bytes(MARK), count);
+    await peer.next("chunk");
     await reactions();
     expect(calls).toBe(1);
-    socket.send(bytes(1), count);
-    await peer.next("chunk");
+    socket.send(bytes(MARK), count);
     await reactions();
     expect(calls).toBe(1);
     await acknowledge();
     expect(calls).toBe(2);
+  });
+
+  it("goes by what has not left: what is on its way is the affair of the window", async () => {
+    for (const which of [0, 1]) {
+      await begin();
+      const end = endOf(which);
+      const drained = once(end as ServerChannel, "drain");
+      end.send(bytes(MARK + 1000));
+      const { ready } = end;
+      expect(end.desiredSize).toBe(-1000);
+      await Promise.all([ready, drained]);
+      expect(end.bufferedAmount).toBe(MARK + 1000);
+      expect(end.desiredSize).toBeGreaterThan(0);
+      await acknowledge();
+    }
+  });
+
+  it("counts what is on its way, too, near `maxBufferedAmount`", async () => {
+    await loopback.stop();
+    loopback = await Loopback.start({ highWaterMark: MARK, maxBufferedAmount: 4000 });
+    await begin();
+    socket.send(bytes(3001));
+    await peer.next("chunk");
+    await reactions();
+    expect([socket.stats().queuedBytes, socket.desiredSize, await standing(socket.ready)]).toEqual([0, -1, "pending"]);
+    peer.ack();
+    await socket.ready;
   });
 
   it("holds while the session is parked", async () => {
@@ -185,7 +226,7 @@ describe("FramedSocket: the high-water mark", () => {
   it("keeps nobody waiting behind the end", async () => {
     const readies = ends().map((end) => {
       end.on("drain", () => expect.unreachable());
-      end.send(bytes(MARK));
+      end.send(bytes(2 * MARK));
       return end.ready;
     });
     await reactions();
@@ -212,13 +253,15 @@ describe("FramedSocket: the high-water mark", () => {
 
 describe("FramedSocket: writable", () => {
   it("sends one message for each write, and waits above the mark", async () => {
-    for (const end of ends()) {
+    for (const which of [0, 1]) {
+      await begin();
+      const end = endOf(which);
       expect(end.writable).toBeInstanceOf(WritableStream);
       expect(end.writable).toBe(end.writable);
       const writer = end.writable.getWriter();
       await writer.write("text");
       await writer.write(new Blob([bytes(10)]));
-      const write = writer.write(bytes(MARK));
+      const write = writer.write(bytes(2 * MARK));
       expect(await standing(write)).toBe("pending");
       await acknowledge();
       await write;

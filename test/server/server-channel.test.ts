@@ -23,7 +23,7 @@ beforeEach(() => {
   talk = new Talk().connect();
   seen = [];
   const { conversation } = talk.server;
-  const gates = new Gates(1000);
+  const gates = new Gates({ highWaterMark: 1000, maxBufferedAmount: 16 << 20 });
   talk.server.afterTurn = () => gates.handleTurn();
   channel = new InsideChannel({
     key: conversation.openChannel("files", "low"),

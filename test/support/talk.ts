@@ -58,7 +58,7 @@ export class Talk {
   /** What the client's messages may hold. */
   readonly budget: SendBudget;
   /** Those of the client's channels. */
-  readonly gates = new Gates(256 * 1024);
+  readonly gates = new Gates({ highWaterMark: 256 * 1024, maxBufferedAmount: 64 << 20 });
 
   constructor({ limits: given = {}, bytesMax = 64 << 20 }: { limits?: Partial<Limits>; bytesMax?: number } = {}) {
     this.budget = new SendBudget(bytesMax);

@@ -118,6 +118,7 @@ export class OutgoingMessages {
     const { channel } = message;
     const isFirst = message.ordinal === 0;
     channel.usedBytes += bytes;
+    channel.inFlightBytes += bytes;
     if (isFirst) {
       this.#seal(message);
       channel.usedBytes += MESSAGE_COST_BYTES;
@@ -140,6 +141,7 @@ export class OutgoingMessages {
   handleAcked({ message, bytes, last }: SentChunk): void {
     const { channel } = message;
     channel.bufferedBytes -= bytes;
+    channel.inFlightBytes -= bytes;
     message.ackedBytes += bytes;
     // Of a message that has been cancelled meanwhile there is nothing more to tell.
     if (this.#known.get(message.id) === undefined) return;

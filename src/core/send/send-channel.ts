@@ -33,6 +33,8 @@ export class SendChannel {
   end: "none" | "due" | "sent" | "seen" = "none";
   /** Bytes accepted and not yet acknowledged. */
   bufferedBytes = 0;
+  /** Those of them that have left. */
+  inFlightBytes = 0;
   /** What the peer has granted, and what has been used of it: absolute sums of cost (CRD-01). */
   creditBytes: number = CHANNEL_CREDIT_BYTES;
   usedBytes = 0;

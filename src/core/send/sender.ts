@@ -257,6 +257,12 @@ export class Sender {
     return this.#channels.get(key)?.bufferedBytes ?? 0;
   }
 
+  /** Bytes of this channel accepted, of which nothing has left. */
+  queuedBytes(key: ChannelKey): number {
+    const channel = this.#channels.get(key);
+    return channel === undefined ? 0 : channel.bufferedBytes - channel.inFlightBytes;
+  }
+
   /** Whether the channel takes no more messages. */
   isEnding(key: ChannelKey): boolean {
     return this.#channels.get(key)?.end !== "none";

@@ -138,6 +138,11 @@ export abstract class ApplicationSide {
     return this.exchange.sender.bufferedBytes(channel);
   }
 
+  /** Those of them that have not left. */
+  queuedBytes(channel: ChannelKey): number {
+    return this.exchange.sender.queuedBytes(channel);
+  }
+
   /** Bytes accepted, or read ahead, of which nothing has left. */
   get unsentBytes(): number {
     return this.exchange.sender.messages.unsentBytes;

@@ -65,6 +65,32 @@ describe("Sender: what leaves", () => {
     }
   });
 
+  it("knows what of a channel has not left, whatever becomes of it", () => {
+    const bench = new SenderBench();
+    bench.channel(1);
+    bench.poll();
+    const { sender } = bench;
+    const amounts = () => [sender.bufferedBytes(0), sender.queuedBytes(0), sender.queuedBytes(1)];
+    const message = sender.send(0, binary(40_000));
+    sender.send(1, text("other"));
+    expect(amounts()).toEqual([40_000, 40_000, 5]);
+    bench.poll();
+    bench.poll();
+    const leftBytes = bench.chunks.reduce((sum, { channel, payload }) => sum + (channel === 0 ? payload.length : 0), 0);
+    expect(leftBytes).toBeGreaterThan(0);
+    expect(leftBytes).toBeLessThan(40_000);
+    expect(amounts()).toEqual([40_000, 40_000 - leftBytes, 5]);
+    bench.messages.cancel(message);
+    bench.pollAll();
+    expect(amounts()).toEqual([leftBytes, 0, 0]);
+    bench.ack();
+    expect(amounts()).toEqual([0, 0, 0]);
+    const stream = sender.send(0, source(undefined));
+    bench.messages.supply(stream, binary(10_000).bytes, false);
+    expect(amounts()).toEqual([10_000, 10_000, 0]);
+    expect(sender.queuedBytes(7)).toBe(0);
+  });
+
   it("MSG-09: also where the chunk leaves half of the batch free", () => {
     const bench = new SenderBench();
     bench.channel(1);
