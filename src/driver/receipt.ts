@@ -182,6 +182,7 @@ export class ReceiptControl {
     const holder = this.#holder;
     this.handleSettled();
     this.#holder = undefined;
+    this.#keeper = undefined;
     holder?.release(heldBytes);
     const waiting = this.#onSettled;
     if (waiting === undefined) return;

@@ -151,12 +151,16 @@ describe("Lifeline: dialling", () => {
   it("keeps nothing of a session that is lost", async () => {
     await connect();
     const lost = new WeakRef(lifeline.conversation);
+    // Applications may keep receipts for long.
+    const receipt = send("a");
+    await network.run(100);
     network.restart();
     await network.run(2000);
     expect(story).toContain("reopen");
     network.dials.length = 0;
     await collect();
     expect(lost.deref()).toBeUndefined();
+    expect([receipt.state, receipt.cancel()]).toEqual(["delivered", false]);
   });
 
   it("makes a new attempt for every session, of 128 random bits", async () => {
