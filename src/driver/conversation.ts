@@ -16,6 +16,12 @@ import { SessionDriver } from "./session-driver.js";
 /** What is gathered behind each other before any of it leaves. A small chunk: the first of it waits for the last. */
 const GATHERED_BYTES_MAX = 16 * 1024;
 
+/** Who knows whether more may be sent: a socket, or a channel. */
+interface HasRoom {
+  /** Bytes; 0 or less for no room. */
+  readonly desiredSize: number;
+}
+
 type EngineClosed = Extract<SessionEvent, { type: "closed" }>;
 
 /** The end of a session, and what is known of its messages. Whoever gets it ends those that were never written. */
@@ -79,7 +85,7 @@ export class Conversation<S extends Session = Session> {
     [0, { name: "", priority: "normal" }],
   ]);
   /** Callbacks that wait for room, oldest first. */
-  #waiting: { hasRoom: () => boolean; run: () => void }[] = [];
+  #waiting: { gate: HasRoom; run: () => void }[] = [];
   /** What the session has said since it has been there; `new` until somebody has greeted. */
   #state: "new" | "detached" | "attached" | "ended" = "new";
   #messagesSent = 0;
@@ -232,14 +238,14 @@ export class Conversation<S extends Session = Session> {
    * Calls `run` once there is room, or the session has ended; not before this call returns, and in the order of the calls.
    * Before a little that has been sent leaves: whoever sends one message behind the other gets them into one batch.
    */
-  whenRoom(hasRoom: () => boolean, run: () => void): void {
+  whenRoom(gate: HasRoom, run: () => void): void {
     const { session } = this.#driver;
     const isLittle = this.#state !== "ended" && session.unsentBytes < GATHERED_BYTES_MAX;
-    if (isLittle && this.#waiting.length === 0 && hasRoom()) {
+    if (isLittle && this.#waiting.length === 0 && gate.desiredSize > 0) {
       this.#host.defer(() => this.#call(run));
       return;
     }
-    this.#waiting.push({ hasRoom, run });
+    this.#waiting.push({ gate, run });
     this.#driver.command(() => {});
   }
 
@@ -284,7 +290,7 @@ export class Conversation<S extends Session = Session> {
     const waiting = this.#waiting;
     this.#waiting = [];
     for (const entry of waiting) {
-      if (this.#state === "ended" || entry.hasRoom()) this.#call(entry.run);
+      if (this.#state === "ended" || entry.gate.desiredSize > 0) this.#call(entry.run);
       else this.#waiting.push(entry);
     }
   }

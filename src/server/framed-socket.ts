@@ -18,10 +18,10 @@ import { type ConnectionEnds, ConnectionView } from "./connection-view.js";
 import type { ServerInlet } from "./inlet.js";
 import { payloadOf, type ServerSendData } from "./payload.js";
 import { bufferOf, callSafely, nodeHost } from "./platform.js";
+import { failureOf, neverWritten, refusedSend, refusedSendCode, requireSize } from "./send-outcome.js";
 import { ServerChannel, type ServerChannelOptions } from "./server-channel.js";
 import {
   checkedClose,
-  neverWritten,
   type PingData,
   pingArguments,
   type SendCallback,
@@ -69,7 +69,7 @@ export class FramedSocket extends ServerSocket {
   readonly #keeper: SocketKeeper;
   readonly #gates: Gates;
   readonly #budget: SendBudget;
-  readonly #hasRoom = () => this.desiredSize > 0;
+  readonly #messageBytesMax: number;
   readonly #conversation: Conversation<ServerSession>;
   /** Channels that the client has opened and nobody has been told of. */
   readonly #unseenChannels: Mailbox<ServerChannel>;
@@ -88,6 +88,7 @@ export class FramedSocket extends ServerSocket {
     super(gates, budget);
     this.#budget = budget;
     this.#gates = gates;
+    this.#messageBytesMax = limits.messageBytesMax;
     this.protocol = init.protocol;
     this.id = bufferOf(sessionId).toString("hex");
     this.#principal = init.principal;
@@ -143,9 +144,16 @@ export class FramedSocket extends ServerSocket {
 
   override send(data: ServerSendData, options?: ServerSendOptions | SendCallback, callback?: SendCallback): Receipt {
     const sendOptions = sendOptionsOf(options);
-    const receipt = this.#conversation.send(DEFAULT_CHANNEL, payloadOf(data, sendOptions.binary), sendOptions);
-    this.handleSent();
     const onAccepted = sendCallbackOf(options, callback);
+    const payload = payloadOf(data, sendOptions.binary);
+    requireSize(payload, this.#messageBytesMax);
+    let receipt: Receipt;
+    try {
+      receipt = this.#conversation.send(DEFAULT_CHANNEL, payload, sendOptions);
+    } catch (error) {
+      return refusedSend(error, onAccepted, (refusal) => this.#giveUp(refusal));
+    }
+    this.handleSent();
     if (onAccepted !== undefined) this.#callBackOf(receipt, onAccepted);
     return receipt;
   }
@@ -307,13 +315,20 @@ export class FramedSocket extends ServerSocket {
 
   /** Not in `send` itself, which is called for each small message: who makes closures makes room for them first. */
   #callBackOf(receipt: Receipt, onAccepted: SendCallback): void {
-    if (receipt.state !== "queued") {
-      const isCancelled = receipt.state === "cancelled";
-      const error = isCancelled ? new SluiceError("ERR_CANCELLED", "The message was cancelled") : neverWritten();
-      nodeHost.defer(() => onAccepted(error));
-    } else {
-      this.#conversation.whenRoom(this.#hasRoom, () => onAccepted());
-    }
+    const callBack = () => onAccepted(failureOf(receipt));
+    if (receipt.state === "queued") this.#conversation.whenRoom(this, callBack);
+    else nodeHost.defer(callBack);
+  }
+
+  #giveUp(error: SluiceError): void {
+    this.#conversation.abort(refusedSendCode(error), "", error);
+  }
+
+  /** @internal Throws what keeps the message out, whoever's fault it is. */
+  protected override write(data: ServerSendData): Receipt {
+    const receipt = this.#conversation.send(DEFAULT_CHANNEL, payloadOf(data), {});
+    this.handleSent();
+    return receipt;
   }
 
   #callBack(onAccepted: SendCallback | undefined): void {
@@ -361,6 +376,7 @@ export class FramedSocket extends ServerSocket {
       conversation: this.#conversation,
       gates: this.#gates,
       sendBudget: this.#budget,
+      messageBytesMax: this.#messageBytesMax,
     });
     this.#channels.set(key, channel);
     return channel;

@@ -63,7 +63,7 @@ export interface SluiceServerOptions {
   clientAddress?: (request: IncomingMessage) => string | undefined;
   /**
    * Bytes held in memory for one socket until its client has acknowledged them, of all channels together; Blobs and streams are not.
-   * Above that, `send()` throws `ERR_BUFFER_FULL`. Default 16 MiB.
+   * Above that, `send()` tells its callback `ERR_BUFFER_FULL`, and without one ends the session with 1013. Default 16 MiB.
    */
   maxBufferedAmount?: number;
   /**

@@ -32,6 +32,8 @@ export function payloadOf(data: unknown, binary?: boolean): Payload {
 }
 
 function bytesOf(data: unknown): Uint8Array {
+  // As with `ws`.
+  if (data === undefined || data === null) return new Uint8Array(0);
   if (ArrayBuffer.isView(data)) return new Uint8Array(data.buffer, data.byteOffset, data.byteLength).slice();
   if (data instanceof ArrayBuffer || data instanceof SharedArrayBuffer) return new Uint8Array(data).slice();
   if (typeof data === "object" && data !== null) return new Uint8Array(Buffer.from(data as number[]));

@@ -7,7 +7,8 @@ import { cancelled, type PendingMessage } from "../driver/pending-message.js";
 import { collect } from "../driver/stream-source.js";
 import type { ServerSendData } from "./payload.js";
 import { nodeHost } from "./platform.js";
-import { neverWritten, type SendCallback } from "./server-socket.js";
+import { neverWritten } from "./send-outcome.js";
+import type { SendCallback } from "./server-socket.js";
 
 /** A message for an ordinary client. */
 interface Outgoing {

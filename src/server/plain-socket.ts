@@ -11,10 +11,10 @@ import type { ConnectionView } from "./connection-view.js";
 import { payloadOf, type ServerSendData } from "./payload.js";
 import { type PlainLimits, PlainOutflow } from "./plain-outflow.js";
 import { nodeHost } from "./platform.js";
+import { neverWritten, refusedSend } from "./send-outcome.js";
 import type { ServerChannel } from "./server-channel.js";
 import {
   checkedClose,
-  neverWritten,
   type PingData,
   pingArguments,
   type SendCallback,
@@ -79,8 +79,19 @@ export class PlainSocket extends ServerSocket {
   override send(data: ServerSendData, options?: ServerSendOptions | SendCallback, callback?: SendCallback): Receipt {
     const sendOptions = sendOptionsOf(options);
     const onAccepted = sendCallbackOf(options, callback);
-    const payload = payloadOf(data, sendOptions.binary);
-    const message = new PendingMessage(payload, sendOptions, nodeHost.now());
+    try {
+      return this.#post(data, sendOptions, onAccepted);
+    } catch (error) {
+      return refusedSend(error, onAccepted, () => this.terminate());
+    }
+  }
+
+  protected override write(data: ServerSendData): Receipt {
+    return this.#post(data, {}, undefined);
+  }
+
+  #post(data: ServerSendData, sendOptions: ServerSendOptions, onAccepted: SendCallback | undefined): Receipt {
+    const message = new PendingMessage(payloadOf(data, sendOptions.binary), sendOptions, nodeHost.now());
     if (this.readyState !== this.OPEN) {
       const never = neverWritten();
       if (onAccepted !== undefined) queueMicrotask(() => onAccepted(never));

@@ -6,11 +6,13 @@ import { checkedPriority, type Priority } from "../core/wire/frame.js";
 import type { Conversation } from "../driver/conversation.js";
 import type { Gates } from "../driver/gate.js";
 import { Outlet } from "../driver/outlet.js";
+import type { Payload } from "../driver/pending-message.js";
 import type { Receipt } from "../driver/receipt.js";
 import type { SendBudget } from "../driver/send-bounds.js";
 import { type ServerIncomingMessage, type ServerInlet, type ServerMessageData, serverInlet } from "./inlet.js";
 import { payloadOf, type ServerSendData } from "./payload.js";
 import { callSafely, writableOf } from "./platform.js";
+import { refusedSend, refusedSendCode, requireSize } from "./send-outcome.js";
 import type { ServerSendOptions } from "./server-socket.js";
 
 export interface ServerChannelOptions {
@@ -25,6 +27,8 @@ export interface ServerChannelInit {
   readonly conversation: Conversation;
   readonly gates: Gates;
   readonly sendBudget: SendBudget;
+  /** What this end takes for a message. */
+  readonly messageBytesMax: number;
 }
 
 export interface ServerChannelEvents {
@@ -71,7 +75,7 @@ export class ServerChannel extends EventEmitter<ServerChannelEvents> {
       bufferedBytes: () => this.bufferedAmount,
       queuedBytes: () => conversation.queuedAmount(key),
       onDrain: () => callSafely(() => this.emit("drain")),
-      send: (data) => this.send(data),
+      send: (data) => this.#write(payloadOf(data), {}),
       close: () => this.close(),
       streamOf: writableOf,
     });
@@ -84,13 +88,21 @@ export class ServerChannel extends EventEmitter<ServerChannelEvents> {
   }
 
   /**
-   * Sends one message. On a closed channel nothing is sent, and the receipt says `never-written`.
-   * @throws SluiceError `ERR_MESSAGE_TOO_LARGE`, `ERR_BUFFER_FULL`, `ERR_USAGE_ARGUMENT`; TypeError for what cannot be sent
+   * Sends one message. On a closed channel nothing is sent, and the receipt says `never-written`. What a client can bring about
+   * is not thrown: one that does not read (`ERR_BUFFER_FULL` above `maxBufferedAmount`), takes no message so large
+   * (`ERR_MESSAGE_TOO_LARGE`) or no more channels (`ERR_TOO_MANY_CHANNELS`) loses its session, by 1013 or 1009.
+   * @throws SluiceError `ERR_MESSAGE_TOO_LARGE` over `maxPayload`, `ERR_BUFFER_FULL` for one that is larger than
+   * `maxBufferedAmount` by itself, `ERR_USAGE_ARGUMENT`; TypeError for what cannot be sent
    */
   send(data: ServerSendData, options: ServerSendOptions = {}): Receipt {
-    const receipt = this.#init.conversation.send(this.#init.key, payloadOf(data, options.binary), options);
-    this.#outlet.handleSent();
-    return receipt;
+    const { conversation, messageBytesMax } = this.#init;
+    const payload = payloadOf(data, options.binary);
+    requireSize(payload, messageBytesMax);
+    try {
+      return this.#write(payload, options);
+    } catch (error) {
+      return refusedSend(error, undefined, (refusal) => conversation.abort(refusedSendCode(refusal), "", refusal));
+    }
   }
 
   /**
@@ -172,6 +184,13 @@ export class ServerChannel extends EventEmitter<ServerChannelEvents> {
   set priority(value: Priority) {
     this.#priority = checkedPriority(value);
     this.#init.conversation.setPriority(this.#init.key, this.#priority);
+  }
+
+  /** Throws what keeps the message out, whoever's fault it is. */
+  #write(payload: Payload, options: ServerSendOptions): Receipt {
+    const receipt = this.#init.conversation.send(this.#init.key, payload, options);
+    this.#outlet.handleSent();
+    return receipt;
   }
 
   /** Bytes accepted and not yet acknowledged by the client. */

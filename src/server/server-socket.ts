@@ -104,7 +104,7 @@ export abstract class ServerSocket extends EventEmitter<ServerSocketEvents> {
       bufferedBytes: () => this.bufferedAmount,
       queuedBytes: () => this.queuedAmount,
       onDrain: () => callSafely(() => this.emit("drain")),
-      send: (data) => this.send(data),
+      send: (data) => this.write(data),
       close: () => this.close(1000),
       streamOf: writableOf,
     });
@@ -127,6 +127,8 @@ export abstract class ServerSocket extends EventEmitter<ServerSocketEvents> {
     this.#outlet.handleSent();
   }
 
+  /** @internal Sends, and throws what keeps the message out, whoever's fault it is. */
+  protected abstract write(data: ServerSendData): Receipt;
   /** @internal What of `bufferedAmount` has not left. */
   protected abstract readonly queuedAmount: number;
 
@@ -294,8 +296,11 @@ export abstract class ServerSocket extends EventEmitter<ServerSocketEvents> {
   abstract readonly _socket: ConnectionView | null;
 
   /**
-   * Sends one message on the default channel. Once the socket is closing nothing is sent; the callback gets an error.
-   * @throws SluiceError `ERR_MESSAGE_TOO_LARGE`, `ERR_BUFFER_FULL`, `ERR_USAGE_ARGUMENT`; TypeError for what cannot be sent
+   * Sends one message on the default channel. Once the socket is closing nothing is sent; the callback gets an error. What a
+   * client can bring about is not thrown: a client that does not read (`ERR_BUFFER_FULL` above `maxBufferedAmount`) or takes
+   * no message so large (`ERR_MESSAGE_TOO_LARGE`) is told to the callback, and without one the session is ended, by 1013 or 1009.
+   * @throws SluiceError `ERR_MESSAGE_TOO_LARGE` over `maxPayload`, `ERR_BUFFER_FULL` for one that is larger than
+   * `maxBufferedAmount` by itself, `ERR_USAGE_ARGUMENT`; TypeError for what cannot be sent
    */
   abstract send(data: ServerSendData, callback?: SendCallback): Receipt;
   abstract send(data: ServerSendData, options: ServerSendOptions, callback?: SendCallback): Receipt;
@@ -338,10 +343,6 @@ for (const name of ["CONNECTING", "OPEN", "CLOSING", "CLOSED"] as const) {
   for (const owner of [ServerSocket, ServerSocket.prototype]) {
     Object.defineProperty(owner, name, { value: ServerSocket[name], enumerable: true, writable: false });
   }
-}
-
-export function neverWritten(): SluiceError {
-  return new SluiceError("ERR_NEVER_WRITTEN", "The socket is closing or closed");
 }
 
 const NO_OPTIONS: ServerSendOptions = Object.freeze({});

@@ -331,8 +331,11 @@ describe("Conversation: messages that perish, or are replaced", () => {
   });
 });
 
-const below = (conversation: Conversation<ClientSession>, channel: number, bytes: number) => () =>
-  conversation.bufferedAmount(channel) < bytes;
+const below = (conversation: Conversation<ClientSession>, channel: number, bytes: number) => ({
+  get desiredSize() {
+    return bytes - conversation.bufferedAmount(channel);
+  },
+});
 
 describe("Conversation: whenRoom", () => {
   it("waits until enough has been acknowledged, and calls in order", () => {

@@ -31,6 +31,8 @@ describe("payloadOf", () => {
     ["an array of bytes", [97, 98], undefined, ["binary", "ab"]],
     ["a boxed string", new String("ab"), undefined, ["binary", "ab"]],
     ["what a Buffer is in JSON", { type: "Buffer", data: [97] }, undefined, ["binary", "a"]],
+    ["nothing", undefined, undefined, ["binary", ""]],
+    ["null", null, undefined, ["binary", ""]],
     ["a Blob", new Blob(["ab"]), undefined, "source"],
     ["a File", new File(["ab"], "name"), undefined, "source"],
     ["a stream", new ReadableStream(), undefined, "source"],
@@ -54,8 +56,6 @@ describe("payloadOf", () => {
   });
 
   it.each<[string, unknown]>([
-    ["undefined", undefined],
-    ["null", null],
     ["an object", {}],
     ["a boolean", true],
     ["a symbol", Symbol("a")],

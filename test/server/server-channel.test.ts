@@ -27,6 +27,7 @@ beforeEach(() => {
   talk.server.afterTurn = () => gates.handleTurn();
   channel = new InsideChannel({
     key: conversation.openChannel("files", "low"),
+    messageBytesMax: 16 << 20,
     name: "files",
     priority: "low",
     conversation,

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
+import { neverWritten } from "../../src/server/send-outcome.js";
 import {
   checkedClose,
-  neverWritten,
   pingArguments,
   ServerSocket,
   sendCallbackOf,
