@@ -309,8 +309,10 @@ export class Uplink {
     const isPatient = await this.#patience.handleFailure();
     if (generation !== this.#generation) return;
     this.#state = "ready";
-    if (isPatient) this.#pump();
-    else this.#lose(httpStatus);
+    if (!isPatient) return this.#lose(httpStatus);
+    this.#pump();
+    // Nothing has waited here, as behind a POST that only said what has come: what wants to leave is held back elsewhere.
+    if (this.#mayPost) this.#handleReady();
   }
 
   #confirm(received: number): void {

@@ -230,6 +230,23 @@ describe("an HTTP transport: up", () => {
     await reactions();
     expect(story.deaths).toEqual([]);
   });
+
+  it("HTTP-14: says that more may leave when a POST has failed that only said what has come", async () => {
+    const get = await open({ downlink: "long-poll" });
+    const batches = Array.from({ length: 17 }, () => new Uint8Array(16_000).fill(7));
+    answer(get, 1, 17, { "sluice-position": 1 }, batchStream(batches));
+    await story.batchesWhen(17);
+    const post = (await platform.requests.take(2)).find(({ init }) => init.method === "POST") as FakeRequest;
+    const before = story.of("writable").length;
+    post.fail();
+    isOver.add(post);
+    await reactions();
+    // Who has something to send holds it back now.
+    expect([transport.isBusy, story.of("writable").length]).toEqual([true, before]);
+    platform.host.advance(100);
+    await reactions();
+    expect([transport.isBusy, story.of("writable").length]).toEqual([false, before + 1]);
+  });
 });
 
 describe("HTTP-03: an HTTP transport: while much goes up", () => {
