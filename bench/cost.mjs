@@ -28,6 +28,7 @@ export const COST_OPTIONS = /** @type {const} */ ({
   bursts: { type: "string", default: "3" },
   files: { type: "string", default: "3" },
   json: { type: "string" },
+  watched: { type: "boolean", default: false },
 });
 
 export const COST_USAGE = `npm run bench -- cost [options]: small messages a second, and processor time
@@ -41,12 +42,13 @@ export const COST_USAGE = `npm run bench -- cost [options]: small messages a sec
   --turns N               of each contender, each in a page of its own         (3)
   --bursts N              of a turn, after some that warm up                   (3)
   --files N               of 4 MiB, of a turn, after some that warm up         (3)
+  --watched               Chromium tells of each message, as it does to developer tools and test runners
   --json FILE             writes everything that was measured
 `;
 
 /**
  * @typedef {import("./lib/cost-report.mjs").CostOf} Costs
- * @typedef {Record<"directions" | "browsers" | "contenders" | "messages" | "bytes" | "turns" | "bursts" | "files", string> & { json?: string }} CostOptions
+ * @typedef {Record<"directions" | "browsers" | "contenders" | "messages" | "bytes" | "turns" | "bursts" | "files", string> & { json?: string, watched: boolean }} CostOptions
  */
 
 /**
@@ -65,7 +67,7 @@ export async function runCost(options) {
   const machine = describeMachine();
   const measured = [];
   for (const name of chooseNames(options.browsers, BROWSER_NAMES)) {
-    const browser = await launchBrowserIfThere(name);
+    const browser = await launchBrowserIfThere(name, { isWatched: options.watched });
     if (browser === undefined) continue;
     /** @type {Costs[]} */
     let costs;

@@ -27,6 +27,7 @@ export const INTEROP_OPTIONS = /** @type {const} */ ({
   workloads: { type: "string", default: Object.keys(WORKLOADS).join(",") },
   browsers: { type: "string", default: "chromium" },
   trials: { type: "string", default: "7" },
+  watched: { type: "boolean", default: false },
 });
 
 export const INTEROP_USAGE = `npm run bench -- interop [options]: libraries on Sluice and on the native WebSocket
@@ -34,12 +35,13 @@ export const INTEROP_USAGE = `npm run bench -- interop [options]: libraries on S
   --workloads a,b         ${Object.keys(WORKLOADS).join(", ")}          (all)
   --browsers a,b          ${BROWSER_NAMES.join(", ")}                               (chromium)
   --trials N              of each, in turns, after one that warms up              (7)
+  --watched               Chromium tells of each message, as it does to developer tools and test runners
 
 The exit code is 1 when Sluice had less than ${LEAST_RATIO * 100} % of the native WebSocket's rate.
 `;
 
 /**
- * @param {Record<"workloads" | "browsers" | "trials", string>} options
+ * @param {Record<"workloads" | "browsers" | "trials", string> & { watched: boolean }} options
  * @returns {Promise<number>} the exit code
  */
 export async function runInterop(options) {
@@ -49,7 +51,7 @@ export async function runInterop(options) {
   const script = await bundlePage("bench/interop/page.mjs");
   let isGood = true;
   for (const name of chooseNames(options.browsers, BROWSER_NAMES)) {
-    const browser = await launchBrowserIfThere(name);
+    const browser = await launchBrowserIfThere(name, { isWatched: options.watched });
     if (browser === undefined) continue;
     try {
       const rows = [];

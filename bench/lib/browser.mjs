@@ -49,9 +49,10 @@ const FIREFOX_PREFERENCES = { "privacy.reduceTimerPrecision": false };
 /**
  * Headless. `undefined`, and a loud word, when this machine has no such browser, so that the others are still measured.
  * @param {BrowserName} name
+ * @param {{ isWatched?: boolean }} [options] whether Chromium tells of each WebSocket message, as to its developer tools
  * @returns {Promise<BenchBrowser | undefined>}
  */
-export async function launchBrowserIfThere(name) {
+export async function launchBrowserIfThere(name, { isWatched = false } = {}) {
   const { title, find, advice } = KINDS[name];
   const executablePath = find();
   if (executablePath === undefined) {
@@ -62,6 +63,8 @@ export async function launchBrowserIfThere(name) {
     browser: name === "firefox" ? "firefox" : "chrome",
     executablePath,
     headless: true,
+    // Puppeteer, like others, asks to be told of each WebSocket message, binary ones in base64: half of all the work.
+    networkEnabled: isWatched,
     protocolTimeout: CALL_TIMEOUT_MS,
     args: name === "chromium" ? CHROMIUM_ARGUMENTS : [],
     ignoreDefaultArgs: name === "chromium" ? CHROMIUM_ARGUMENTS_LEFT_OUT : [],
