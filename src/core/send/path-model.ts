@@ -47,6 +47,8 @@ export class PathModel {
   #rates: { readonly at: Millis; readonly bytesPerMs: number }[] = [];
   #peakBytesPerMs: number | undefined;
   #isPeakWanted = true;
+  /** The highest peak that there was, wanted or not. */
+  #shownBytesPerMs = 0;
   /** Smoothed, with all that waits in the line; a guess until the first sample. */
   #smoothedMs: Millis | undefined;
   #isGuess = true;
@@ -110,10 +112,13 @@ export class PathModel {
     return this.#quickest?.at ?? 0;
   }
 
-  /** The round trip of a sample, less what a larger chunk than the usual takes on the line by itself. */
-  net(sample: PathSample): Millis {
+  /**
+   * The round trip of a sample, less what a larger chunk than the usual takes on the line by itself.
+   * @param leastBytesPerMs what the line carries at least
+   */
+  net(sample: PathSample, leastBytesPerMs: number = this.#peakBytesPerMs ?? 0): Millis {
     const extraBytes = Math.max(0, sample.bytes - BASE_BYTES);
-    const rate = Math.max(this.bytesPerMs ?? 0, this.#peakBytesPerMs ?? 0);
+    const rate = Math.max(this.bytesPerMs ?? 0, leastBytesPerMs);
     if (extraBytes === 0 || rate === 0) return sample.roundTripTimeMs;
     return Math.max(0, sample.roundTripTimeMs - extraBytes / rate);
   }
@@ -155,10 +160,13 @@ export class PathModel {
     if (receivedMs < 0 || sample.sentAt - before.sentAt > receivedMs * SPACING_SENT) return;
     const rate = (sample.totalBytes - before.totalBytes) / Math.max(receivedMs, SPACING_MS_MIN);
     this.#peakBytesPerMs = Math.max(this.#peakBytesPerMs ?? 0, rate);
+    this.#shownBytesPerMs = Math.max(this.#shownBytesPerMs, rate);
   }
 
   #handleRoundTrip(sample: PathSample): void {
-    const roundTripMs = this.net(sample);
+    // By the most that was ever shown: less, as is known of a line that start-up has left too early, would make it too short,
+    // and all that comes later look like a queue.
+    const roundTripMs = this.net(sample, this.#shownBytesPerMs);
     const known = this.#quickest;
     const isStale = known !== undefined && sample.ackedAt - known.at > ROUND_TRIP_WINDOW_MS * 1.5;
     if (known === undefined || isStale || roundTripMs <= known.roundTripMs) {

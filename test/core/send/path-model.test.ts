@@ -36,6 +36,14 @@ function feed(model: PathModel, bytesPerMs: number, from: number, until: number,
   return totalBytes;
 }
 
+/** Two batches that have left together, or nearly so. Returns the peak. */
+function pair(model: PathModel, apartMs: number, sentApartMs = 0): number | undefined {
+  model.handleSample(sample({ at: 100, sent: 60, arrived: 80, totalBytes: 1000 }), true);
+  const at = 100 + apartMs;
+  model.handleSample(sample({ at, sent: 60 + sentApartMs, arrived: 80 + apartMs, totalBytes: 3000 }), true);
+  return model.peakBytesPerMs;
+}
+
 describe("PathModel: bandwidth", () => {
   it("is not known before arrivals span 50 ms", () => {
     const model = new PathModel();
@@ -118,13 +126,6 @@ describe("PathModel: bandwidth", () => {
 });
 
 describe("PathModel: batches that were sent together", () => {
-  const pair = (model: PathModel, apartMs: number, sentApartMs = 0) => {
-    model.handleSample(sample({ at: 100, sent: 60, arrived: 80, totalBytes: 1000 }), true);
-    const at = 100 + apartMs;
-    model.handleSample(sample({ at, sent: 60 + sentApartMs, arrived: 80 + apartMs, totalBytes: 3000 }), true);
-    return model.peakBytesPerMs;
-  };
-
   it("tell by their distance at the receiver what the line carries", () => {
     expect(pair(new PathModel(), 16)).toBeCloseTo(125, 5);
   });
@@ -226,6 +227,19 @@ describe("PathModel: the round trip", () => {
     expect(model.net(large)).toBe(40);
     expect(model.net(sample({ at: 400, bytes: 100, roundTripMs: 100, totalBytes: 30_000 }))).toBe(100);
     expect(model.net({ ...large, roundTripTimeMs: 30 })).toBe(0);
+  });
+
+  it("does not become shorter than it is by a large chunk, where the line has shown more than is known of it", () => {
+    const model = new PathModel();
+    pair(model, 16);
+    feed(model, 10, 200, 400);
+    model.forgetPeak();
+    expect([model.bytesPerMs, model.roundTripMs]).toEqual([10, 40]);
+    model.handleSample(sample({ at: 410, bytes: BASE_BYTES + 1000, roundTripMs: 49, totalBytes: 9000 }), true);
+    expect(model.roundTripMs).toBe(40);
+    model.handleSample(sample({ at: 420, bytes: BASE_BYTES + 1250, roundTripMs: 44, totalBytes: 14_000 }), true);
+    expect(model.roundTripMs).toBeGreaterThan(30);
+    expect(model.roundTripMs).toBeLessThan(36);
   });
 
   it("is what was measured, while the bandwidth is not known", () => {

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { Millis } from "../../../src/core/time.js";
+import { Random } from "../../simulation/random.js";
 import { binary, Pair } from "../../support/pair.js";
 import { runWindow, type WindowRun, type WindowRunOptions } from "../../support/window-run.js";
 
@@ -163,6 +164,26 @@ describe("the window on lines that change", () => {
     expect(run.share(10, 0, 6000)).toBeGreaterThan(0.85 * 0.7);
     expect(percentile(run.waits(), 0.5)).toBeLessThan(20 + 40);
     expect(run.waits().at(-1)).toBeLessThan(20 + 300 + 80);
+  });
+
+  it("finds out what a long line carries though its receiver stalls again and again in the first seconds", () => {
+    const random = new Random(194);
+    const stalls: [from: Millis, until: Millis][] = [];
+    for (let at = 0; at < 3000; ) {
+      const until = at - Math.log(1 - random.unit()) * 40;
+      stalls.push([at, until]);
+      at = until - Math.log(1 - random.unit()) * 30;
+    }
+    const stalledUntil = (at: Millis) => stalls.find(([from, until]) => from <= at && at < until)?.[1] ?? at;
+    const run = runWindow({
+      mbit: 10,
+      roundTripMs: 200,
+      seconds: 12,
+      queueBytes: 1 << 20,
+      ackJitterMs: 4,
+      stalledUntil,
+    });
+    expect(run.share(10, 8000, 12_000)).toBeGreaterThan(0.8);
   });
 
   it.each([1, 4])("copes with a receiver that looks once in %i ms only", (tickMs) => {
