@@ -93,7 +93,9 @@ export class PendingMessage extends ReceiptControl implements OutgoingInit {
   constructor(payload: Payload, options: SendOptions, now: Millis) {
     super();
     checkSendOptions(options);
-    const { signal, onprogress, ttl, key } = options;
+    const { ttl, key } = options;
+    const signal = options.signal ?? undefined;
+    const onprogress = options.onprogress ?? undefined;
     if (payload.type === "source") {
       this.text = false;
       this.totalBytes = payload.source.totalBytes;
@@ -185,13 +187,26 @@ export class PendingMessage extends ReceiptControl implements OutgoingInit {
 }
 
 /** @throws SluiceError `ERR_USAGE_ARGUMENT` */
-export function checkSendOptions({ ttl, key }: SendOptions): void {
+export function checkSendOptions(options: SendOptions): void {
+  if (Object(options) !== options) throw misuse("the options of send must be an object");
+  const { ttl, key, onprogress, signal } = options;
   if (ttl !== undefined && !(typeof ttl === "number" && Number.isFinite(ttl) && ttl > 0)) {
-    throw new SluiceError("ERR_USAGE_ARGUMENT", `ttl must be a positive number of milliseconds, not ${String(ttl)}`);
+    throw misuse(`ttl must be a positive number of milliseconds, not ${String(ttl)}`);
   }
   if (key !== undefined && (typeof key !== "string" || key === "")) {
-    throw new SluiceError("ERR_USAGE_ARGUMENT", "key must be a string that is not empty");
+    throw misuse("key must be a string that is not empty");
   }
+  if (isGiven(onprogress) && typeof onprogress !== "function") throw misuse("onprogress must be a function");
+  if (isGiven(signal) && typeof signal.addEventListener !== "function") throw misuse("signal must be an AbortSignal");
+}
+
+/** As elsewhere in the platform, `null` is none. */
+function isGiven<T>(value: T | null | undefined): value is T {
+  return value !== undefined && value !== null;
+}
+
+function misuse(text: string): SluiceError {
+  return new SluiceError("ERR_USAGE_ARGUMENT", text);
 }
 
 /**
