@@ -111,6 +111,21 @@ describe("options of send", () => {
     expect(() => new PendingMessage(say("a"), { key: key as string }, 0)).toThrow(misuse);
   });
 
+  it.each([[5], ["yes"], [{}]])("refuse %j for a listener, and for a signal", (value) => {
+    expect(() => new PendingMessage(say("a"), { onprogress: value as never }, 0)).toThrow(misuse);
+    expect(() => new PendingMessage(say("a"), { signal: value as never }, 0)).toThrow(misuse);
+  });
+
+  it.each([[null], [7], ["high"]])("are an object, and not %j", (value) => {
+    expect(() => new PendingMessage(say("a"), value as never, 0)).toThrow(misuse);
+  });
+
+  it("may be null where there is none", () => {
+    const message = new PendingMessage(say("a"), { onprogress: null, signal: null } as never, 0);
+    message.handleAccepted({ takeBack: () => false });
+    expect([message.wantsProgress, message.state]).toEqual([false, "queued"]);
+  });
+
   it("make the time that a message has one of the clock, and none of nothing", () => {
     const message = new PendingMessage(say("a"), { ttl: 0.5, key: " " }, 100);
     expect([message.expiresAt, message.key]).toEqual([100.5, " "]);
