@@ -31,6 +31,8 @@ const BLIND_BYTES = 256 * KIB;
 
 /** Start-up is over when a queue shows in two rounds, ms, or when so many rounds have each not brought a quarter more. As in RFC 9406 and BBR. */
 const FULL_QUEUE_MS = 0.75 * QUEUE_MS;
+/** On a long line, this part of the round trip: a kernel with BBR spaces what a small window lets leave over more than that. */
+const FULL_SHARE = 1 / 8;
 /** What has waited longer, or for more than this part of a long round trip, as it may wait for TCP, adds nothing. */
 const WAIT_SHARE = 1 / 4;
 const STALE_ROUNDS = 3;
@@ -88,7 +90,7 @@ export class StartUp {
     const { ms: requestMs, requests } = this.#wait;
     const rate = this.#path.bytesPerMs ?? 0;
     const queueMs = quickestMs - roundTripMs;
-    const isFull = rate > 0 && queueMs > FULL_QUEUE_MS + requestMs && hasSaidEnough;
+    const isFull = rate > 0 && queueMs > Math.max(FULL_QUEUE_MS, FULL_SHARE * roundTripMs) + requestMs && hasSaidEnough;
     const hasGrown = rate === 0 || rate > this.#bestRate * GROWTH || !wasLimited;
     this.#staleRounds = hasGrown ? 0 : this.#staleRounds + 1;
     const staleRoundsMax = requests === "none" ? STALE_ROUNDS : STALE_ROUNDS_BY_REQUEST;

@@ -29,11 +29,11 @@ class Bench {
   }
 
   /** @param queueMs how much later than an empty line the quickest of `acks` was; returns whether start-up is over */
-  round(queueMs = 0, { wasLimited = true, acks = 3 } = {}): boolean {
+  round(queueMs = 0, { wasLimited = true, acks = 3, roundTripMs = 40 } = {}): boolean {
     const round = new Round(1, 0, 0);
     const sample = { sentAt: 0, ackedAt: 0, receivedAt: 0, roundTripTimeMs: 0, bytes: 0, totalBytes: 0 };
-    for (let i = 0; i < acks; i++) round.handleSample(sample, 40 + queueMs);
-    return this.startUp.handleRound(round, 40, wasLimited);
+    for (let i = 0; i < acks; i++) round.handleSample(sample, roundTripMs + queueMs);
+    return this.startUp.handleRound(round, roundTripMs, wasLimited);
   }
 }
 
@@ -64,6 +64,14 @@ describe("StartUp", () => {
     expect(bench.startUp.windowBytes).toBe(FULL);
     bench.round(70);
     expect(bench.startUp.windowBytes).toBe(FULL * ((40 + 15) / (40 + 70)));
+  });
+
+  it("takes for a queue, on a long line, what is an eighth of the round trip", () => {
+    const long = () => new Bench().ack(1, 400, 410).ack(6000, 400, 410);
+    const [short, late] = [long(), long()];
+    const roundTripMs = 400;
+    expect([short.round(49, { roundTripMs }), short.round(49, { roundTripMs })]).toEqual([false, false]);
+    expect([late.round(51, { roundTripMs }), late.round(51, { roundTripMs })]).toEqual([false, true]);
   });
 
   it("is over when a queue has shown in two rounds that have said enough, one behind the other", () => {
