@@ -1,4 +1,4 @@
-import { BySize } from "./by-size.js";
+import { BySize, largestOf } from "./by-size.js";
 
 /** How much memory a server spends on what it keeps for its clients. */
 export interface BudgetLimits {
@@ -94,7 +94,7 @@ export class Budget<T extends Weighed> {
       const parked = this.#parkedOf.get(principal)?.largest;
       if (parked !== undefined) return parked;
     }
-    return this.#sessionBytes > processBytesMax ? this.#largest(this.#bytes.keys()) : undefined;
+    return this.#sessionBytes > processBytesMax ? largestOf(this.#bytes.keys(), this.#bytes) : undefined;
   }
 
   /** Whether nobody new can be let in. */
@@ -124,15 +124,5 @@ export class Budget<T extends Weighed> {
     else this.#byPrincipal.set(principal, sum);
     if (sum > this.#limits.processBytesMax * PRINCIPAL_SHARE) this.#overdrawn.add(principal);
     else this.#overdrawn.delete(principal);
-  }
-
-  #largest(candidates: Iterable<T>): T | undefined {
-    let largest: T | undefined;
-    let most = -1;
-    for (const candidate of candidates) {
-      const bytes = this.#bytes.get(candidate) ?? 0;
-      if (bytes > most) [largest, most] = [candidate, bytes];
-    }
-    return largest;
   }
 }

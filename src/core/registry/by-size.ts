@@ -36,7 +36,7 @@ export class BySize<T> {
   get largest(): T | undefined {
     for (let index = this.#classes.length - 1; index >= 0; index--) {
       const items = this.#classes[index] as Set<T>;
-      if (items.size > 0) return items.size > CROWD ? items.values().next().value : this.#largestOf(items);
+      if (items.size > 0) return items.size > CROWD ? items.values().next().value : largestOf(items, this.#sizes);
     }
     return undefined;
   }
@@ -44,16 +44,17 @@ export class BySize<T> {
   get size(): number {
     return this.#sizes.size;
   }
+}
 
-  #largestOf(items: Iterable<T>): T | undefined {
-    let largest: T | undefined;
-    let most = -1;
-    for (const item of items) {
-      const size = this.#sizes.get(item) ?? 0;
-      if (size > most) [largest, most] = [item, size];
-    }
-    return largest;
+/** The first of the largest; who has no size counts as nothing. */
+export function largestOf<T>(items: Iterable<T>, sizes: ReadonlyMap<T, number>): T | undefined {
+  let largest: T | undefined;
+  let most = -1;
+  for (const item of items) {
+    const size = sizes.get(item) ?? 0;
+    if (size > most) [largest, most] = [item, size];
   }
+  return largest;
 }
 
 /** 0 for nothing, and then 1 more for twice as much. */

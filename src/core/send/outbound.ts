@@ -6,9 +6,10 @@ import type { AckFrame, CloseFrame, Violation } from "../wire/frame.js";
 import { varintBytes } from "../wire/varint.js";
 import type { DraftSpace } from "./draft.js";
 import { type EarlySent, InFlight, type SentBatch } from "./in-flight.js";
+import type { Requests } from "./request-wait.js";
 import type { ChannelKey } from "./send-channel.js";
 import type { Sender } from "./sender.js";
-import { type AckSample, type Requests, WindowController } from "./window.js";
+import { type AckSample, WindowController } from "./window.js";
 
 /** What holds for the next batch. */
 export interface BatchSpace {

@@ -8,8 +8,6 @@ import { Round } from "./round.js";
 import { StartUp } from "./start-up.js";
 import { WindowProbe } from "./window-probe.js";
 
-export type { Requests } from "./request-wait.js";
-
 /** One acknowledgement as the controller sees it. */
 export interface AckSample extends PathSample {
   /** Bytes that it covers and that no ack has covered before. */
