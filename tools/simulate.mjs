@@ -84,7 +84,8 @@ if (values.report !== undefined) {
   // A case for each profile, and one for the transitions.
   const cases = Object.keys(report.byProfile).length + (isFull ? 1 : 0);
   const counts = { passed: cases - broken.size, failed: broken.size, skipped: 0 };
-  writeFileSync(values.report, JSON.stringify({ ...counts, ...report, seconds }, undefined, 2));
+  const missingTransitions = isFull ? missing : [];
+  writeFileSync(values.report, JSON.stringify({ ...counts, ...report, missingTransitions, seconds }, undefined, 2));
 }
 process.exitCode = broken.size > 0 || report.schedules === 0 ? 1 : 0;
 

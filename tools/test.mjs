@@ -1,9 +1,11 @@
 // `npm test`: every check of the project, in this order; `npm test -- unit e2e` runs a part.
-// A failing step does not stop the others, except those that need what it makes. The last line of the output is
-// "N passed, N failed, N skipped": test cases, and one for each step that has none of its own.
+// A failing step does not stop the others, except those that need what it makes. At the end all test cases that have failed
+// are named, with the first lines of their errors. The last line of the output is "N passed, N failed, N skipped": test cases,
+// and one for each step that has none of its own.
 import { spawnSync } from "node:child_process";
 import { mkdirSync, readFileSync, rmSync } from "node:fs";
 import { fileURLToPath } from "node:url";
+import { failedInOurs, failedInPlaywright, failedInVitest, tellFailures } from "./failures.mjs";
 import { ensureBrowser } from "./find-browser.mjs";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
@@ -54,11 +56,16 @@ for (const step of steps) {
   if (outcome.skipReason !== undefined) console.log(`!!! SKIPPED: ${step.name}, because ${outcome.skipReason}`);
 }
 
+const failures = [...outcomes].flatMap(([step, outcome]) => failuresOf(step, outcome));
+if (failures.length > 0) console.log(`\n=== failures\n${tellFailures(failures).join("\n")}`);
+
 console.log("\n=== summary");
 const total = { passed: 0, failed: 0, skipped: 0 };
-for (const [name, { seconds, skipReason, ...counts }] of outcomes) {
+for (const [name, { seconds, skipReason, failures: _, ...counts }] of outcomes) {
   for (const key of Object.keys(total)) total[key] += counts[key];
-  const state = counts.failed > 0 ? "FAILED" : skipReason === undefined ? "ok" : `SKIPPED: ${skipReason}`;
+  const flaky = failures.filter(({ step, isFlaky }) => step === name && isFlaky).length;
+  const failed = flaky > 0 ? `FAILED, ${flaky} of them flaky` : "FAILED";
+  const state = counts.failed > 0 ? failed : skipReason === undefined ? "ok" : `SKIPPED: ${skipReason}`;
   console.log(`${name.padEnd(10)} ${`${seconds.toFixed(1)} s`.padStart(8)}  ${line(counts)}  ${state}`);
 }
 console.log(line(total));
@@ -92,37 +99,28 @@ function vitest(project) {
       failed: report.numFailedTests,
       skipped: report.numPendingTests + report.numTodoTests,
     }),
+    failedInVitest,
   );
 }
 
 /** A case for each library, in each world, with and without cuts. */
 function interop() {
-  const run = () => node("e2e/interop/run.mjs");
-  return suite("test-results/interop.json", run, ({ passed, failed, skipped: left }) => ({
-    passed,
-    failed,
-    skipped: left,
-  }));
+  return suite("test-results/interop.json", () => node("e2e/interop/run.mjs"), countOurs, failedInOurs);
 }
 
 /** A case for each profile, and one for the transitions. */
 function simulation() {
   const run = (report) => node("tools/simulate.mjs", "--seed", "1", "--runs", "50000", "--report", report);
-  return suite("test-results/simulation.json", run, ({ passed, failed, skipped: left }) => ({
-    passed,
-    failed,
-    skipped: left,
-  }));
+  return suite("test-results/simulation.json", run, countOurs, failedInOurs);
 }
 
 /** A case for each mutant. */
 function mutants() {
-  const run = () => node("tools/mutants.mjs");
-  return suite("test-results/mutants.json", run, ({ passed, failed, skipped: left }) => ({
-    passed,
-    failed,
-    skipped: left,
-  }));
+  return suite("test-results/mutants.json", () => node("tools/mutants.mjs"), countOurs, failedInOurs);
+}
+
+function countOurs({ passed, failed, skipped: left }) {
+  return { passed, failed, skipped: left };
 }
 
 function playwright(name, config) {
@@ -140,21 +138,30 @@ function playwright(name, config) {
       failed: stats.unexpected + stats.flaky,
       skipped: stats.skipped,
     }),
+    failedInPlaywright,
   );
 }
 
-function suite(report, run, count) {
+function suite(report, run, count, failed) {
   rmSync(`${root}/${report}`, { force: true });
   const ok = run(report);
-  let counts = { passed: 0, failed: 0, skipped: 0 };
+  let outcome = { passed: 0, failed: 0, skipped: 0, failures: [] };
   try {
-    counts = count(JSON.parse(readFileSync(`${root}/${report}`, "utf8")));
+    const content = JSON.parse(readFileSync(`${root}/${report}`, "utf8"));
+    outcome = { ...count(content), failures: failed(content, root) };
   } catch (error) {
     console.log(`no report: ${error.message}`);
   }
   // What fails outside of a test (a file that does not load, an unhandled rejection) and what ran nothing is a failure too.
-  if (counts.failed === 0 && (!ok || counts.passed === 0)) return { ...counts, failed: 1 };
-  return counts;
+  if (outcome.failed === 0 && (!ok || outcome.passed === 0)) return { ...outcome, failed: 1 };
+  return outcome;
+}
+
+/** What fails without a case of its own is known by its step, and has said why. */
+function failuresOf(step, { failed, failures: known = [] }) {
+  const unnamed = { error: "no test case that has failed: see what the step itself has printed" };
+  const all = failed > 0 && known.length === 0 ? [unnamed] : known;
+  return all.map((failure) => ({ step, ...failure }));
 }
 
 function node(script, ...args) {
