@@ -1,5 +1,6 @@
 import { SluiceError } from "../core/error.js";
 import type { Limits } from "../core/limits.js";
+import { BatchMemory } from "../core/send/batch-memory.js";
 import { type ChannelKey, DEFAULT_CHANNEL } from "../core/send/send-channel.js";
 import { ServerSession } from "../core/session/server-session.js";
 import type { Admission } from "../core/session/session-types.js";
@@ -97,7 +98,7 @@ export class FramedSocket extends ServerSocket {
     const protocol = nodeHost.encodeUtf8(init.protocol);
     const { id } = this;
     const trace = init.trace && traceRelay((event) => init.trace?.(event, id), nodeHost);
-    const session = new ServerSession({ sessionId, protocol, limits, ports: nodeHost, trace });
+    const session = new ServerSession({ sessionId, protocol, limits, ports: nodeHost, trace, memory: new BatchMemory() });
     const onTurn = () => {
       gates.handleTurn();
       keeper.handleTurn(this.#conversation.heldBytes + this.#unseenChannels.length * CHANNEL_HELD_BYTES);

@@ -4,6 +4,7 @@ import type { BatchEnd, Trace, WaitingFor } from "../trace.js";
 import { encodeBatch, frameBytes, type OutgoingFrame } from "../wire/encode.js";
 import type { AckFrame, CloseFrame, Violation } from "../wire/frame.js";
 import { varintBytes } from "../wire/varint.js";
+import type { BatchMemory } from "./batch-memory.js";
 import type { DraftSpace } from "./draft.js";
 import { type EarlySent, InFlight, type SentBatch } from "./in-flight.js";
 import type { Requests } from "./request-wait.js";
@@ -64,6 +65,12 @@ export function wholeBytesOf(chunkBytes: number): number {
 /** The bounds that concern what is on its way. */
 export type OutboundLimits = Pick<Limits, "chunkBytes" | "windowBytes" | "replayBytesMax">;
 
+interface OutboundOptions {
+  readonly trace?: Trace | undefined;
+  /** Where the memory of batches comes from that leave over a WebSocket; V8's by default. */
+  readonly memory?: BatchMemory | undefined;
+}
+
 /** Turns drafts into numbered batches inside the window, keeps them until they are acknowledged, and sends them again. */
 export class Outbound {
   readonly #sender: Sender;
@@ -78,9 +85,13 @@ export class Outbound {
   #space: BatchSpace | undefined;
   /** When the line was last known to carry our batches: the last news, or when it was idle for the last time. */
   #progressAt: Millis = 0;
+  readonly #memory: BatchMemory | undefined;
+  /** From this one on, no transport but the present one has had a batch. */
+  #exclusiveNumber = 1;
 
-  constructor(sender: Sender, limits: OutboundLimits, trace?: Trace) {
-    this.#trace = trace;
+  constructor(sender: Sender, limits: OutboundLimits, options: OutboundOptions = {}) {
+    this.#trace = options.trace;
+    this.#memory = options.memory;
     this.#sender = sender;
     this.#limits = limits;
     this.#window = new WindowController(limits);
@@ -154,7 +165,9 @@ export class Outbound {
     this.#window.handleAck(sample, now);
     if (this.#trace !== undefined) this.#traceAck(frame.number, sample, now);
     if (phase !== this.#window.phase) this.#traceWindow(now);
-    return this.#news(batches);
+    const outcome = this.#news(batches);
+    if (this.#memory !== undefined && this.#requests === "none") this.#giveBack(batches, this.#memory);
+    return outcome;
   }
 
   /** Whether the peer may say so in RECEIVED: neither less than it has acknowledged, nor more than was sent. */
@@ -168,6 +181,7 @@ export class Outbound {
    */
   handleAttached(now: Millis, early?: EarlySent): void {
     this.#inFlight.rewind(early);
+    this.#exclusiveNumber = this.#inFlight.nextNumber;
     // Another line: what was learnt of the one before says nothing about it.
     this.#window = new WindowController(this.#limits, this.#window.path.smoothedRoundTripMs);
     this.#window.handleRequests(this.#requests);
@@ -205,6 +219,7 @@ export class Outbound {
 
   /** What has left and is not acknowledged, behind this number: its number, and the batch. */
   sentAfter(number: number): Pick<SentBatch, "number" | "batch"> | undefined {
+    this.#exclusiveNumber = this.#inFlight.nextNumber;
     return this.#inFlight.after(number);
   }
 
@@ -342,6 +357,14 @@ export class Outbound {
   }
 
   #encode(number: number, ack: AckFrame | undefined, frames: readonly OutgoingFrame[]): Uint8Array {
-    return encodeBatch(number, ack === undefined ? frames : [ack, ...frames]);
+    const all = ack === undefined ? frames : [ack, ...frames];
+    const memory = this.#requests === "none" ? this.#memory : undefined;
+    return memory === undefined ? encodeBatch(number, all) : encodeBatch(number, all, (bytes) => memory.take(bytes));
+  }
+
+  /** What the peer has, and got from the only transport that had it, is nobody's any more. */
+  #giveBack(batches: readonly SentBatch[], memory: BatchMemory): void {
+    for (const { number, batch } of batches) if (number >= this.#exclusiveNumber) memory.give(batch);
+    if (this.isQuiet) memory.clear();
   }
 }

@@ -1,4 +1,3 @@
-import type { Limits } from "../limits.js";
 import type { Ports } from "../ports.js";
 import type { Verdict } from "../receive/batch-order.js";
 import { Inbound } from "../receive/inbound.js";
@@ -14,7 +13,7 @@ import type { AnnouncedLimits } from "../wire/parameters.js";
 import { Channels } from "./channels.js";
 import { Closing } from "./closing.js";
 import type { SessionEvent } from "./events.js";
-import type { Requests } from "./session-types.js";
+import type { Requests, SessionOptions } from "./session-types.js";
 
 /** The frames that mean the same on whichever transport they come. */
 export type ExchangeFrame = Exclude<
@@ -61,7 +60,7 @@ export class Exchange {
   #heldEnds: ChannelKey[] = [];
 
   constructor(
-    options: { limits: Limits; ports: Ports; trace?: Trace | undefined },
+    options: Pick<SessionOptions, "limits" | "ports" | "trace" | "memory">,
     emit: (event: SessionEvent) => void,
   ) {
     const { limits, ports } = options;
@@ -69,7 +68,7 @@ export class Exchange {
     this.#emit = emit;
     this.sender = new Sender(limits, emit);
     this.#trace = options.trace;
-    this.outbound = new Outbound(this.sender, limits, options.trace);
+    this.outbound = new Outbound(this.sender, limits, options);
     const roundTripMs = () => this.outbound.path.smoothedRoundTripMs ?? this.#handshakeRoundTripMs;
     this.inbound = new Inbound({ ...options, roundTripMs }, emit, (frame) => this.sender.control(frame));
     this.channels = new Channels({ sender: this.sender, inbound: this.inbound }, options, emit);

@@ -1,5 +1,6 @@
 import type { Limits } from "../limits.js";
 import type { Ports } from "../ports.js";
+import type { BatchMemory } from "../send/batch-memory.js";
 import type { Millis } from "../time.js";
 import type { Trace } from "../trace.js";
 import type { CloseFrame, Frame, HandshakeFrame } from "../wire/frame.js";
@@ -20,6 +21,8 @@ export interface SessionOptions {
   readonly ports: Ports;
   /** Is told what happens. Must not call back. */
   readonly trace?: Trace | undefined;
+  /** Of this session alone, where transports copy what they send. */
+  readonly memory?: BatchMemory | undefined;
 }
 
 /** A batch that waits for the application's decision. */

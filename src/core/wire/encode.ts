@@ -59,11 +59,18 @@ export function chunkHeaderBytes(totalBytes: number | undefined, payloadBytes: n
   return 2 + total + varintBytes(payloadBytes);
 }
 
-/** One batch: its number (0 for an unnumbered one), then its frames (BAT-01). */
-export function encodeBatch(number: number, frames: readonly OutgoingFrame[]): Uint8Array {
+/**
+ * One batch: its number (0 for an unnumbered one), then its frames (BAT-01).
+ * @param allocate makes room for so many bytes, all of which are written
+ */
+export function encodeBatch(
+  number: number,
+  frames: readonly OutgoingFrame[],
+  allocate: (bytes: number) => Uint8Array = (bytes) => new Uint8Array(bytes),
+): Uint8Array {
   let size = varintBytes(number);
   for (const frame of frames) size += frameBytes(frame);
-  const target = new Uint8Array(size);
+  const target = allocate(size);
   let offset = writeVarint(target, 0, number);
   for (const frame of frames) offset = writeFrame(target, offset, frame);
   return target;
