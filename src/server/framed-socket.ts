@@ -98,7 +98,14 @@ export class FramedSocket extends ServerSocket {
     const protocol = nodeHost.encodeUtf8(init.protocol);
     const { id } = this;
     const trace = init.trace && traceRelay((event) => init.trace?.(event, id), nodeHost);
-    const session = new ServerSession({ sessionId, protocol, limits, ports: nodeHost, trace, memory: new BatchMemory() });
+    const session = new ServerSession({
+      sessionId,
+      protocol,
+      limits,
+      ports: nodeHost,
+      trace,
+      memory: new BatchMemory(),
+    });
     const onTurn = () => {
       gates.handleTurn();
       keeper.handleTurn(this.#conversation.heldBytes + this.#unseenChannels.length * CHANNEL_HELD_BYTES);

@@ -128,7 +128,13 @@ class Model {
     for (let left = 1000; ; left--) {
       expect(left).toBeGreaterThan(0);
       const roomBytes = windowBytes - this.#lineBytes;
-      const limits = { spaceBytes: batchBytes, extraBytes: 0, roomBytes, batchBytesMax: batchBytes };
+      const limits = {
+        spaceBytes: batchBytes,
+        extraBytes: 0,
+        roomBytes,
+        batchBytesMax: batchBytes,
+        isAmple: windowBytes >= 16 * batchBytes,
+      };
       const space = { number: this.#number + 1, ...limits };
       const draft = this.sender.pollDraft(space);
       if (draft === undefined) return;

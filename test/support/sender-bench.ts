@@ -46,7 +46,7 @@ export class SenderBench {
   }
 
   poll(roomBytes = Number.POSITIVE_INFINITY, spaceBytes = BATCH): Draft | undefined {
-    const limits = { spaceBytes, extraBytes: 0, roomBytes, batchBytesMax: BATCH };
+    const limits = { spaceBytes, extraBytes: 0, roomBytes, batchBytesMax: BATCH, isAmple: false };
     const draft = this.sender.pollDraft({ number: this.sent.length + 1, ...limits });
     if (draft !== undefined) this.sent.push(draft);
     return draft;

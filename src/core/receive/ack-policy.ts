@@ -2,9 +2,14 @@ import { CHUNK_BYTES_MIN } from "../limits.js";
 import { type Millis, millisToTicks } from "../time.js";
 import type { AckFrame } from "../wire/frame.js";
 import type { BatchOrder } from "./batch-order.js";
+import { ChunkPace } from "./chunk-pace.js";
 
 /** Batches that carry a chunk worth the name are acknowledged in pairs (ACK-06). */
 const CHUNKS_PER_ACK = 2;
+
+/** Where they come at half a gigabit a second and more, so many at a time, and none waits longer than this for the others, ms. */
+const FAST_CHUNKS_PER_ACK = 4;
+const FAST_ACK_DELAY_MS = 4;
 
 /**
  * From this size on, each by itself: a pair of them is too much of a window. But where they follow each other at once, in ms,
@@ -35,6 +40,7 @@ export class AckPolicy {
   /** Where acks are costly: the next one does not leave alone before. */
   #notBefore: Millis = Number.NEGATIVE_INFINITY;
   #chunksPending = 0;
+  readonly #pace = new ChunkPace();
   /** When the last of them came. */
   #chunkAt: Millis = Number.NEGATIVE_INFINITY;
   /** When the oldest unacknowledged batch has to be acknowledged; `undefined` while all are. */
@@ -48,13 +54,14 @@ export class AckPolicy {
 
   handleBatch(bytes: number, now: Millis): void {
     if (bytes >= CHUNK_BYTES_MIN) {
+      this.#pace.handleChunk(bytes, now);
       const gapMs = now - this.#chunkAt;
-      const isLarge = bytes >= LARGE_CHUNK_BYTES && gapMs >= QUICK_CHUNK_MS;
+      const isLarge = !this.#pace.isFast && bytes >= LARGE_CHUNK_BYTES && gapMs >= QUICK_CHUNK_MS;
       const isAlone = isLarge || (gapMs >= SLOW_CHUNK_MS.min && gapMs < SLOW_CHUNK_MS.max);
-      this.#chunksPending += isAlone ? CHUNKS_PER_ACK : 1;
+      this.#chunksPending += isAlone ? FAST_CHUNKS_PER_ACK : 1;
       this.#chunkAt = now;
     }
-    this.#deadline ??= now + this.#delayMs;
+    this.#deadline ??= now + Math.min(this.#delayMs, this.#pace.isFast ? FAST_ACK_DELAY_MS : ACK_DELAY_MS);
   }
 
   /** A batch came that had been accepted before: its sender has missed the ack, so it is said again at once. */
@@ -89,7 +96,7 @@ export class AckPolicy {
 
   /** Whether an ack has to leave now, even alone. */
   isDue(now: Millis): boolean {
-    const isSoon = this.#chunksPending >= CHUNKS_PER_ACK;
+    const isSoon = this.#isEnough;
     return this.#deadline !== undefined && now >= this.#earliest && (isSoon || now >= this.#deadline);
   }
 
@@ -108,8 +115,12 @@ export class AckPolicy {
   /** When `isDue` turns true by itself. */
   get nextDeadline(): Millis | undefined {
     if (this.#deadline === undefined) return undefined;
-    const isSoon = this.#isCostly && this.#chunksPending >= CHUNKS_PER_ACK;
+    const isSoon = this.#isCostly && this.#isEnough;
     return isSoon ? this.#earliest : Math.max(this.#deadline, this.#earliest);
+  }
+
+  get #isEnough(): boolean {
+    return this.#chunksPending >= (this.#pace.isFast ? FAST_CHUNKS_PER_ACK : CHUNKS_PER_ACK);
   }
 
   get #earliest(): Millis {

@@ -8,6 +8,9 @@ import type { OutgoingMessage } from "./outgoing-message.js";
  */
 const COALESCED_BYTES_MAX = 4096;
 
+/** What counts as a whole batch, of what it may hold: numbers and acks take a little. */
+const WHOLE_SHARE = 15 / 16;
+
 /** Room for one chunk. */
 export interface ChunkSpace {
   /** Bytes left in the batch, header included. */
@@ -16,6 +19,8 @@ export interface ChunkSpace {
   readonly wholeBytes: number;
   /** The most that a batch holds: the measure for a cut that is worth its header. */
   readonly batchBytesMax: number;
+  /** Whether there will soon be room for as much as a batch holds, and more room than that. */
+  readonly isAmple: boolean;
   readonly isFirstInBatch: boolean;
   /** What the peer's credit leaves, bytes of payload. */
   readonly creditBytes: number;
@@ -36,7 +41,10 @@ export function cutBytes(message: OutgoingMessage, space: ChunkSpace): number | 
   const header = chunkHeaderBytes(announcedTotal(message), space.spaceBytes);
   const size = Math.min(available, space.spaceBytes - header, space.creditBytes);
   // Half a batch: less would be the silly windows of RFC 1122, 4.2.3.4.
-  return size >= Math.max(CHUNK_BYTES_MIN, Math.floor(space.batchBytesMax / 2)) ? size : undefined;
+  const leastBytes = Math.max(CHUNK_BYTES_MIN, Math.floor(space.batchBytesMax / 2));
+  // Of a large window the rest is not worth the second batch, its ack, and the copy of what is put together again.
+  const isCutShort = size < Math.min(available, space.creditBytes, Math.floor(space.batchBytesMax * WHOLE_SHARE));
+  return size < leastBytes || (space.isAmple && isCutShort) ? undefined : size;
 }
 
 /** Cuts `size` bytes, as `cutBytes` gave them, off the front of `message`. */

@@ -29,6 +29,8 @@ export interface DraftSpace {
   readonly roomBytes: number;
   /** The most that any batch holds. */
   readonly batchBytesMax: number;
+  /** Whether the window holds so many of them that one more or less does not matter. */
+  readonly isAmple: boolean;
 }
 
 /** What one channel may put into the batch. */
@@ -46,9 +48,18 @@ export function readinessOf(channel: SendChannel, space: ChannelSpace): Readines
   const spaceBytes = batchBytesMax - varintBytes(number);
   const roomBytes = batchBytesMax;
   // Not spread: see `pollDraft`.
-  const [extraBytes, isFirstInBatch] = [0, true];
-  const ample = { number, spaceBytes, extraBytes, roomBytes, batchBytesMax, overdraftBytes, isFirstInBatch };
-  return cutSize(channel, ample) === undefined ? "not-ready" : "no-room";
+  const [extraBytes, isFirstInBatch, isAmple] = [0, true, false];
+  const emptiest = {
+    number,
+    spaceBytes,
+    extraBytes,
+    roomBytes,
+    batchBytesMax,
+    isAmple,
+    overdraftBytes,
+    isFirstInBatch,
+  };
+  return cutSize(channel, emptiest) === undefined ? "not-ready" : "no-room";
 }
 
 /** How much the channel may cut now: `undefined` for nothing, 0 for an empty message or the channel's end. */
@@ -67,5 +78,6 @@ export function cutSize(channel: SendChannel, space: ChannelSpace): number | und
   const wholeBytes = Math.min(space.spaceBytes + space.extraBytes, limitBytes);
   const batchBytesMax = isOverdraft ? Math.min(space.batchBytesMax, HIGH_TOKENS_MAX) : space.batchBytesMax;
   const creditBytes = channel.creditBytes - channel.usedBytes - (message.stage === "queued" ? MESSAGE_COST_BYTES : 0);
-  return cutBytes(message, { spaceBytes, wholeBytes, batchBytesMax, isFirstInBatch, creditBytes });
+  const isAmple = space.isAmple && !isOverdraft;
+  return cutBytes(message, { spaceBytes, wholeBytes, batchBytesMax, isAmple, isFirstInBatch, creditBytes });
 }

@@ -45,6 +45,9 @@ const STALL_ROUND_TRIPS = 8;
 const STALL_MIN_MS = 5_000;
 const STALL_MAX_MS = 15_000;
 
+/** From so many of the largest batches on, a window is counted in whole ones: of less, part of one is a part worth having. */
+const AMPLE_BATCHES = 16;
+
 /** Before anything was asked for: there is no transport yet. */
 const NO_SPACE: BatchSpace = {
   batchBytesMax: 0,
@@ -307,6 +310,7 @@ export class Outbound {
       extraBytes: Math.min(space.wholeBytesMax, boundBytes) - spaceBytes,
       roomBytes: space.budgetBytes > 0 ? windowBytes - this.#inFlight.bytes - overhead : Number.NEGATIVE_INFINITY,
       batchBytesMax: space.batchBytesMax,
+      isAmple: windowBytes >= AMPLE_BATCHES * space.batchBytesMax,
     };
   }
 

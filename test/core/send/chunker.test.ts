@@ -10,6 +10,7 @@ const first = (spaceBytes: number, batchBytesMax = MAX) => ({
   spaceBytes,
   wholeBytes: spaceBytes,
   batchBytesMax,
+  isAmple: false,
   isFirstInBatch: true,
   creditBytes,
 });
@@ -18,6 +19,11 @@ const later = (spaceBytes: number, batchBytesMax = MAX) => ({
   isFirstInBatch: false,
 });
 const roomy = (extraBytes: number) => ({ ...first(MAX), wholeBytes: MAX + extraBytes });
+const ample = (spaceBytes: number, creditBytes = Number.POSITIVE_INFINITY) => ({
+  ...first(spaceBytes),
+  isAmple: true,
+  creditBytes,
+});
 const credited = (creditBytes: number) => ({ ...first(MAX), creditBytes });
 
 describe("cutBytes", () => {
@@ -44,6 +50,17 @@ describe("cutBytes", () => {
     { what: "a large message behind another", size: 100_000, space: later(MAX), cut: undefined },
     { what: "half a batch of room", size: 100_000, space: first(MAX / 2 + 8), cut: MAX / 2 },
     { what: "less than half a batch of room: it waits", size: 100_000, space: first(MAX / 2 + 7), cut: undefined },
+    { what: "a whole batch of room, in a large window", size: 100_000, space: ample(MAX), cut: MAX - 10 },
+    { what: "the same but for what stands around it", size: 100_000, space: ample(MAX * (15 / 16) + 8), cut: 15_360 },
+    {
+      what: "less of room, in a large window: it waits",
+      size: 100_000,
+      space: ample(MAX * (15 / 16) + 7),
+      cut: undefined,
+    },
+    { what: "less than all of a message, in a large window", size: 10_000, space: ample(9999), cut: undefined },
+    { what: "all of it, in a large window", size: 10_000, space: ample(10_005), cut: 10_000 },
+    { what: "half a batch of credit, in a large window", size: 100_000, space: ample(MAX, MAX / 2), cut: MAX / 2 },
     { what: "a message of just the credit", size: 5000, space: credited(5000), cut: 5000 },
     {
       what: "a message of more than the credit, which is too little for a chunk",

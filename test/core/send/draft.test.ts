@@ -14,6 +14,7 @@ const AMPLE: ChannelSpace = {
   extraBytes: 0,
   roomBytes: 10 * MAX,
   batchBytesMax: MAX,
+  isAmple: false,
   overdraftBytes: 0,
   isFirstInBatch: true,
 };
@@ -38,6 +39,12 @@ describe("cutSize", () => {
     ],
     ["an overdraft of less than half a piece", { roomBytes: -1000, overdraftBytes: 8000 }, undefined],
     ["no overdraft where the window leaves more", { roomBytes: MAX, overdraftBytes: HIGH_TOKENS_MAX }, MAX - HEADER],
+    ["a large window with room for less than a whole batch", { isAmple: true, roomBytes: MAX * 0.9 }, undefined],
+    [
+      "an overdraft of a large window: in smaller pieces as ever",
+      { isAmple: true, roomBytes: -1000, overdraftBytes: HIGH_TOKENS_MAX },
+      HIGH_TOKENS_MAX - HEADER,
+    ],
     [
       "a transport that takes no more, overdraft or not",
       { roomBytes: Number.NEGATIVE_INFINITY, overdraftBytes: HIGH_TOKENS_MAX },

@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { BatchMemory } from "../../../src/core/send/batch-memory.js";
 import { type BatchSpace, Outbound, wholeBytesOf } from "../../../src/core/send/outbound.js";
 import type { SendEvent } from "../../../src/core/send/outgoing-messages.js";
 import { Sender } from "../../../src/core/send/sender.js";
@@ -24,9 +25,10 @@ class Bench {
   readonly events: SendEvent[] = [];
   readonly sender = new Sender({ chunkBytes: 16 * KIB }, (event) => this.events.push(event));
 
-  constructor(replayBytesMax = 1 << 20) {
+  constructor(replayBytesMax = 1 << 20, memory?: BatchMemory) {
     this.sender.handleCredit(0, Number.MAX_SAFE_INTEGER);
-    this.outbound = new Outbound(this.sender, { chunkBytes: 64 * KIB, windowBytes: 1 << 20, replayBytesMax });
+    const limits = { chunkBytes: 64 * KIB, windowBytes: 1 << 20, replayBytesMax };
+    this.outbound = new Outbound(this.sender, limits, { memory });
   }
 
   pollAll(now = 0, overdraftBytes = 0): Uint8Array[] {
@@ -434,5 +436,93 @@ describe("KAL-07: Outbound: a line that carries nothing", () => {
     expect(bench.outbound.stallDeadline).toBe(61_000 + 15_000);
     bench.outbound.handleWoken(70_000);
     expect(bench.outbound.stallDeadline).toBe(70_000 + 15_000);
+  });
+});
+
+describe("Outbound: the memory of large batches", () => {
+  const large = { ...ANY, batchBytesMax: 64 * KIB, wholeBytesMax: 64 * KIB, overdraftBytes: 1 << 20 };
+  const made = () => {
+    const bench = new Bench(1 << 20, new BatchMemory());
+    bench.sender.send(0, binary(1_000_000));
+    const poll = () => (bench.outbound.pollBatch(large, undefined, 0) as { batch: Uint8Array }).batch;
+    return { bench, poll, outbound: bench.outbound };
+  };
+
+  it("uses it again for what leaves behind the ack, and what is not acknowledged keeps its bytes", () => {
+    const { outbound, poll } = made();
+    const [first, second] = [poll(), poll()];
+    const kept = second.slice();
+    outbound.handleAck(ackOf(1, first.length), 1);
+    const third = poll();
+    expect(third.buffer).toBe(first.buffer);
+    expect(second).toEqual(kept);
+    expect(naiveDecode(third).number).toBe(3);
+    outbound.handleAttached(2);
+    expect(outbound.pollBatch(large, undefined, 2)?.batch).toEqual(kept);
+  });
+
+  it("leaves alone what more than one transport has had", () => {
+    const { outbound, poll } = made();
+    const [first, second] = [poll(), poll()];
+    outbound.handleAttached(1);
+    expect([poll(), poll()]).toEqual([first, second]);
+    const third = poll();
+    outbound.handleAck(ackOf(2, first.length + second.length), 2);
+    expect([first.buffer, second.buffer]).not.toContain(poll().buffer);
+    outbound.handleAck(ackOf(3, first.length + second.length + third.length), 3);
+    expect(poll().buffer).toBe(third.buffer);
+  });
+
+  it("leaves alone what RECEIVED covers: the transport before may still have it", () => {
+    const { outbound, poll } = made();
+    const [first] = [poll(), poll()];
+    outbound.handleAttached(1);
+    outbound.handleReceived(1);
+    poll();
+    expect(poll().buffer).not.toBe(first.buffer);
+  });
+
+  it("leaves alone what was asked for to be sent on another transport as well", () => {
+    const { outbound, poll } = made();
+    const [first] = [poll(), poll()];
+    expect(outbound.sentAfter(0)?.batch).toBe(first);
+    outbound.handleAck(ackOf(1, first.length), 1);
+    expect(poll().buffer).not.toBe(first.buffer);
+  });
+
+  it("leaves alone what has left in a request, which may be repeated", () => {
+    const { outbound, poll } = made();
+    outbound.handleRequests("batches");
+    const [first] = [poll(), poll()];
+    expect(first.buffer.byteLength).toBe(first.length);
+    outbound.handleAck(ackOf(1, first.length), 1);
+    expect(poll().buffer).not.toBe(first.buffer);
+  });
+
+  it("keeps none once nothing is on the line", () => {
+    const { outbound, poll } = made();
+    const first = poll();
+    outbound.handleAck(ackOf(1, first.length), 1);
+    expect(poll().buffer).not.toBe(first.buffer);
+  });
+});
+
+describe("Outbound: a large window", () => {
+  it("is counted in whole batches", () => {
+    const sizes = (windowBytes: number) => {
+      const sender = new Sender({ chunkBytes: 16 * KIB }, () => {});
+      sender.handleCredit(0, Number.MAX_SAFE_INTEGER);
+      const outbound = new Outbound(sender, { chunkBytes: 4 * KIB, windowBytes, replayBytesMax: 1 << 20 });
+      sender.send(0, binary(200_000));
+      const space = { ...ANY, batchBytesMax: 4 * KIB, wholeBytesMax: 4 * KIB, overdraftBytes: windowBytes - WINDOW };
+      const batches: number[] = [];
+      for (let sent = outbound.pollBatch(space, undefined, 0); sent !== undefined; ) {
+        batches.push(sent.batch.length);
+        sent = outbound.pollBatch(space, undefined, 0);
+      }
+      return batches.map((bytes) => bytes / KIB);
+    };
+    expect(sizes(15.75 * 4 * KIB)).toEqual([...Array(15).fill(4), 3]);
+    expect(sizes(16.75 * 4 * KIB)).toEqual(Array(16).fill(4));
   });
 });

@@ -40,6 +40,7 @@ class Bench {
         extraBytes: 0,
         roomBytes: 1e9,
         batchBytesMax: 16_384,
+        isAmple: false,
       });
       if (draft === undefined) return frames;
       frames.push(...draft.frames.map(written));
