@@ -201,6 +201,38 @@ test("a message that comes alone costs no task beside the one that it comes in",
   expect(tasks).toBe(0);
 });
 
+test("messages that come together share tasks, and what one awaits is over before the next comes", async ({ page }) => {
+  const { heard, posted } = await page.evaluate(async () => {
+    const socket = new globalThis.Sluice.SluiceSocket(globalThis.url);
+    await globalThis.once(socket, "open");
+    socket.send("warm");
+    await globalThis.once(socket, "message");
+    const { postMessage } = MessagePort.prototype;
+    let posted = 0;
+    MessagePort.prototype.postMessage = function (...parts) {
+      posted += 1;
+      return postMessage.apply(this, parts);
+    };
+    const heard = [];
+    await new Promise((resolve) => {
+      socket.onmessage = async ({ data }) => {
+        heard.push(data);
+        for (let turn = 0; turn < 30; turn += 1) await undefined;
+        heard.push(`${data} later`);
+        if (data === "499") resolve();
+      };
+      for (let number = 0; number < 500; number += 1) socket.send(String(number));
+    });
+    MessagePort.prototype.postMessage = postMessage;
+    socket.close();
+    return { heard, posted };
+  });
+  const numbers = Array.from({ length: 500 }, (_, number) => String(number));
+  expect(heard).toEqual(numbers.flatMap((number) => [number, `${number} later`]));
+  // A listener that takes long, on a slow machine, makes its task end early: not each does.
+  expect(posted).toBeLessThan(250);
+});
+
 test("the application's protocol is negotiated, ours is not seen", async ({ page }) => {
   const { sluice, native } = await withBoth(page, async (Socket) => {
     const { url, once } = globalThis;

@@ -12,7 +12,8 @@ import { type ClientInlet, clientInlet, type Feed, type IncomingMessage, type Me
 import type { Lifeline } from "./lifeline.js";
 import { messageEvent } from "./message-event.js";
 import { payloadOf, type SendData } from "./payload.js";
-import { type TaskQueue, writableOf } from "./platform.js";
+import { writableOf } from "./platform.js";
+import type { TaskQueue } from "./task-queue.js";
 import type { AnyListener, ListenerOptions, TypedEventTargetConstructor } from "./typed-event-target.js";
 
 export interface ChannelOptions {

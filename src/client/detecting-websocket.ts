@@ -67,6 +67,7 @@ export class DetectingWebSocket implements WebSocketLike {
   readonly #url: string;
   readonly #protocols: readonly string[];
   readonly #dialledAt: Millis;
+  readonly #listeners: (() => void)[] = [];
   #state: State;
 
   /** @throws what the native constructor throws */
@@ -90,6 +91,11 @@ export class DetectingWebSocket implements WebSocketLike {
     const state = this.#state;
     if (state.name === "framed") return state.socket.close(code, reason);
     this.#leave();
+  }
+
+  /** Hears the messages behind the GREETING. */
+  addEventListener(_type: "message", listener: () => void): void {
+    this.#listeners.push(listener);
   }
 
   get protocol(): string {
@@ -137,6 +143,7 @@ export class DetectingWebSocket implements WebSocketLike {
     if (this.#state.name === "listening") this.#state.stop();
     this.#state = { name: "framed", socket };
     socket.onmessage = (event) => this.onmessage?.(event);
+    for (const listener of this.#listeners) socket.addEventListener?.("message", listener);
     socket.onclose = (event) => this.onclose?.(event);
     this.onopen?.({} as never);
     this.onmessage?.(event as never);

@@ -3,7 +3,8 @@ import type { Host } from "../driver/host.js";
 import { type Arrival, Inlet, type InletTarget } from "../driver/inlet.js";
 import type { StreamedMessage } from "../driver/streamed-message.js";
 import { dataOf, type SluiceBinaryType } from "./incoming.js";
-import { bodyPlatform, readableOf, type TaskQueue } from "./platform.js";
+import { bodyPlatform, readableOf } from "./platform.js";
+import type { TaskQueue } from "./task-queue.js";
 
 /** What a message is to the application: text, or what the binary type makes of bytes. */
 export type MessageData = string | Blob | ArrayBuffer;

@@ -23,8 +23,8 @@ import {
   webSocketOf,
 } from "./options.js";
 import { outlookMemory, type StorageLike } from "./outlook-memory.js";
-import type { TaskQueue } from "./platform.js";
 import type { FetchLike } from "./probe.js";
+import type { TaskQueue } from "./task-queue.js";
 import { transportsOf } from "./transports.js";
 import { parseProtocols } from "./url.js";
 
@@ -44,7 +44,7 @@ export interface LifelineOptions {
   readonly downlink: DownlinkChoice;
   readonly WebSocket: WebSocketConstructor | undefined;
   /** What messages of a WebSocket are handled in. */
-  readonly inTask?: EventTask;
+  readonly task?: EventTask;
   readonly fetch: FetchLike | undefined;
   /** Where a Sluice server is known to be. */
   readonly greeted: GreetedOrigins;
@@ -54,7 +54,7 @@ export interface LifelineOptions {
 }
 
 /** What does not depend on the URL. */
-type CheckedOptions = Omit<LifelineOptions, "url" | "protocols" | "inTask" | "greeted" | "host"> & {
+type CheckedOptions = Omit<LifelineOptions, "url" | "protocols" | "task" | "greeted" | "host"> & {
   readonly kinds: readonly LineKind[];
   readonly storage: StorageLike | undefined;
 };
@@ -99,8 +99,10 @@ export function lifelineOptionsOf(
     protocols: parseProtocols(protocols),
     dial: { ...checked.dial, kinds, outlook },
     // A browser gives each message a task of its own; libraries that stand in for it may not.
-    inTask: (event: { readonly isTrusted?: boolean }, run: () => void) =>
-      event.isTrusted === true ? tasks.within(run) : run(),
+    task: {
+      within: (event, run, followers) => (event.isTrusted === true ? tasks.within(run, followers) : run()),
+      follow: (isLast) => tasks.follow(isLast),
+    },
     greeted: greetedOrigins,
     host,
     trace: trace && traceRelay(trace, host),

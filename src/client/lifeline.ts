@@ -234,7 +234,7 @@ export class Lifeline {
     const offer = [...protocols, SUBPROTOCOL];
     let transport: Transport;
     try {
-      transport = webSocketTransport(WebSocket, withSession(url, sessionId), offer, this.#options.inTask);
+      transport = webSocketTransport(WebSocket, withSession(url, sessionId), offer, this.#options.task);
     } catch (cause) {
       const error = new SluiceError("ERR_CONNECT_FAILED", "The WebSocket could not be made", { cause });
       return this.#handleUseless(conversation, line, "websocket", error);

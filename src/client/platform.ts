@@ -1,5 +1,4 @@
 import type { UnencodedText } from "../core/content.js";
-import { Fifo } from "../core/fifo.js";
 import type { Host } from "../driver/host.js";
 import type { MessageSink } from "../driver/outflow.js";
 import type { BodyPlatform } from "../driver/streamed-message.js";
@@ -8,8 +7,6 @@ import type { ReadSource } from "../driver/supply-stream.js";
 /** What both browsers and Node have and the narrow library of this layer does not say is optional. */
 type Globals = {
   reportError?: (error: unknown) => void;
-  /** Prioritized Task Scheduling: Chromium, and Firefox from 142 on. */
-  scheduler?: { postTask?(run: () => void): Promise<void> };
 };
 
 /** The browser as the driver sees it; Node, too, has all of this. Touches nothing before it is called. */
@@ -100,7 +97,7 @@ export const bodyPlatform: BodyPlatform<ReadableStream<Uint8Array>, Blob> = {
 };
 
 /** Uncaught, as the exception of an event listener is. */
-function report(error: unknown): void {
+export function report(error: unknown): void {
   const { reportError } = globalThis as Globals;
   if (reportError !== undefined) {
     reportError(error);
@@ -109,100 +106,4 @@ function report(error: unknown): void {
   queueMicrotask(() => {
     throw error;
   });
-}
-
-/**
- * Ports of one page talk through another thread: who waits for each task before he asks for the next, as here, idles for
- * most of the time. With 16 asked for, a burst of small events goes 2.5 times as fast in Chromium; 64 bring no more. A scheduler
- * has no other thread, and saves another sixth.
- */
-const TASKS_AHEAD_MAX = 16;
-
-/** Ports of Node keep the process alive, unless they are told not to. */
-type TaskPort = MessagePort & { ref?(): void; unref?(): void };
-
-/**
- * Runs jobs in order, each in a task of its own, as the event loop dispatches the events of a native WebSocket: an
- * `await` in one listener is over before the next event comes. Tasks of the scheduler, or messages of a channel, because timers
- * are throttled.
- *
- * Invariant: outside of `within`, as many tasks are asked for as there are jobs, up to `TASKS_AHEAD_MAX`.
- */
-export class TaskQueue {
-  readonly #jobs: Fifo<() => void> = new Fifo();
-  /** Made for the first job that needs a task, and kept: to make them for each burst of two costs more than the burst. */
-  #ports: { readonly asked: TaskPort; readonly asking: MessagePort } | undefined;
-  #state: "open" | "ended" = "open";
-  /** Whether the first job is to be done in the task that runs. */
-  #isWithin = false;
-
-  /**
-   * Calls `run`, which the platform has begun a task for. The first job that it brings is done in that task, where none waits
-   * before it: one that a single message brings is spared a task of its own.
-   */
-  within(run: () => void): void {
-    if (this.#jobs.length > 0 || this.#isWithin) return run();
-    this.#isWithin = true;
-    try {
-      run();
-    } finally {
-      this.#isWithin = false;
-      const job = this.#jobs.shift();
-      if (this.#jobs.length >= TASKS_AHEAD_MAX) this.#ask();
-      job?.();
-      // It may have been the last of all.
-      if (this.#jobs.length === 0 && this.#state === "ended") this.#rest();
-    }
-  }
-
-  push(job: () => void): void {
-    this.#jobs.push(job);
-    if (this.#isWithin && this.#jobs.length === 1) return;
-    if (this.#jobs.length <= TASKS_AHEAD_MAX) this.#ask();
-  }
-
-  /** No more jobs are to be expected. Those that wait, or come all the same, are done. */
-  end(): void {
-    this.#state = "ended";
-    if (this.#jobs.length === 0) this.#rest();
-  }
-
-  #ask(): void {
-    const { scheduler } = globalThis as Globals;
-    if (scheduler?.postTask !== undefined) {
-      // What a job throws is reported by itself, so the promise of the task has nothing to tell.
-      void scheduler.postTask(this.#runNext);
-      return;
-    }
-    this.#ports ??= this.#open();
-    this.#ports.asked.ref?.();
-    this.#ports.asking.postMessage(null);
-  }
-
-  #open(): { readonly asked: TaskPort; readonly asking: MessagePort } {
-    const { port1, port2 } = new MessageChannel();
-    port1.onmessage = this.#runNext;
-    return { asked: port1, asking: port2 };
-  }
-
-  readonly #runNext = (): void => {
-    const job = this.#jobs.shift();
-    if (this.#jobs.length === 0) this.#rest();
-    else if (this.#jobs.length >= TASKS_AHEAD_MAX) this.#ask();
-    try {
-      job?.();
-    } catch (error) {
-      report(error);
-    }
-  };
-
-  /** Nothing waits. */
-  #rest(): void {
-    if (this.#state === "open") {
-      this.#ports?.asked.unref?.();
-      return;
-    }
-    this.#ports?.asked.close();
-    this.#ports = undefined;
-  }
 }

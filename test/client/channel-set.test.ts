@@ -3,7 +3,7 @@ import type { Channel } from "../../src/client/channel.js";
 import { ChannelSet } from "../../src/client/channel-set.js";
 import type { ClientInlet } from "../../src/client/inlet.js";
 import type { Lifeline } from "../../src/client/lifeline.js";
-import { TaskQueue } from "../../src/client/platform.js";
+import { TaskQueue } from "../../src/client/task-queue.js";
 import { SluiceError } from "../../src/core/error.js";
 import { DEFAULT_LIMITS, type Limits } from "../../src/core/limits.js";
 import { FakeHost } from "../support/fake-host.js";

@@ -2,7 +2,7 @@ import { beforeEach, describe, expect, it } from "vitest";
 import { Channel, type ChannelInit } from "../../src/client/channel.js";
 import type { ClientInlet } from "../../src/client/inlet.js";
 import type { Lifeline } from "../../src/client/lifeline.js";
-import { TaskQueue } from "../../src/client/platform.js";
+import { TaskQueue } from "../../src/client/task-queue.js";
 import { SluiceError } from "../../src/core/error.js";
 import type { ClientSession } from "../../src/core/session/client-session.js";
 import { Backlog } from "../../src/driver/backlog.js";

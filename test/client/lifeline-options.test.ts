@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { lifelineOptionsOf } from "../../src/client/lifeline-options.js";
 import type { SluiceSocketOptions } from "../../src/client/options.js";
-import { TaskQueue } from "../../src/client/platform.js";
+import { TaskQueue } from "../../src/client/task-queue.js";
 import { FakeHost } from "../support/fake-host.js";
 
 class NativeSocket {}
@@ -53,11 +53,11 @@ describe("lifelineOptionsOf", () => {
 
   it("handles the events of a browser in their own task, and others in one of ours", () => {
     const tasks = new TaskQueue();
-    const { inTask } = optionsOf({}, tasks);
+    const { task } = optionsOf({}, tasks);
     const seen: string[] = [];
-    inTask?.({ isTrusted: true }, () => tasks.push(() => seen.push("browser")));
+    task?.within({ isTrusted: true }, () => tasks.push(() => seen.push("browser")), 0);
     expect(seen).toEqual(["browser"]);
-    inTask?.({}, () => tasks.push(() => seen.push("library")));
+    task?.within({}, () => tasks.push(() => seen.push("library")), 0);
     expect(seen).toEqual(["browser"]);
   });
 

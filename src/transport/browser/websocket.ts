@@ -9,6 +9,7 @@ export interface WebSocketLike {
   readonly bufferedAmount: number;
   send(data: Uint8Array<ArrayBuffer>): void;
   close(code?: number, reason?: string): void;
+  addEventListener?(type: "message", listener: () => void): void;
   onopen: ((event: never) => void) | null;
   onmessage: ((event: never) => void) | null;
   onclose: ((event: never) => void) | null;
@@ -19,21 +20,34 @@ export type WebSocketConstructor = new (url: string, protocols: string[]) => Web
 
 const OPEN = 1;
 
-/** Calls `run`, which handles `event`: the platform has begun a task for that. */
-export type EventTask = (event: { readonly isTrusted?: boolean }, run: () => void) => void;
+/** What messages are handled in. */
+export interface EventTask {
+  /**
+   * Calls `run`, which handles `event`: the platform has begun a task for that.
+   * @param followers how many further listeners the event has, each of which calls `follow`
+   */
+  within(event: { readonly isTrusted?: boolean }, run: () => void, followers: number): void;
+  /** Does what has been left for one of them. */
+  follow(isLast: boolean): void;
+}
+
+/** So few that they cost a message that comes alone next to nothing. */
+const FOLLOWERS = 3;
+
+const AT_ONCE: EventTask = { within: (_event, run) => run(), follow: () => {} };
 
 /**
  * A transport over the native WebSocket of a browser.
- * @param inTask what messages are handled in
+ * @param task what messages are handled in
  * @throws what the constructor throws, for example a `SecurityError` under a content security policy
  */
 export function webSocketTransport(
   WebSocket: WebSocketConstructor,
   url: string,
   protocols: string[],
-  inTask: EventTask = (_event, run) => run(),
+  task: EventTask = AT_ONCE,
 ): Transport {
-  return new BrowserWebSocketTransport(new WebSocket(url, protocols), inTask);
+  return new BrowserWebSocketTransport(new WebSocket(url, protocols), task);
 }
 
 class BrowserWebSocketTransport implements Transport {
@@ -44,20 +58,29 @@ class BrowserWebSocketTransport implements Transport {
   /** Chromium sends messages up to this as one frame (`kSmallMessageThreshold` is 64 KiB). Header room included. */
   readonly batchBytesMax: number = 65 * 1024;
   readonly #socket: WebSocketLike;
-  readonly #inTask: EventTask;
+  readonly #task: EventTask;
 
-  constructor(socket: WebSocketLike, inTask: EventTask) {
+  constructor(socket: WebSocketLike, task: EventTask) {
     this.#socket = socket;
-    this.#inTask = inTask;
+    this.#task = task;
     socket.binaryType = "arraybuffer";
   }
 
   start(handler: TransportHandler): void {
     const socket = this.#socket;
+    // None are counted on before they have been called.
+    let followers = 0;
     socket.onopen = () => handler.handleOpen({ subprotocol: socket.protocol, extensions: socket.extensions ?? "" });
     socket.onmessage = (event: { data: unknown }) => {
-      this.#inTask(event as { isTrusted?: boolean }, () => handler.handleBatch(batchOf(event.data)));
+      this.#task.within(event as { isTrusted?: boolean }, () => handler.handleBatch(batchOf(event.data)), followers);
     };
+    // Behind `onmessage`, and never taken away: what is left for them they must do, whatever becomes of the socket.
+    for (let left = FOLLOWERS; left > 0; left--) {
+      socket.addEventListener?.("message", () => {
+        followers = FOLLOWERS;
+        this.#task.follow(left === 1);
+      });
+    }
     // An `error` event says nothing, and `close` always follows.
     socket.onerror = () => {};
     socket.onclose = (event: { wasClean: boolean; code: number; reason: string }) => {

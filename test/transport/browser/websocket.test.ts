@@ -98,14 +98,45 @@ describe("browser WebSocket transport", () => {
 
   it("lets messages be handled in a task that whoever made it knows of", () => {
     const runs: [unknown, () => void][] = [];
-    const inTask = (event: unknown, run: () => void) => void runs.push([event, run]);
-    webSocketTransport(FakeWebSocket, "wss://example.com/live", [], inTask).start(handler);
+    const task = { within: (event: unknown, run: () => void) => void runs.push([event, run]), follow: () => {} };
+    webSocketTransport(FakeWebSocket, "wss://example.com/live", [], task).start(handler);
     FakeWebSocket.last.open();
     FakeWebSocket.last.message(Uint8Array.of(1).buffer);
     expect(story.map(([type]) => type)).toEqual(["open"]);
     expect(runs[0]?.[0]).toMatchObject({ data: Uint8Array.of(1).buffer });
     runs[0]?.[1]();
     expect(story.at(-1)).toEqual(["batch", Uint8Array.of(1)]);
+  });
+
+  it("counts on further listeners of a message once they have been called, and keeps them when it has ended", () => {
+    class Target extends FakeWebSocket {
+      readonly listeners: (() => void)[] = [];
+      addEventListener(_type: "message", listener: () => void): void {
+        this.listeners.push(listener);
+      }
+      hear(data: unknown, isCalled = true): void {
+        this.message(data);
+        for (const listener of isCalled ? this.listeners : []) listener();
+      }
+    }
+    const calls: unknown[] = [];
+    const within = (_event: unknown, run: () => void, followers: number): void => {
+      calls.push(followers);
+      run();
+    };
+    const task = { within, follow: (isLast: boolean) => void calls.push(isLast) };
+    let isOver = false;
+    const transport = webSocketTransport(Target, "wss://example.com/live", [], task);
+    transport.start({ ...handler, handleBatch: () => isOver && transport.terminate() });
+    const socket = FakeWebSocket.last as Target;
+    socket.open();
+    socket.hear(new ArrayBuffer(1), false);
+    socket.hear(new ArrayBuffer(1));
+    expect(calls.splice(0)).toEqual([0, 0, false, false, true]);
+    isOver = true;
+    socket.hear(new ArrayBuffer(1));
+    expect(calls.splice(0)).toEqual([3, false, false, true]);
+    expect(socket.onmessage).toBeNull();
   });
 
   it.each<[string, unknown, number[]]>([

@@ -1,0 +1,159 @@
+import { Fifo } from "../core/fifo.js";
+import { report } from "./platform.js";
+
+/**
+ * Behind each listener of an event of the platform everything runs that was awaited in it (HTML, "clean up after running script"), as
+ * it does behind a task. So as many jobs as an event has listeners may run one after the other in the task of the event: a
+ * task of its own for each would cost more than all the rest of a small message. Chromium itself fires all the messages that
+ * have come together in one task. Of more than ten listeners Node would warn.
+ */
+const JOBS_PER_TASK = 10;
+
+/** Then timers, input and rendering have their turn, ms: half a frame of 120 Hz. */
+const TASK_MS_MAX = 4;
+
+/**
+ * Ports of one page talk through another thread: who waits for each task before he asks for the next idles for most of the
+ * time. Where a task has one job only, 16 asked for make a burst of small events 2.5 times as fast; 64 bring no more.
+ */
+const TASKS_AHEAD = { full: 2, single: 16 } as const;
+
+/** Ports of Node keep the process alive, unless they are told not to. */
+type TaskPort = MessagePort & { ref?(): void; unref?(): void };
+
+/**
+ * Runs jobs in order, each as if it had a task of its own, like the events of a native WebSocket: an `await` in one listener
+ * is over before the next event comes. In listeners of one event as far as that holds, which shows; where it does not
+ * (Node calls all listeners in one go), each in a task. Messages of a channel, because timers are throttled.
+ *
+ * Invariant: while jobs wait, a task is asked for, or one of our listeners that runs or is still to run will ask for it.
+ */
+export class TaskQueue {
+  readonly #jobs: Fifo<() => void> = new Fifo();
+  /** Made for the first job that needs a task, and kept: to make them for each burst of two costs more than the burst. */
+  #ports: { readonly asked: TaskPort; readonly asking: MessagePort } | undefined;
+  #state: "open" | "ended" = "open";
+  /** Tasks asked for that have not begun. */
+  #askedTasks = 0;
+  /**
+   * Where the queue is in an event of the platform. `"first"`: in `within`, whose first job is done in its listener;
+   * `"followed"`: between that one and the last of our listeners; `"task"`: in a task that was asked for.
+   */
+  #phase: "none" | "first" | "followed" | "task" = "none";
+  /** When the event began. */
+  #phaseAt = 0;
+  /** Whether what the job before has awaited, and can go on, has gone on. */
+  #isSettled = true;
+  #jobsPerTask = JOBS_PER_TASK;
+
+  /**
+   * Calls `run`, which the platform has begun a task for. The first job that it brings is done in that task, where none waits
+   * before it: one that a single message brings is spared a task of its own.
+   * @param followers how often `follow` is called by other listeners of the same event
+   */
+  within(run: () => void, followers = 0): void {
+    if (this.#phase === "followed") this.#endEvent();
+    if (this.#jobs.length > 0 || this.#phase !== "none") return run();
+    this.#phase = "first";
+    this.#phaseAt = performance.now();
+    this.#isSettled = true;
+    try {
+      run();
+    } finally {
+      this.#phase = followers > 0 ? "followed" : "none";
+      const job = this.#jobs.shift();
+      if (followers === 0) this.#ask();
+      if (job !== undefined) this.#follow(job);
+      // It may have been the last of all.
+      if (this.#jobs.length === 0 && this.#state === "ended") this.#rest();
+    }
+  }
+
+  /** Another listener of the event that `within` was called for. `isLast`: no further one follows. */
+  follow(isLast: boolean): void {
+    if (this.#phase !== "followed") return;
+    this.#step();
+    if (isLast) this.#endEvent();
+  }
+
+  push(job: () => void): void {
+    this.#jobs.push(job);
+    if (this.#phase === "none") this.#ask();
+  }
+
+  /** No more jobs are to be expected. Those that wait, or come all the same, are done. */
+  end(): void {
+    this.#state = "ended";
+    if (this.#jobs.length === 0 && this.#phase !== "first") this.#rest();
+  }
+
+  #ask(): void {
+    const isFull = this.#jobsPerTask > 1;
+    const tasks = Math.min(Math.ceil(this.#jobs.length / this.#jobsPerTask), TASKS_AHEAD[isFull ? "full" : "single"]);
+    while (this.#askedTasks < tasks) {
+      this.#askedTasks += 1;
+      this.#ports ??= this.#open();
+      this.#ports.asked.ref?.();
+      this.#ports.asking.postMessage(null);
+    }
+  }
+
+  #open(): { readonly asked: TaskPort; readonly asking: MessagePort } {
+    const { port1, port2 } = new MessageChannel();
+    for (let index = 0; index < JOBS_PER_TASK; index++)
+      port1.addEventListener("message", () => this.#handleTask(index));
+    port1.start();
+    return { asked: port1, asking: port2 };
+  }
+
+  /** One listener of a task that was asked for. */
+  #handleTask(index: number): void {
+    if (index === 0) {
+      this.#askedTasks = Math.max(0, this.#askedTasks - 1);
+      this.#phase = "task";
+      this.#phaseAt = performance.now();
+      this.#isSettled = true;
+    }
+    this.#step();
+    if (index === JOBS_PER_TASK - 1) this.#endEvent();
+  }
+
+  #endEvent(): void {
+    this.#phase = "none";
+    this.#ask();
+  }
+
+  #step(): void {
+    if (!this.#isSettled) this.#jobsPerTask = 1;
+    else if (performance.now() - this.#phaseAt < TASK_MS_MAX) {
+      const job = this.#jobs.shift();
+      if (this.#jobs.length === 0) this.#rest();
+      if (job !== undefined) this.#follow(job);
+    }
+  }
+
+  #follow(job: () => void): void {
+    this.#isSettled = false;
+    queueMicrotask(this.#settle);
+    try {
+      job();
+    } catch (error) {
+      report(error);
+    }
+  }
+
+  readonly #settle = (): void => {
+    this.#isSettled = true;
+  };
+
+  /** Nothing waits. */
+  #rest(): void {
+    if (this.#state === "open") {
+      this.#ports?.asked.unref?.();
+      return;
+    }
+    this.#ports?.asked.close();
+    this.#ports = undefined;
+    this.#askedTasks = 0;
+  }
+}
