@@ -29,11 +29,11 @@ export interface Feed {
   take(channel: ChannelKey, cost: number): void;
 }
 
-/** The receiving side of a socket or channel: each `message` event has a task of its own. */
+/** The receiving side of a socket or channel: `message` events come one by one, as `TaskQueue` says. */
 export function clientInlet(init: ClientInletInit, target: InletTarget): ClientInlet {
   const { tasks, encodeUtf8, isHeardClosing, binaryType, dispatch } = init;
   const platform = {
-    // Events come in tasks of their own anyway.
+    // Events come from the event loop anyway.
     defer: (run: () => void) => run(),
     encodeUtf8,
     streamOf: readableOf<MessageData>,

@@ -23,6 +23,7 @@ class Native implements WebSocketLike {
   onclose: ((event: never) => void) | null = null;
   onerror: ((event: never) => void) | null = null;
   readonly sent: unknown[] = [];
+  readonly listeners: (() => void)[] = [];
   readonly closes: unknown[][] = [];
   readonly offer: string[];
 
@@ -47,7 +48,13 @@ class Native implements WebSocketLike {
   }
 
   say(data: unknown): void {
+    const listeners = [...this.listeners];
     this.onmessage?.({ data } as never);
+    for (const listener of listeners) listener();
+  }
+
+  addEventListener(_type: "message", listener: () => void): void {
+    this.listeners.push(listener);
   }
 
   die(code = 1006, reason = "", wasClean = false): void {
@@ -101,6 +108,17 @@ let scene: Scene;
 afterEach(() => expect(scene.host.timers).toEqual([]));
 
 describe("DetectingWebSocket: a Sluice server", () => {
+  it("lets listeners hear the messages behind its GREETING", () => {
+    scene = new Scene();
+    const { socket, native, story } = scene;
+    socket.addEventListener("message", () => story.push("heard"));
+    native.open("sluice.v1");
+    native.say(GREETING);
+    expect(story).toEqual(["open", `message ${GREETING}`]);
+    native.say("a");
+    expect(story.slice(2)).toEqual(["message a", "heard"]);
+  });
+
   it("opens with its GREETING, never before, and is passed through from there on", () => {
     scene = new Scene();
     const { socket, native } = scene;
