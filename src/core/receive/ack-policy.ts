@@ -8,7 +8,7 @@ import { ChunkPace } from "./chunk-pace.js";
 const CHUNKS_PER_ACK = 2;
 
 /** Where they come at half a gigabit a second and more, so many at a time, and none waits longer than this for the others, ms. */
-const FAST_CHUNKS_PER_ACK = 4;
+const FAST_CHUNKS_PER_ACK = 8;
 const FAST_ACK_DELAY_MS = 4;
 
 /**

@@ -10,7 +10,7 @@ const RUN_CHUNKS = 32;
 const FAST_BYTES_PER_MS = 62_500;
 
 /** Longer than this between two of them, ms, and the line is not that fast, or its sender waits for something, maybe an ack. */
-const GAP_MS_MAX = 4;
+const GAP_MS_MAX = 8;
 
 /** Whether large chunks have been coming so fast, for a while, that what an ack costs is more than what it is worth. */
 export class ChunkPace {

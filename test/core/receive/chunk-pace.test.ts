@@ -24,9 +24,9 @@ describe("ChunkPace", () => {
   });
 
   it("is not taken in by chunks of a slower line that come in bunches", () => {
-    // 200 Mbit/s: ten at once, in less than what ends a run, every 26 ms; and pairs, every 3.9 ms.
+    // 200 Mbit/s: ten at once every 26 ms, which ends a run; and three every 7.9 ms, which does not.
     expect(paced(400, (index) => (index % 10 === 0 ? 26 : 0)).isFast).toBe(false);
-    expect(paced(400, (index) => (index % 2 === 0 ? 3.9 : 0)).isFast).toBe(false);
+    expect(paced(400, (index) => (index % 3 === 0 ? 7.9 : 0)).isFast).toBe(false);
   });
 
   it("has nothing from chunks that are small, and nothing against them", () => {
@@ -38,9 +38,9 @@ describe("ChunkPace", () => {
 
   it("goes back at once where one is missing, and after a slower run", () => {
     const pace = paced(33, () => 0.5);
-    pace.handleChunk(CHUNK, 16 + 3.9);
+    pace.handleChunk(CHUNK, 16 + 7.9);
     expect(pace.isFast).toBe(true);
-    pace.handleChunk(CHUNK, 16 + 3.9 + 4);
+    pace.handleChunk(CHUNK, 16 + 7.9 + 8);
     expect(pace.isFast).toBe(false);
     expect(paced(65, (index) => (index <= 32 ? 0.5 : 1.5)).isFast).toBe(false);
   });
