@@ -2,10 +2,9 @@ import { Fifo } from "../core/fifo.js";
 import { report } from "./platform.js";
 
 /**
- * Behind each listener of an event of the platform everything runs that was awaited in it (HTML, "clean up after running script"), as
- * it does behind a task. So as many jobs as an event has listeners may run one after the other in the task of the event: a
- * task of its own for each would cost more than all the rest of a small message. Chromium itself fires all the messages that
- * have come together in one task. Of more than ten listeners Node would warn.
+ * Behind each listener of an event of the platform everything runs that was awaited in it (HTML, "clean up after running script"),
+ * as it does behind a task. So as many jobs as an event has listeners may run one after the other in the task of the event: a
+ * task of its own for each costs more than all the rest of a small message. Of more than ten listeners Node would warn.
  */
 const JOBS_PER_TASK = 10;
 
