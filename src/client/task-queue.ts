@@ -4,9 +4,9 @@ import { report } from "./platform.js";
 /**
  * Behind each listener of an event of the platform everything runs that was awaited in it (HTML, "clean up after running script"),
  * as it does behind a task. So as many jobs as an event has listeners may run one after the other in the task of the event: a
- * task of its own for each costs more than all the rest of a small message. Of more than ten listeners Node would warn.
+ * task of its own for each costs more than all the rest of a small message.
  */
-const JOBS_PER_TASK = 10;
+const JOBS_PER_TASK = 32;
 
 /** Then timers, input and rendering have their turn, ms: half a frame of 120 Hz. */
 const TASK_MS_MAX = 4;
@@ -22,7 +22,7 @@ type TaskPort = MessagePort & { ref?(): void; unref?(): void };
 
 /**
  * Runs jobs in order, each as if it had a task of its own, like the events of a native WebSocket: an `await` in one listener
- * is over before the next event comes. In listeners of one event as far as that holds, which shows; where it does not
+ * is over before the next event comes. In listeners of one event where that holds, which shows at the first; where it does not
  * (Node calls all listeners in one go), each in a task. Messages of a channel, because timers are throttled.
  *
  * Invariant: while jobs wait, a task is asked for, or one of our listeners that runs or is still to run will ask for it.
@@ -41,8 +41,11 @@ export class TaskQueue {
   #phase: "none" | "first" | "followed" | "task" = "none";
   /** When the event began. */
   #phaseAt = 0;
-  /** Whether what the job before has awaited, and can go on, has gone on. */
-  #isSettled = true;
+  /**
+   * Whether microtasks have run since a job of this event: until that is seen behind one of its listeners, and so `"known"`, the
+   * next one does nothing while they have not.
+   */
+  #microtasks: "none" | "due" | "seen" | "known" = "none";
   #jobsPerTask = JOBS_PER_TASK;
 
   /**
@@ -53,9 +56,7 @@ export class TaskQueue {
   within(run: () => void, followers = 0): void {
     if (this.#phase === "followed") this.#endEvent();
     if (this.#jobs.length > 0 || this.#phase !== "none") return run();
-    this.#phase = "first";
-    this.#phaseAt = performance.now();
-    this.#isSettled = true;
+    this.#beginEvent("first");
     try {
       run();
     } finally {
@@ -98,23 +99,31 @@ export class TaskQueue {
   }
 
   #open(): { readonly asked: TaskPort; readonly asking: MessagePort } {
-    const { port1, port2 } = new MessageChannel();
-    for (let index = 0; index < JOBS_PER_TASK; index++)
-      port1.addEventListener("message", () => this.#handleTask(index));
+    const { port1, port2 }: { readonly port1: TaskPort; readonly port2: MessagePort } = new MessageChannel();
+    // Of Node, which would have no use for the others, and warn of them.
+    if (port1.ref !== undefined) this.#jobsPerTask = 1;
+    const listeners = this.#jobsPerTask;
+    for (let number = 1; number <= listeners; number++) {
+      port1.addEventListener("message", () => this.#handleTask(number === 1, number === listeners));
+    }
     port1.start();
     return { asked: port1, asking: port2 };
   }
 
   /** One listener of a task that was asked for. */
-  #handleTask(index: number): void {
-    if (index === 0) {
+  #handleTask(isFirst: boolean, isLast: boolean): void {
+    if (isFirst) {
       this.#askedTasks = Math.max(0, this.#askedTasks - 1);
-      this.#phase = "task";
-      this.#phaseAt = performance.now();
-      this.#isSettled = true;
+      this.#beginEvent("task");
     }
     this.#step();
-    if (index === JOBS_PER_TASK - 1) this.#endEvent();
+    if (isLast) this.#endEvent();
+  }
+
+  #beginEvent(phase: "first" | "task"): void {
+    this.#phase = phase;
+    this.#phaseAt = performance.now();
+    if (this.#microtasks !== "known") this.#microtasks = "none";
   }
 
   #endEvent(): void {
@@ -123,17 +132,22 @@ export class TaskQueue {
   }
 
   #step(): void {
-    if (!this.#isSettled) this.#jobsPerTask = 1;
-    else if (performance.now() - this.#phaseAt < TASK_MS_MAX) {
-      const job = this.#jobs.shift();
-      if (this.#jobs.length === 0) this.#rest();
-      if (job !== undefined) this.#follow(job);
+    if (this.#microtasks === "due") {
+      this.#jobsPerTask = 1;
+      return;
     }
+    if (this.#microtasks === "seen") this.#microtasks = "known";
+    if (performance.now() - this.#phaseAt >= TASK_MS_MAX) return;
+    const job = this.#jobs.shift();
+    if (this.#jobs.length === 0) this.#rest();
+    if (job !== undefined) this.#follow(job);
   }
 
   #follow(job: () => void): void {
-    this.#isSettled = false;
-    queueMicrotask(this.#settle);
+    if (this.#microtasks !== "known") {
+      this.#microtasks = "due";
+      queueMicrotask(this.#handleMicrotasks);
+    }
     try {
       job();
     } catch (error) {
@@ -141,8 +155,8 @@ export class TaskQueue {
     }
   }
 
-  readonly #settle = (): void => {
-    this.#isSettled = true;
+  readonly #handleMicrotasks = (): void => {
+    if (this.#microtasks === "due") this.#microtasks = "seen";
   };
 
   /** Nothing waits. */
