@@ -39,8 +39,8 @@ export class TaskQueue {
    * `"followed"`: between that one and the last of our listeners; `"task"`: in a task that was asked for.
    */
   #phase: "none" | "first" | "followed" | "task" = "none";
-  /** When the event began. */
-  #phaseAt = 0;
+  /** When the first job of the event was done that was not alone; a message that comes alone must not pay for the clock. */
+  #phaseAt: number | undefined;
   /**
    * Whether microtasks have run since a job of this event: until that is seen behind one of its listeners, and so `"known"`, the
    * next one does nothing while they have not.
@@ -122,7 +122,7 @@ export class TaskQueue {
 
   #beginEvent(phase: "first" | "task"): void {
     this.#phase = phase;
-    this.#phaseAt = performance.now();
+    this.#phaseAt = undefined;
     if (this.#microtasks !== "known") this.#microtasks = "none";
   }
 
@@ -137,7 +137,10 @@ export class TaskQueue {
       return;
     }
     if (this.#microtasks === "seen") this.#microtasks = "known";
-    if (performance.now() - this.#phaseAt >= TASK_MS_MAX) return;
+    if (this.#jobs.length === 0) return;
+    const now = performance.now();
+    this.#phaseAt ??= now;
+    if (now - this.#phaseAt >= TASK_MS_MAX) return;
     const job = this.#jobs.shift();
     if (this.#jobs.length === 0) this.#rest();
     if (job !== undefined) this.#follow(job);
