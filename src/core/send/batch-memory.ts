@@ -30,6 +30,11 @@ export class BatchMemory {
     if (this.#free.length < FREE_BUFFERS_MAX) this.#free.push(buffer);
   }
 
+  /** What it keeps for batches to come, bytes. */
+  get freeBytes(): number {
+    return this.#free.length * BUFFER_BYTES;
+  }
+
   /** A session that sends nothing keeps nothing. */
   clear(): void {
     this.#free.length = 0;

@@ -169,7 +169,7 @@ export class Outbound {
     if (this.#trace !== undefined) this.#traceAck(frame.number, sample, now);
     if (phase !== this.#window.phase) this.#traceWindow(now);
     const outcome = this.#news(batches);
-    if (this.#memory !== undefined && this.#requests === "none") this.#giveBack(batches, this.#memory);
+    this.#giveBack(batches);
     return outcome;
   }
 
@@ -220,7 +220,10 @@ export class Outbound {
     return this.#roomAt;
   }
 
-  /** What has left and is not acknowledged, behind this number: its number, and the batch. */
+  /**
+   * What has left and is not acknowledged, behind this number: its number, and the batch, which is to be sent on another
+   * transport as well.
+   */
   sentAfter(number: number): Pick<SentBatch, "number" | "batch"> | undefined {
     this.#exclusiveNumber = this.#inFlight.nextNumber;
     return this.#inFlight.after(number);
@@ -248,6 +251,11 @@ export class Outbound {
   /** Bytes sent and not acknowledged, on whichever transport: what is kept for a replay. */
   get inFlightBytes(): number {
     return this.#inFlight.bytes;
+  }
+
+  /** All memory that it keeps: of what is on its way, and of what is to be. */
+  get heldBytes(): number {
+    return this.#inFlight.bytes + (this.#memory?.freeBytes ?? 0);
   }
 
   /** Why the head of a channel has not left; `undefined` where nothing waits in it. */
@@ -361,13 +369,18 @@ export class Outbound {
   }
 
   #encode(number: number, ack: AckFrame | undefined, frames: readonly OutgoingFrame[]): Uint8Array {
-    const all = ack === undefined ? frames : [ack, ...frames];
-    const memory = this.#requests === "none" ? this.#memory : undefined;
-    return memory === undefined ? encodeBatch(number, all) : encodeBatch(number, all, (bytes) => memory.take(bytes));
+    return encodeBatch(number, ack === undefined ? frames : [ack, ...frames], this.#reusable);
+  }
+
+  /** What leaves in a request may be repeated after its ack. */
+  get #reusable(): BatchMemory | undefined {
+    return this.#requests === "none" ? this.#memory : undefined;
   }
 
   /** What the peer has, and got from the only transport that had it, is nobody's any more. */
-  #giveBack(batches: readonly SentBatch[], memory: BatchMemory): void {
+  #giveBack(batches: readonly SentBatch[]): void {
+    const memory = this.#reusable;
+    if (memory === undefined) return;
     for (const { number, batch } of batches) if (number >= this.#exclusiveNumber) memory.give(batch);
     if (this.isQuiet) memory.clear();
   }

@@ -151,7 +151,7 @@ export abstract class ApplicationSide {
   /** Bytes that the session keeps: to be sent, to be sent again, and received but not taken by the application. */
   get heldBytes(): number {
     const { sender, outbound, inbound } = this.exchange;
-    return sender.messages.unsentBytes + outbound.inFlightBytes + inbound.untakenBytes;
+    return sender.messages.unsentBytes + outbound.heldBytes + inbound.untakenBytes;
   }
 
   /** Every input begins with this. */

@@ -61,16 +61,16 @@ export function chunkHeaderBytes(totalBytes: number | undefined, payloadBytes: n
 
 /**
  * One batch: its number (0 for an unnumbered one), then its frames (BAT-01).
- * @param allocate makes room for so many bytes, all of which are written
+ * @param memory makes room for so many bytes, all of which are written; the platform by default
  */
 export function encodeBatch(
   number: number,
   frames: readonly OutgoingFrame[],
-  allocate: (bytes: number) => Uint8Array = (bytes) => new Uint8Array(bytes),
+  memory?: { take(bytes: number): Uint8Array },
 ): Uint8Array {
   let size = varintBytes(number);
   for (const frame of frames) size += frameBytes(frame);
-  const target = allocate(size);
+  const target = memory === undefined ? new Uint8Array(size) : memory.take(size);
   let offset = writeVarint(target, 0, number);
   for (const frame of frames) offset = writeFrame(target, offset, frame);
   return target;

@@ -499,6 +499,16 @@ describe("Outbound: the memory of large batches", () => {
     expect(poll().buffer).not.toBe(first.buffer);
   });
 
+  it("counts what it keeps, and what is on its way", () => {
+    const { outbound, poll } = made();
+    const [first, second] = [poll(), poll()];
+    expect(outbound.heldBytes).toBe(first.length + second.length);
+    outbound.handleAck(ackOf(1, first.length), 1);
+    expect(outbound.heldBytes).toBe(second.length + first.buffer.byteLength);
+    outbound.handleAck(ackOf(2, first.length + second.length), 2);
+    expect(outbound.heldBytes).toBe(0);
+  });
+
   it("keeps none once nothing is on the line", () => {
     const { outbound, poll } = made();
     const first = poll();
