@@ -60,10 +60,10 @@ export class TaskQueue {
     try {
       run();
     } finally {
-      this.#phase = followers > 0 ? "followed" : "none";
       const job = this.#jobs.shift();
-      if (followers === 0) this.#ask();
-      if (job !== undefined) this.#follow(job);
+      if (followers > 0) this.#phase = "followed";
+      else this.#endEvent();
+      if (job !== undefined) this.#run(job);
       // It may have been the last of all.
       if (this.#jobs.length === 0 && this.#state === "ended") this.#rest();
     }
@@ -143,10 +143,10 @@ export class TaskQueue {
     if (now - this.#phaseAt >= TASK_MS_MAX) return;
     const job = this.#jobs.shift();
     if (this.#jobs.length === 0) this.#rest();
-    if (job !== undefined) this.#follow(job);
+    if (job !== undefined) this.#run(job);
   }
 
-  #follow(job: () => void): void {
+  #run(job: () => void): void {
     if (this.#microtasks !== "known") {
       this.#microtasks = "due";
       queueMicrotask(this.#handleMicrotasks);

@@ -61,7 +61,7 @@ export class AckPolicy {
       this.#chunksPending += isAlone ? FAST_CHUNKS_PER_ACK : 1;
       this.#chunkAt = now;
     }
-    this.#deadline ??= now + Math.min(this.#delayMs, this.#pace.isFast ? FAST_ACK_DELAY_MS : ACK_DELAY_MS);
+    this.#deadline ??= now + (this.#pace.isFast ? Math.min(this.#delayMs, FAST_ACK_DELAY_MS) : this.#delayMs);
   }
 
   /** A batch came that had been accepted before: its sender has missed the ack, so it is said again at once. */
@@ -96,8 +96,7 @@ export class AckPolicy {
 
   /** Whether an ack has to leave now, even alone. */
   isDue(now: Millis): boolean {
-    const isSoon = this.#isEnough;
-    return this.#deadline !== undefined && now >= this.#earliest && (isSoon || now >= this.#deadline);
+    return this.#deadline !== undefined && now >= this.#earliest && (this.#isEnough || now >= this.#deadline);
   }
 
   /** The ack to send now, if there is anything new to say: it rides along with any batch that leaves. */
