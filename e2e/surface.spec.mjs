@@ -31,6 +31,18 @@ test.beforeEach(async ({ page }) => {
     globalThis.both = { sluice: globalThis.Sluice.SluiceSocket, native: WebSocket };
     globalThis.once = (target, type) =>
       new Promise((resolve) => target.addEventListener(type, resolve, { once: true }));
+    /** How often a port is asked for a task until `run` is over. */
+    globalThis.countTasks = async (run) => {
+      const { postMessage } = MessagePort.prototype;
+      let posted = 0;
+      MessagePort.prototype.postMessage = function (...parts) {
+        posted += 1;
+        return postMessage.apply(this, parts);
+      };
+      await run();
+      MessagePort.prototype.postMessage = postMessage;
+      return posted;
+    };
     /** What a call gives: the name of what it throws, or what it returns. */
     globalThis.outcome = (run) => {
       try {
@@ -184,17 +196,12 @@ test("a message that comes alone costs no task beside the one that it comes in",
   const tasks = await page.evaluate(async () => {
     const socket = new globalThis.Sluice.SluiceSocket(globalThis.url);
     await globalThis.once(socket, "open");
-    const { postMessage } = MessagePort.prototype;
-    let posted = 0;
-    MessagePort.prototype.postMessage = function (...parts) {
-      posted += 1;
-      return postMessage.apply(this, parts);
-    };
-    for (let number = 0; number < 50; number += 1) {
-      socket.send(String(number));
-      await globalThis.once(socket, "message");
-    }
-    MessagePort.prototype.postMessage = postMessage;
+    const posted = await globalThis.countTasks(async () => {
+      for (let number = 0; number < 50; number += 1) {
+        socket.send(String(number));
+        await globalThis.once(socket, "message");
+      }
+    });
     socket.close();
     return posted;
   });
@@ -207,23 +214,19 @@ test("messages that come together share tasks, and what one awaits is over befor
     await globalThis.once(socket, "open");
     socket.send("warm");
     await globalThis.once(socket, "message");
-    const { postMessage } = MessagePort.prototype;
-    let posted = 0;
-    MessagePort.prototype.postMessage = function (...parts) {
-      posted += 1;
-      return postMessage.apply(this, parts);
-    };
     const heard = [];
-    await new Promise((resolve) => {
+    const all = new Promise((resolve) => {
       socket.onmessage = async ({ data }) => {
         heard.push(data);
         for (let turn = 0; turn < 30; turn += 1) await undefined;
         heard.push(`${data} later`);
         if (data === "499") resolve();
       };
-      for (let number = 0; number < 500; number += 1) socket.send(String(number));
     });
-    MessagePort.prototype.postMessage = postMessage;
+    const posted = await globalThis.countTasks(() => {
+      for (let number = 0; number < 500; number += 1) socket.send(String(number));
+      return all;
+    });
     socket.close();
     return { heard, posted };
   });
